@@ -1,0 +1,256 @@
+"""Settings and places: one TOML file read into frozen dataclasses, and the folders where everything lives."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import os
+import tomllib
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, get_type_hints
+
+from precious_daemon.errors import ConfigError
+
+
+def _setting(default: Any, meaning: str, low: float | None = None, high: float | None = None) -> Any:
+    return field(default=default, metadata={"meaning": meaning, "low": low, "high": high})
+
+
+@dataclass(frozen=True, slots=True)
+class WebSettings:
+    port: int = _setting(8765, "port of the page on 127.0.0.1; 0 takes any free one", 0, 65535)
+
+
+@dataclass(frozen=True, slots=True)
+class WatchSettings:
+    settle_seconds: float = _setting(2.0, "a file is read once it has not changed for this long", 0.1, 3600)
+    rescan_hours: float = _setting(6.0, "a full scan at least this often, whatever events said", 0.1, 168)
+    ignore: tuple[str, ...] = _setting(
+        ("@eaDir", ".stfolder", ".stversions", ".thumbnails", "lost+found", "$RECYCLE.BIN", ".Trash*", "#recycle"),
+        "folder and file names that are passed over (shell patterns)",
+    )
+    freeze_count: int = _setting(20, "more photos than this gone in one scan freeze the folder", 1)
+    freeze_percent: float = _setting(0.5, "or more than this share of it, whichever is larger", 0, 100)
+
+
+@dataclass(frozen=True, slots=True)
+class IngestSettings:
+    workers: int = _setting(0, "processes that read photos; 0 is one less than the cores, at least one", 0, 64)
+    seconds_per_file: float = _setting(10.0, "a file that takes longer is listed as broken", 1, 600)
+    worker_megabytes: int = _setting(1024, "address space of a reading process", 256, 65536)
+    preview_cache_gb: float = _setting(2.0, "previews kept on disk; older ones are made again on demand", 0, 10000)
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleSettings:
+    night: str = _setting("02:00", "when the night's jobs start, local time HH:MM")
+    budget_minutes: float = _setting(120.0, "the night's jobs stop after this long and go on the next night", 1, 1440)
+
+
+@dataclass(frozen=True, slots=True)
+class AskSettings:
+    train_labels: int = _setting(45, "keep/delete answers on representatives before the first training", 4, 10000)
+    test_labels: int = _setting(45, "keep/delete answers on random photos, held out to test the model", 0, 10000)
+
+
+@dataclass(frozen=True, slots=True)
+class CertifySettings:
+    alpha: float = _setting(0.05, "at most this share of the suggestions may be photos you would keep", 0.001, 0.5)
+    confidence: float = _setting(0.95, "how sure that has to be", 0.5, 0.9999)
+
+
+@dataclass(frozen=True, slots=True)
+class LearnSettings:
+    memory_megabytes: int = _setting(2048, "memory of the learner; it stops rather than take more", 512, 1048576)
+    threads: int = _setting(0, "cores the learner uses; 0 is all of them, at the lowest priority", 0, 256)
+
+
+@dataclass(frozen=True, slots=True)
+class TrashSettings:
+    batch: int = _setting(50, "photos moved in one go unless you type the number", 1, 100000)
+    daily_percent: float = _setting(1.0, "share of the library moved in a day unless you type the number", 0.01, 100)
+    approval_hours: float = _setting(24.0, "an approval lapses after this long", 0.1, 720)
+
+
+@dataclass(frozen=True, slots=True)
+class PluginSettings:
+    enabled: tuple[str, ...] = _setting(("report",), "plugins that get the night's suggestions")
+    folder: str = _setting("", "a folder of .py files, each a plugin; empty is plugins/ beside this file")
+    timeout_seconds: float = _setting(30.0, "a plugin that takes longer is given up for this run", 1, 3600)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Every setting with its default; sections are the tables of `config.toml`."""
+
+    web: WebSettings = field(default_factory=WebSettings)
+    watch: WatchSettings = field(default_factory=WatchSettings)
+    ingest: IngestSettings = field(default_factory=IngestSettings)
+    schedule: ScheduleSettings = field(default_factory=ScheduleSettings)
+    ask: AskSettings = field(default_factory=AskSettings)
+    certify: CertifySettings = field(default_factory=CertifySettings)
+    learn: LearnSettings = field(default_factory=LearnSettings)
+    trash: TrashSettings = field(default_factory=TrashSettings)
+    plugins: PluginSettings = field(default_factory=PluginSettings)
+    plugin: MappingProxyType[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    """Tables `[plugin.NAME]`, handed to that plugin as they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where things live. `PRECIOUS_HOME` puts all of them under one folder."""
+
+    config_file: Path
+    data: Path  # library.db: cannot be made again
+    cache: Path  # cache.db and job folders: can
+    run: Path  # lock, address and key of the running service
+
+    @property
+    def library_db(self) -> Path:
+        return self.data / "library.db"
+
+    @property
+    def cache_db(self) -> Path:
+        return self.cache / "cache.db"
+
+    @property
+    def jobs(self) -> Path:
+        return self.cache / "jobs"
+
+    @property
+    def reports(self) -> Path:
+        return self.data / "reports"
+
+    @property
+    def models(self) -> Path:
+        return self.data / "models"
+
+    @property
+    def audit_log(self) -> Path:
+        return self.data / "audit.jsonl"
+
+    @property
+    def lock_file(self) -> Path:
+        return self.run / "lock"
+
+    @property
+    def service_file(self) -> Path:
+        """JSON of the running service: pid, address, key. Readable by its owner only."""
+        return self.run / "service.json"
+
+    @property
+    def plugins(self) -> Path:
+        return self.config_file.parent / "plugins"
+
+    def make(self) -> None:
+        """Create the folders, readable by their owner only."""
+        for folder in (self.config_file.parent, self.data, self.cache, self.run, self.jobs, self.reports, self.models):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def places() -> Places:
+    """The places of this user, or all under `PRECIOUS_HOME` where that is set."""
+    home = os.environ.get("PRECIOUS_HOME")
+    if home:
+        base = Path(home).expanduser().absolute()
+        return Places(base / "config.toml", base / "data", base / "cache", base / "run")
+    import platformdirs  # here, because it is not needed with PRECIOUS_HOME and takes its time
+
+    dirs = platformdirs.PlatformDirs("precious-daemon", appauthor=False)
+    return Places(
+        Path(dirs.user_config_dir) / "config.toml",
+        Path(dirs.user_data_dir),
+        Path(dirs.user_cache_dir),
+        Path(dirs.user_state_dir) / "run",
+    )
+
+
+def load(file: Path) -> Settings:
+    """Read `config.toml`; an absent file is all defaults. Raises ConfigError with the place and the remedy."""
+    try:
+        table = tomllib.loads(file.read_text("utf-8"))
+    except FileNotFoundError:
+        return Settings()
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+        raise ConfigError(f"{file} is not valid TOML: {exc}. Nothing was changed.") from exc
+    except OSError as exc:
+        raise ConfigError(f"{file} cannot be read: {exc.strerror}.") from exc
+    return parse(table, str(file))
+
+
+def parse(table: dict[str, Any], where: str = "settings") -> Settings:
+    """Settings from parsed TOML. Unknown names, wrong types and values out of bounds raise ConfigError."""
+    sections: dict[str, Any] = {}
+    hints = get_type_hints(Settings)
+    for name, value in table.items():
+        if name not in hints:
+            raise ConfigError(f"{where}: [{name}] is not a section{_nearest(name, hints)}.")
+        if not isinstance(value, dict):
+            raise ConfigError(f"{where}: {name} has to be a section, [{name}].")
+        sections[name] = MappingProxyType(value) if name == "plugin" else _section(hints[name], name, value, where)
+    return Settings(**sections)
+
+
+def _section(kind: type[Any], section: str, table: dict[str, Any], where: str) -> Any:
+    known = {f.name: f for f in fields(kind)}
+    hints = get_type_hints(kind)
+    values: dict[str, Any] = {}
+    for name, value in table.items():
+        if name not in known:
+            raise ConfigError(f"{where}: {section}.{name} is not a setting{_nearest(name, known)}.")
+        values[name] = _value(hints[name], f"{section}.{name}", value, known[name].metadata, where)
+    return kind(**values)
+
+
+def _value(kind: Any, name: str, value: Any, metadata: Any, where: str) -> Any:
+    if kind == tuple[str, ...]:
+        if not isinstance(value, list) or not all(isinstance(v, str) for v in value):
+            raise ConfigError(f'{where}: {name} has to be a list of texts, like ["a", "b"].')
+        return tuple(value)
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if not isinstance(value, kind) or isinstance(value, bool) != (kind is bool):
+        word = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}[kind]
+        raise ConfigError(f"{where}: {name} has to be {word}, not {value!r}.")
+    low, high = metadata["low"], metadata["high"]
+    if (low is not None and value < low) or (high is not None and value > high):
+        bounds = f"at least {low:g}" if high is None else f"from {low:g} to {high:g}"
+        raise ConfigError(f"{where}: {name} is {value}, and has to be {bounds}.")
+    if name == "schedule.night":
+        night_time(value, where)
+    return value
+
+
+def night_time(text: str, where: str = "settings") -> tuple[int, int]:
+    """Hour and minute of `HH:MM`."""
+    hour, colon, minute = text.partition(":")
+    if colon and hour.isdigit() and minute.isdigit() and len(minute) == 2 and int(hour) < 24 and int(minute) < 60:
+        return int(hour), int(minute)
+    raise ConfigError(f'{where}: schedule.night is "{text}", and has to be a time like "02:00".')
+
+
+def _nearest(name: str, known: Any) -> str:
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean {near[0]}?" if near else f"; there are {', '.join(sorted(known))}"
+
+
+def describe() -> list[tuple[str, Any, str]]:
+    """(name, default, meaning) of every setting, in the order of the file."""
+    defaults, rows = Settings(), []
+    for section in fields(defaults):
+        if section.name != "plugin":
+            part = getattr(defaults, section.name)
+            rows += [(f"{section.name}.{f.name}", getattr(part, f.name), f.metadata["meaning"]) for f in fields(part)]
+    return rows
+
+
+def as_dict(settings: Settings) -> dict[str, Any]:
+    """The settings in force, as the TOML file would have them."""
+    return {
+        section.name: dict(value)
+        if isinstance(value := getattr(settings, section.name), MappingProxyType)
+        else dataclasses.asdict(value)
+        for section in fields(settings)
+    }

@@ -1,0 +1,144 @@
+"""The folder in which a child process finds its work and leaves its results.
+
+    job.json         what to do: {"task": ..., "seconds": budget, ...}
+    photos.csv       the photos it is about, one `PhotoRow` a line
+    labels.csv, votes.csv
+    embeddings.bin   records of a 32-byte content hash and a float16 vector, appended as they are made
+    scores.bin       records of (photo id, keep, taste)
+    anything.json    results by name
+
+Standard library only, so that the service reads results without numpy. A child says how far it is on its standard
+output, one JSON object a line; it ends within seconds of SIGTERM, and what it had written whole by then is used.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import struct
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from precious_daemon.models import Label, Score, Vote
+
+STOPPED = 75  # exit status of a child that was told to stop, or ran out of its budget: partial results are good
+_SCORE = struct.Struct("<qff")
+HASH_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoRow:
+    """What children need to know of a photo; pictures and features are in `cache.db`, by content hash."""
+
+    id: int
+    content_hash: str  # hex
+    perceptual_hash: int  # unsigned, 64 bits
+    taken_at: float | None
+    camera: str | None
+    width: int
+    height: int
+    size: int
+    format: str
+    path: str  # relative to its root; not always unique over roots
+    burst: int  # photos of one group have one number: they never stand on both sides of a split, and are audited as one
+
+
+def write_photos(folder: Path, rows: Iterable[PhotoRow]) -> None:
+    _write_csv(folder / "photos.csv", [f.name for f in fields(PhotoRow)], (astuple(row) for row in rows))
+
+
+def read_photos(folder: Path) -> list[PhotoRow]:
+    return [
+        PhotoRow(
+            int(r["id"]), r["content_hash"], int(r["perceptual_hash"]), float(r["taken_at"]) if r["taken_at"] else None,
+            r["camera"] or None, int(r["width"]), int(r["height"]), int(r["size"]), r["format"], r["path"], int(r["burst"]),
+        )
+        for r in _read_csv(folder / "photos.csv")
+    ]  # fmt: skip
+
+
+def write_labels(folder: Path, labels: Iterable[Label]) -> None:
+    header = ["photo_id", "keep", "purpose", "at"]
+    _write_csv(folder / "labels.csv", header, ((x.photo_id, int(x.keep), x.purpose, x.at) for x in labels))
+
+
+def read_labels(folder: Path) -> list[Label]:
+    return [Label(int(r["photo_id"]), r["keep"] == "1", r["purpose"], float(r["at"])) for r in _read_csv(folder / "labels.csv")]
+
+
+def write_votes(folder: Path, votes: Iterable[Vote]) -> None:
+    _write_csv(folder / "votes.csv", ["winner", "loser", "draw"], ((v.winner, v.loser, int(v.draw)) for v in votes))
+
+
+def read_votes(folder: Path) -> list[Vote]:
+    return [Vote(int(r["winner"]), int(r["loser"]), r["draw"] == "1") for r in _read_csv(folder / "votes.csv")]
+
+
+def read_embeddings(folder: Path, dimension: int) -> Iterator[tuple[bytes, bytes]]:
+    """(content hash, float16 vector) of every whole record; one cut short by a stop is left out."""
+    size = HASH_BYTES + 2 * dimension
+    try:
+        with open(folder / "embeddings.bin", "rb") as file:
+            while len(record := file.read(size)) == size:
+                yield record[:HASH_BYTES], record[HASH_BYTES:]
+    except FileNotFoundError:
+        return
+
+
+def write_scores(folder: Path, scores: Iterable[Score]) -> None:
+    with _whole(folder / "scores.bin") as file:
+        for score in scores:
+            file.write(_SCORE.pack(score.photo_id, score.keep, score.taste))
+
+
+def read_scores(folder: Path) -> Iterator[Score]:
+    with open(folder / "scores.bin", "rb") as file:
+        while len(record := file.read(_SCORE.size)) == _SCORE.size:
+            yield Score(*_SCORE.unpack(record))
+
+
+def write_json(folder: Path, name: str, value: Any) -> None:
+    with _whole(folder / name) as file:
+        file.write(json.dumps(value).encode())
+
+
+def read_json(folder: Path, name: str) -> Any:
+    return json.loads((folder / name).read_bytes())
+
+
+def say(what: str, done: int, total: int) -> None:
+    """Called by the child: how far it is."""
+    sys.stdout.write(json.dumps({"what": what, "done": done, "total": total}) + "\n")
+    sys.stdout.flush()
+
+
+class _whole:
+    """A file that is there whole or not at all."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._part = path, path.with_name(path.name + ".part")
+
+    def __enter__(self) -> Any:
+        self._file = open(self._part, "wb")
+        return self._file
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        self._file.close()
+        if kind is None:
+            os.replace(self._part, self._path)
+
+
+def _write_csv(path: Path, header: list[str], rows: Iterable[Iterable[Any]]) -> None:
+    with open(path, "w", newline="", encoding="utf-8", errors="surrogateescape") as file:
+        writer = csv.writer(file)
+        writer.writerow(header)
+        writer.writerows(rows)
+
+
+def _read_csv(path: Path) -> Iterator[dict[str, str]]:
+    with open(path, newline="", encoding="utf-8", errors="surrogateescape") as file:
+        yield from csv.DictReader(file)

@@ -1,0 +1,326 @@
+"""The values that pass between rooms: frozen, small, and free of behaviour.
+
+Paths are `str` as `os.fsdecode` gives them (names that are not UTF-8 carry surrogates) and relative to their root.
+Times are seconds since 1970 (UTC), except `taken_at`, which is the camera's own clock read as if it were UTC.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import astuple, dataclass, field, fields
+from enum import StrEnum
+from typing import Any, Self
+
+# --- folders and files -------------------------------------------------------------------------------------------------
+
+
+class RootState(StrEnum):
+    WATCHED = "watched"
+    OFFLINE = "offline"  # not mounted, or not the disk it was
+    FROZEN = "frozen"  # too much vanished at once: waits for the owner
+
+
+@dataclass(frozen=True, slots=True)
+class Root:
+    """A watched folder. `marker` is the id written into it; None where the folder cannot be written (suggest only)."""
+
+    id: int
+    path: str
+    marker: str | None
+    device: int | None
+    state: RootState
+    reason: str | None
+    added_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What `stat` says of a file: unchanged stamp, unchanged file."""
+
+    dev: int
+    inode: int
+    size: int
+    mtime_ns: int
+
+
+class Role(StrEnum):
+    STILL = "still"
+    RAW = "raw"
+    VIDEO = "video"
+    SIDECAR = "sidecar"
+
+
+@dataclass(frozen=True, slots=True)
+class FileEntry:
+    """One file of a capture, as the library knows it."""
+
+    id: int
+    photo_id: int
+    root_id: int
+    path: str
+    role: Role
+    stamp: Stamp
+    content_hash: bytes | None  # BLAKE3, 32 bytes; None until read
+
+
+# --- photos ------------------------------------------------------------------------------------------------------------
+
+
+class PhotoState(StrEnum):
+    NEW = "new"  # known by name, not yet read
+    PRESENT = "present"
+    BROKEN = "broken"  # cannot be decoded; `error` says why
+    MISSING = "missing"  # its file is gone from where it was; never deleted from the library
+    TRASHED = "trashed"  # moved to the root's trash by us
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """Measures of one photo, all in 0..1 unless said otherwise; see `features.quality`."""
+
+    sharpness: float  # log variance of the Laplacian near full size, scaled
+    sharpest_tile: float  # the same of the sharpest tile: a sharp subject before a soft background
+    spectrum_slope: float  # fall of the power spectrum; steep is blurred
+    high_frequency: float
+    edge_density: float
+    flatness: float  # share of tiles without texture
+    brightness: float
+    contrast: float
+    shadows: float  # share of pixels clipped to black
+    highlights: float
+    saturation: float
+    colourfulness: float
+    white_paper: float  # share of near-white, colourless pixels
+    entropy: float
+    aspect: float  # log of width / height
+
+    def pack(self) -> bytes:
+        return struct.pack(f"<{len(fields(self))}f", *astuple(self))
+
+    @classmethod
+    def unpack(cls, blob: bytes) -> Self:
+        return cls(*struct.unpack(f"<{len(fields(cls))}f", blob))
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoFacts:
+    """All that one decode of one file gives. Plain bytes only, so that it crosses to a process without numpy."""
+
+    content_hash: bytes  # BLAKE3 of the file, 32 bytes
+    perceptual_hash: int  # 64 bits, as imagehash.phash
+    width: int  # upright, pixels
+    height: int
+    format: str
+    taken_at: float | None
+    taken_from: str | None  # exif, name or file
+    camera: str | None
+    quality: Quality
+    hog: bytes  # float16
+    preview: bytes  # JPEG, longest side about 1024 px
+    thumbnail: bytes  # JPEG, longest side 256 px
+    proxy: bytes  # JPEG, at most 3072 bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Photo:
+    """The still that stands for a capture. `uid` is its unguessable name in addresses."""
+
+    id: int
+    uid: str
+    root_id: int
+    path: str
+    state: PhotoState
+    error: str | None
+    content_hash: bytes | None
+    width: int | None
+    height: int | None
+    size: int
+    taken_at: float | None
+    camera: str | None
+    added_at: float
+
+
+# --- what the owner said -----------------------------------------------------------------------------------------------
+
+
+class Question(StrEnum):
+    PAIR = "pair"  # two photos side by side
+    LABEL = "label"  # keep or delete, chosen by us
+    AUDIT = "audit"  # keep or delete, drawn at random from the candidates, prediction hidden
+    SUGGESTION = "suggestion"  # the owner reviewed a suggestion
+
+
+class Choice(StrEnum):
+    FIRST = "first"
+    SECOND = "second"
+    DRAW = "draw"
+    SKIP = "skip"
+    BOTH_KEEP = "both_keep"
+    BOTH_DELETE = "both_delete"
+    KEEP = "keep"
+    DELETE = "delete"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer, append-only. An undo is an answer of its own whose `undoes` names the one it takes back."""
+
+    id: int
+    voter_id: int
+    at: float
+    question: Question
+    choice: Choice | None  # None on an undo
+    photo_id: int | None
+    other_id: int | None
+    purpose: str  # train, test, audit, review, import
+    undoes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Vote:
+    """A pair answer that is a comparison. `winner` and `loser` are photo ids."""
+
+    winner: int
+    loser: int
+    draw: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    photo_id: int
+    keep: bool
+    purpose: str  # train, test, audit, review
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Rating:
+    """TrueSkill's belief about one photo."""
+
+    mu: float
+    sigma: float
+    wins: int = 0
+    losses: int = 0
+    draws: int = 0
+
+
+# --- what we made of it ------------------------------------------------------------------------------------------------
+
+
+class GroupKind(StrEnum):
+    COPY = "copy"  # the same bytes
+    SAME = "same"  # the same picture, encoded or sized anew
+    BURST = "burst"  # frames of one moment
+
+
+@dataclass(frozen=True, slots=True)
+class GroupMember:
+    photo_id: int
+    best: bool
+    reason: str  # "sharpest of 5", "largest of 3 copies"
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    kind: GroupKind
+    members: tuple[GroupMember, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """A model's opinion: probability that this voter keeps the photo, and its taste score (higher is better)."""
+
+    photo_id: int
+    keep: float
+    taste: float
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """`bound`: with `confidence`, at most this share of the photos with keep <= `threshold` are keepers."""
+
+    threshold: float
+    alpha: float
+    confidence: float
+    audits: int
+    errors: int
+    candidates: int
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """A photo this voter would throw away. `keeper_id` is what stays in its place, where there is one."""
+
+    photo_id: int
+    kind: str  # taste, copy, same, burst
+    keep: float | None
+    certified: bool
+    reasons: tuple[str, ...]
+    keeper_id: int | None = None
+    evidence: dict[str, Any] = field(default_factory=dict)
+
+
+class SuggestionState(StrEnum):
+    OPEN = "open"
+    DISMISSED = "dismissed"
+    APPROVED = "approved"
+    TRASHED = "trashed"
+    RESTORED = "restored"
+    WITHDRAWN = "withdrawn"  # a later run no longer makes it
+
+
+# --- deletion ----------------------------------------------------------------------------------------------------------
+
+
+class UnitState(StrEnum):
+    APPROVED = "approved"
+    PLANNED = "planned"
+    DONE = "done"
+    REFUSED = "refused"
+    UNDONE = "undone"
+    PURGED = "purged"
+
+
+@dataclass(frozen=True, slots=True)
+class UnitFile:
+    """One file of a unit, bound to what it was when the owner approved."""
+
+    path: str
+    role: Role
+    stamp: Stamp
+    content_hash: bytes
+    trash_path: str | None  # relative to the root, once planned
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One capture on its way to the trash or back: all of its files or none."""
+
+    id: int
+    uid: str
+    batch: str
+    voter_id: int
+    photo_id: int
+    root_id: int
+    suggestion_id: int | None
+    keeper_id: int | None
+    reason: str
+    state: UnitState
+    approved_at: float
+    changed_at: float
+    error: str | None
+    files: tuple[UnitFile, ...]
+
+
+# --- jobs --------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class JobRun:
+    id: int
+    name: str
+    trigger: str  # schedule, catch-up, owner
+    started_at: float
+    finished_at: float | None
+    outcome: str  # running, done, failed, stopped
+    detail: str

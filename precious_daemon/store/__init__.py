@@ -1,0 +1,160 @@
+"""SQLite: what the library knows. One connection writes, in a thread of its own; readers have read-only ones.
+
+`library.db` is what cannot be made again, `cache.db` (attached as `cache`) what can. Each other module here holds
+the functions for one kind of row: they take a `Database` first and are run by `Store.write` or `Store.read`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import sqlite3
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar
+
+from precious_daemon.config import Places
+from precious_daemon.errors import DatabaseError, LibraryLocked
+
+if TYPE_CHECKING or "numpy" in sys.modules:
+    from sqlite_utils import Database
+else:
+    # sqlite-utils imports numpy where it finds it, for column types that are not used here: 18 MB that the service saves
+    sys.modules["numpy"] = None
+    try:
+        from sqlite_utils import Database
+    finally:
+        del sys.modules["numpy"]
+
+__all__ = ["Database", "Lock", "Store", "connect", "insert"]
+
+T = TypeVar("T")
+P = ParamSpec("P")
+READERS = 2
+
+
+class Lock:
+    """One writer per library, whoever it is: the service, or a command while the service is not running."""
+
+    def __init__(self, places: Places) -> None:
+        places.make()
+        self._fd = os.open(places.lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as exc:
+            holder = os.pread(self._fd, 32, 0).decode("ascii", "replace").strip()
+            os.close(self._fd)
+            raise LibraryLocked(
+                f"This library is already open in process {holder or '?'}. Stop it first, or set PRECIOUS_HOME to another one."
+            ) from exc
+        os.ftruncate(self._fd, 0)
+        os.pwrite(self._fd, str(os.getpid()).encode(), 0)
+
+    def release(self) -> None:
+        os.close(self._fd)
+
+
+class Store:
+    """The databases of one library. `writer=False` opens them for reading only."""
+
+    def __init__(self, places: Places, *, writer: bool = True) -> None:
+        self._places = places
+        self._local = threading.local()
+        self._connections: list[sqlite3.Connection] = []
+        self._lock = Lock(places) if writer else None
+        try:
+            if writer:
+                from precious_daemon.store import schema
+
+                schema.migrate(places)
+                self._writer: ThreadPoolExecutor | None = ThreadPoolExecutor(1, thread_name_prefix="store-writer")
+                self._db = self._writer.submit(self._connect, True).result()
+            else:
+                self._writer = None
+                if not places.library_db.exists():
+                    raise DatabaseError("There is no library yet. Start one with: precious-daemon run FOLDER")
+            self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="store-reader")
+        except BaseException:
+            if self._lock:
+                self._lock.release()
+            raise
+
+    def _connect(self, writer: bool) -> Database:
+        db = connect(self._places, writer=writer)
+        self._connections.append(db.conn)
+        return db
+
+    def _act(self, action: Callable[[], T]) -> T:
+        with self._db.atomic():
+            return action()
+
+    def _look(self, action: Callable[[Database], T]) -> T:
+        db = getattr(self._local, "db", None)
+        if db is None:
+            db = self._local.db = self._connect(False)
+        return action(db)
+
+    def write(self, action: Callable[Concatenate[Database, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run `action(db, ...)` in one transaction on the writing thread, and wait until it is on disk."""
+        assert self._writer, "opened for reading only"
+        return self._writer.submit(self._act, partial(action, self._db, *args, **kwargs)).result()
+
+    def read(self, action: Callable[Concatenate[Database, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run `action(db, ...)` on a read-only connection."""
+        return self._readers.submit(self._look, lambda db: action(db, *args, **kwargs)).result()
+
+    async def awrite(self, action: Callable[Concatenate[Database, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """`write` for the event loop. A cancelled caller does not cancel what is being written."""
+        assert self._writer, "opened for reading only"
+        return await asyncio.wrap_future(self._writer.submit(self._act, partial(action, self._db, *args, **kwargs)))
+
+    async def aread(self, action: Callable[Concatenate[Database, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """`read` for the event loop."""
+        return await asyncio.wrap_future(self._readers.submit(self._look, lambda db: action(db, *args, **kwargs)))
+
+    def close(self) -> None:
+        """Finish what is queued, close the connections, let go of the lock."""
+        self._readers.shutdown()
+        if self._writer:
+            self._writer.shutdown()
+        for connection in self._connections:
+            connection.close()
+        if self._lock:
+            self._lock.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def connect(places: Places, *, writer: bool) -> Database:
+    """A connection to `library.db` with `cache.db` attached as `cache`."""
+    mode = "rw" if writer else "ro"
+    uri = f"{places.library_db.absolute().as_uri()}?mode={mode}"
+    try:
+        connection = sqlite3.connect(uri, uri=True, check_same_thread=False, timeout=10)
+        connection.execute("ATTACH ? AS cache", (f"{places.cache_db.absolute().as_uri()}?mode={mode}",))
+        connection.execute("PRAGMA main.synchronous=FULL")  # what the owner said survives a power cut
+        connection.execute("PRAGMA cache.synchronous=NORMAL")
+        connection.execute("PRAGMA foreign_keys=ON")
+        connection.execute("PRAGMA temp_store=MEMORY")
+        connection.execute("PRAGMA cache_size=-2048")
+        connection.execute("PRAGMA cache.cache_size=-2048")
+        if not writer:
+            connection.execute("PRAGMA wal_autocheckpoint=0")  # the writer alone checkpoints
+    except sqlite3.DatabaseError as exc:
+        raise DatabaseError(f"{places.library_db} cannot be opened: {exc}.") from exc
+    return Database(connection, execute_plugins=False)
+
+
+def insert(db: Database, table: str, row: dict[str, Any]) -> int:
+    """Add a row and return its id."""
+    cursor = db.table(table).insert(row)
+    assert isinstance(cursor.last_pk, int), table
+    return cursor.last_pk

@@ -1,0 +1,100 @@
+"""What the owner said: append-only rows, each undone by a later one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from precious_daemon.errors import NotFound
+from precious_daemon.models import Answer, Choice, Label, Question, Vote
+from precious_daemon.store import Database, insert
+
+
+def _answer(row: dict[str, Any]) -> Answer:
+    return Answer(
+        row["id"], row["voter_id"], row["at"], Question(row["question"]), Choice(row["choice"]) if row["choice"] else None,
+        row["photo_id"], row["other_id"], row["purpose"], row["undoes"],
+    )  # fmt: skip
+
+
+def add(
+    db: Database,
+    voter_id: int,
+    question: Question,
+    choice: Choice,
+    photo_id: int,
+    other_id: int | None,
+    purpose: str,
+    now: float,
+    request: str | None = None,
+) -> Answer:
+    """Store one answer. `request` names the sending: the same name again gives back the answer stored the first time."""
+    if request:
+        for row in db.query("SELECT * FROM answers WHERE request = ?", [request]):
+            return _answer(row)
+    answer_id = insert(db, "answers",
+        {
+            "voter_id": voter_id, "at": now, "question": question, "choice": choice, "photo_id": photo_id,
+            "other_id": other_id, "purpose": purpose, "request": request,
+        }
+    )  # fmt: skip
+    return Answer(answer_id, voter_id, now, question, choice, photo_id, other_id, purpose, None)
+
+
+def undo(db: Database, voter_id: int, now: float, answer_id: int | None = None) -> Answer:
+    """Take back an answer, by default the newest that still counts, and return it. It stays in the table."""
+    where = "voter_id = :voter" + (" AND id = :id" if answer_id is not None else " AND purpose != 'import'")
+    sql = f"SELECT * FROM live_answers WHERE {where} ORDER BY id DESC LIMIT 1"
+    for row in db.query(sql, {"voter": voter_id, "id": answer_id}):
+        answer = _answer(row)
+        insert(db, "answers",
+            {
+                "voter_id": voter_id, "at": now, "question": answer.question, "photo_id": answer.photo_id,
+                "other_id": answer.other_id, "purpose": answer.purpose, "undoes": answer.id,
+            }
+        )  # fmt: skip
+        return answer
+    raise NotFound("There is no answer to take back.")
+
+
+def votes(db: Database, voter_id: int, after: int = 0) -> Iterator[tuple[int, Vote]]:
+    """(answer id, vote) of every comparison that counts, in the order given."""
+    sql = """
+        SELECT id, choice, photo_id, other_id FROM live_answers
+        WHERE voter_id = ? AND question = 'pair' AND choice IN ('first', 'second', 'draw') AND id > ? ORDER BY id
+    """
+    for answer_id, choice, first, second in db.execute(sql, [voter_id, after]):
+        yield answer_id, Vote(second, first, False) if choice == "second" else Vote(first, second, choice == "draw")
+
+
+def labels(db: Database, voter_id: int) -> list[Label]:
+    """The newest label of each photo that counts."""
+    sql = """
+        SELECT photo_id, keep, purpose, at, max(id) FROM live_labels WHERE voter_id = ? GROUP BY photo_id ORDER BY max(id)
+    """
+    return [Label(row[0], bool(row[1]), row[2], row[3]) for row in db.execute(sql, [voter_id])]
+
+
+def counts(db: Database, voter_id: int) -> dict[str, int]:
+    """How many live labels there are by purpose (photos, not answers), and under `votes` the comparisons."""
+    found: dict[str, int] = {}
+    for label in labels(db, voter_id):
+        found[label.purpose] = found.get(label.purpose, 0) + 1
+    sql = "SELECT count(*) FROM live_answers WHERE voter_id = ? AND question = 'pair' AND choice IN ('first', 'second', 'draw')"
+    return found | {"votes": int(db.execute(sql, [voter_id]).fetchone()[0])}
+
+
+def recent(db: Database, voter_id: int, limit: int) -> list[Answer]:
+    """The newest answers that count, newest first."""
+    sql = "SELECT * FROM live_answers WHERE voter_id = ? ORDER BY id DESC LIMIT ?"
+    return [_answer(row) for row in db.query(sql, [voter_id, limit])]
+
+
+def answered_pairs(db: Database, voter_id: int, photo_ids: list[int]) -> set[tuple[int, int]]:
+    """Pairs (smaller id first) among these photos that were compared, skips included."""
+    marks = ",".join(str(int(i)) for i in photo_ids)
+    sql = f"""
+        SELECT min(photo_id, other_id), max(photo_id, other_id) FROM live_answers
+        WHERE voter_id = ? AND question = 'pair' AND photo_id IN ({marks}) AND other_id IN ({marks})
+    """
+    return {(row[0], row[1]) for row in db.execute(sql, [voter_id])}

@@ -1,0 +1,79 @@
+"""Derived rows: clusters with their representatives, copies and bursts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from precious_daemon.models import Group, GroupKind, GroupMember, Photo
+from precious_daemon.store import Database
+from precious_daemon.store.photos import photo_from
+
+
+def replace_clusters(db: Database, rows: Iterable[tuple[int, int, float, bool]], scores: dict[str, Any]) -> None:
+    """Rows of (photo id, cluster, distance to the centre, representative); `scores` says how the number was chosen."""
+    db.execute("DELETE FROM cache.clusters")
+    db.conn.executemany("INSERT INTO cache.clusters VALUES (?, ?, ?, ?)", rows)
+    db.execute("INSERT OR REPLACE INTO cache.notes VALUES ('clusters', ?)", [json.dumps(scores)])
+
+
+def replace_groups(db: Database, groups: Iterable[Group]) -> None:
+    db.execute("DELETE FROM cache.group_members")
+    for number, group in enumerate(groups, 1):
+        for member in group.members:
+            db.execute(
+                "INSERT INTO cache.group_members VALUES (?, ?, ?, ?, ?)",
+                [group.kind, member.photo_id, number, member.best, member.reason],
+            )
+
+
+def cluster_scores(db: Database) -> dict[str, Any] | None:
+    row = db.execute("SELECT value FROM cache.notes WHERE key = 'clusters'").fetchone()
+    return json.loads(row[0]) if row else None
+
+
+def counts(db: Database) -> dict[str, int]:
+    """Clusters, and groups of each kind."""
+    found = {"clusters": int(db.execute("SELECT count(DISTINCT cluster) FROM cache.clusters").fetchone()[0])}
+    sql = "SELECT kind, count(DISTINCT group_id) FROM cache.group_members GROUP BY kind"
+    return found | dict(db.execute(sql).fetchall())
+
+
+def all_groups(db: Database) -> list[Group]:
+    """Groups of present photos; what is left of a group with one member is none."""
+    sql = """
+        SELECT kind, group_id, photo_id, best, reason FROM cache.group_members JOIN photos ON photos.id = photo_id
+        WHERE photos.state = 'present' ORDER BY kind, group_id, best DESC, photo_id
+    """
+    found: dict[tuple[str, int], list[GroupMember]] = {}
+    for kind, group_id, photo_id, best, reason in db.execute(sql):
+        found.setdefault((kind, group_id), []).append(GroupMember(photo_id, bool(best), reason))
+    return [Group(GroupKind(kind), tuple(members)) for (kind, _), members in found.items() if len(members) > 1]
+
+
+def group_of(db: Database, photo_id: int) -> list[Group]:
+    """The groups that a photo is in, at most one of each kind."""
+    sql = """
+        SELECT m.kind, m.photo_id, m.best, m.reason FROM cache.group_members AS me
+        JOIN cache.group_members AS m ON m.kind = me.kind AND m.group_id = me.group_id
+        WHERE me.photo_id = ? ORDER BY m.kind, m.best DESC, m.photo_id
+    """
+    found: dict[str, list[GroupMember]] = {}
+    for kind, member_id, best, reason in db.execute(sql, [photo_id]):
+        found.setdefault(kind, []).append(GroupMember(member_id, bool(best), reason))
+    return [Group(GroupKind(kind), tuple(members)) for kind, members in found.items()]
+
+
+def next_representative(db: Database, voter_id: int) -> Photo | None:
+    """A representative that this voter has not labelled: the largest cluster first."""
+    sql = """
+        SELECT photos.* FROM cache.clusters AS c JOIN photos ON photos.id = c.photo_id
+        WHERE c.representative = 1 AND photos.state = 'present'
+        AND NOT EXISTS (SELECT 1 FROM live_answers a WHERE a.photo_id = c.photo_id AND a.voter_id = ? AND a.question != 'pair')
+        AND NOT EXISTS (SELECT 1 FROM live_labels l WHERE l.photo_id = c.photo_id AND l.voter_id = ?)
+        ORDER BY (SELECT count(*) FROM cache.clusters AS size WHERE size.cluster = c.cluster) DESC, c.photo_id LIMIT 1
+    """
+    for row in db.query(sql, [voter_id, voter_id]):
+        return photo_from(row)
+    return None

@@ -1,0 +1,37 @@
+"""Rows of job runs: what ran, when, and how it ended. A night that was missed is seen here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from precious_daemon.models import JobRun
+from precious_daemon.store import Database, insert
+
+
+def _run(row: dict[str, Any]) -> JobRun:
+    return JobRun(row["id"], row["name"], row["trigger"], row["started_at"], row["finished_at"], row["outcome"], row["detail"])
+
+
+def start(db: Database, name: str, trigger: str, now: float) -> int:
+    return insert(db, "job_runs", {"name": name, "trigger": trigger, "started_at": now})
+
+
+def finish(db: Database, run_id: int, outcome: str, detail: str, now: float) -> None:
+    db.execute("UPDATE job_runs SET finished_at = ?, outcome = ?, detail = ? WHERE id = ?", [now, outcome, detail, run_id])
+
+
+def close_interrupted(db: Database, now: float) -> None:
+    """Runs that were under way when the service was killed."""
+    db.execute(
+        "UPDATE job_runs SET outcome = 'stopped', detail = 'the service ended', finished_at = ? WHERE outcome = 'running'", [now]
+    )
+
+
+def last(db: Database, name: str) -> JobRun | None:
+    for row in db.query("SELECT * FROM job_runs WHERE name = ? ORDER BY started_at DESC, id DESC LIMIT 1", [name]):
+        return _run(row)
+    return None
+
+
+def recent(db: Database, limit: int) -> list[JobRun]:
+    return [_run(row) for row in db.query("SELECT * FROM job_runs ORDER BY id DESC LIMIT ?", [limit])]

@@ -1,0 +1,319 @@
+"""Rows of photos and of the files that make up each capture."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import secrets
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from precious_daemon.errors import NotFound
+from precious_daemon.models import FileEntry, Photo, PhotoFacts, PhotoState, Role, Stamp
+from precious_daemon.store import Database, insert
+
+_COLUMNS = (
+    "photos.id, photos.uid, photos.root_id, photos.path, photos.state, photos.error, photos.content_hash, photos.width, "
+    "photos.height, photos.size, photos.taken_at, photos.camera, photos.added_at"
+)
+
+
+def photo_from(row: dict[str, Any]) -> Photo:
+    """A Photo from a row that holds at least the columns of `SELECT photos.*`."""
+    return Photo(
+        row["id"], row["uid"], row["root_id"], os.fsdecode(row["path"]), PhotoState(row["state"]), row["error"],
+        row["content_hash"], row["width"], row["height"], row["size"], row["taken_at"], row["camera"], row["added_at"],
+    )  # fmt: skip
+
+
+def file_from(row: dict[str, Any]) -> FileEntry:
+    return FileEntry(
+        row["id"], row["photo_id"], row["root_id"], os.fsdecode(row["path"]), Role(row["role"]),
+        Stamp(row["dev"], row["inode"], row["size"], row["mtime_ns"]), row["content_hash"],
+    )  # fmt: skip
+
+
+# --- reading -----------------------------------------------------------------------------------------------------------
+
+
+def get(db: Database, photo_id: int) -> Photo:
+    return _one(db, "id = ?", photo_id)
+
+
+def by_uid(db: Database, uid: str) -> Photo:
+    return _one(db, "uid = ?", uid)
+
+
+def _one(db: Database, where: str, value: object) -> Photo:
+    for row in db.query(f"SELECT {_COLUMNS} FROM photos WHERE {where}", [value]):
+        return photo_from(row)
+    raise NotFound("There is no such photo in this library.")
+
+
+def many(db: Database, ids: Iterable[int]) -> dict[int, Photo]:
+    """Photos by id; unknown ids are absent."""
+    found: dict[int, Photo] = {}
+    wanted = list(ids)
+    for start in range(0, len(wanted), 500):
+        part = wanted[start : start + 500]
+        marks = ",".join("?" * len(part))
+        for row in db.query(f"SELECT {_COLUMNS} FROM photos WHERE id IN ({marks})", part):
+            found[row["id"]] = photo_from(row)
+    return found
+
+
+def files_of(db: Database, photo_id: int) -> list[FileEntry]:
+    return [file_from(row) for row in db.query("SELECT * FROM files WHERE photo_id = ? ORDER BY id", [photo_id])]
+
+
+def ambiguous(db: Database, photo_id: int) -> str | None:
+    """Why the companions of this photo cannot be told, or None."""
+    row = db.execute("SELECT ambiguous FROM photos WHERE id = ?", [photo_id]).fetchone()
+    return row[0] if row else None
+
+
+def counts(db: Database) -> dict[PhotoState, int]:
+    found = dict(db.execute("SELECT state, count(*) FROM photos GROUP BY state").fetchall())
+    return {state: found.get(state, 0) for state in PhotoState}
+
+
+def page(db: Database, state: PhotoState, after: tuple[float, int] | None = None, limit: int = 100) -> list[Photo]:
+    """Newest first by the time taken; `after` is (taken_at, id) of the last one shown."""
+    where = "state = ?"
+    values: list[Any] = [state]
+    if after:
+        where += " AND (coalesce(taken_at, 0), id) < (?, ?)"
+        values += after
+    sql = f"SELECT {_COLUMNS} FROM photos WHERE {where} ORDER BY coalesce(taken_at, 0) DESC, id DESC LIMIT ?"
+    return [photo_from(row) for row in db.query(sql, [*values, limit])]
+
+
+def random_present(db: Database, point: int, count: int, exclude_labelled_by: int | None = None) -> list[Photo]:
+    """Up to `count` present photos at a random `point` (a signed 64-bit number) of a fixed random order, at index speed."""
+    clause = ""
+    if exclude_labelled_by is not None:
+        labelled = "SELECT 1 FROM live_labels l WHERE l.photo_id = photos.id"
+        clause = f"AND NOT EXISTS ({labelled} AND l.voter_id = {int(exclude_labelled_by)})"
+    sql = f"SELECT {_COLUMNS} FROM photos WHERE state = 'present' AND draw {{}} ? {clause} ORDER BY draw LIMIT ?"
+    rows = list(db.query(sql.format(">="), [point, count]))
+    if len(rows) < count:
+        rows += db.query(sql.format("<"), [point, count - len(rows)])
+    return [photo_from(row) for row in rows]
+
+
+def to_ingest(db: Database, limit: int, roots: Iterable[int]) -> list[FileEntry]:
+    """Stills that wait to be read, newest file first."""
+    marks = ",".join(str(int(r)) for r in roots)
+    sql = f"""
+        SELECT files.* FROM photos JOIN files ON files.photo_id = photos.id AND files.role = 'still'
+        WHERE photos.state = 'new' AND photos.root_id IN ({marks}) ORDER BY photos.added_at DESC, files.mtime_ns DESC LIMIT ?
+    """
+    return [file_from(row) for row in db.query(sql, [limit])]
+
+
+def in_folder(db: Database, root_id: int, folder: str) -> list[FileEntry]:
+    sql = "SELECT * FROM files WHERE root_id = ? AND folder = ?"
+    return [file_from(row) for row in db.query(sql, [root_id, os.fsencode(folder)])]
+
+
+def folders(db: Database, root_id: int, under: str = "") -> list[str]:
+    """Folders of a root that hold known files: `under` and all below it."""
+    sql = "SELECT DISTINCT folder FROM files WHERE root_id = ? ORDER BY folder"
+    found = [os.fsdecode(row[0]) for row in db.execute(sql, [root_id])]
+    return [f for f in found if not under or f == under or f.startswith(under + "/")]
+
+
+def by_inode(db: Database, stamp: Stamp) -> list[FileEntry]:
+    """Files known with exactly this stamp, wherever they were."""
+    sql = "SELECT * FROM files WHERE inode = ? AND dev = ? AND size = ? AND mtime_ns = ?"
+    return [file_from(row) for row in db.query(sql, [stamp.inode, stamp.dev, stamp.size, stamp.mtime_ns])]
+
+
+def known_sample(db: Database, root_id: int, count: int) -> list[FileEntry]:
+    """Some stills that should be there."""
+    sql = """
+        SELECT files.* FROM files JOIN photos ON photos.id = photo_id
+        WHERE files.root_id = ? AND role = 'still' AND state = 'present' ORDER BY draw LIMIT ?
+    """
+    return [file_from(row) for row in db.query(sql, [root_id, count])]
+
+
+def present_count(db: Database, root_id: int) -> int:
+    sql = "SELECT count(*) FROM photos WHERE root_id = ? AND state IN ('present', 'new', 'broken')"
+    return int(db.execute(sql, [root_id]).fetchone()[0])
+
+
+def iterate_present(db: Database) -> Iterator[tuple[int, bytes]]:
+    """(id, content hash) of every present photo."""
+    yield from db.execute("SELECT id, content_hash FROM photos WHERE state = 'present' ORDER BY id")
+
+
+# --- writing -----------------------------------------------------------------------------------------------------------
+
+
+def add_still(db: Database, root_id: int, path: str, stamp: Stamp, now: float) -> int:
+    """A new capture, known by its name so far."""
+    photo_id = insert(db, "photos",
+        {
+            "uid": secrets.token_hex(16), "root_id": root_id, "path": os.fsencode(path), "size": stamp.size,
+            "added_at": now, "changed_at": now,
+        }
+    )  # fmt: skip
+    put_file(db, photo_id, root_id, path, Role.STILL, stamp)
+    return photo_id
+
+
+def put_file(db: Database, photo_id: int, root_id: int, path: str, role: Role, stamp: Stamp) -> None:
+    """Know a file of a capture, or what has become of it."""
+    db.execute(
+        """
+        INSERT INTO files (photo_id, root_id, folder, path, role, dev, inode, size, mtime_ns) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+        ON CONFLICT (root_id, path) DO UPDATE SET photo_id = excluded.photo_id, role = excluded.role, dev = excluded.dev,
+            inode = excluded.inode, size = excluded.size, mtime_ns = excluded.mtime_ns, content_hash = NULL
+        """,
+        [photo_id, root_id, os.fsencode(posixpath.dirname(path)), os.fsencode(path), role,
+         stamp.dev, stamp.inode, stamp.size, stamp.mtime_ns],
+    )  # fmt: skip
+
+
+def still_changed(db: Database, photo_id: int, path: str, stamp: Stamp, now: float) -> None:
+    """The file has other content: it is read again. Its answers stay, for they were about this photo."""
+    photo = get(db, photo_id)
+    put_file(db, photo_id, photo.root_id, path, Role.STILL, stamp)
+    db.execute(
+        "UPDATE photos SET state = 'new', error = NULL, size = ?, changed_at = ? WHERE id = ?", [stamp.size, now, photo_id]
+    )
+
+
+def file_moved(db: Database, entry: FileEntry, root_id: int, path: str, now: float) -> None:
+    """A file with the same stamp stands elsewhere: the photo goes with it."""
+    db.execute("DELETE FROM files WHERE root_id = ? AND path = ? AND id != ?", [root_id, os.fsencode(path), entry.id])
+    db.execute(
+        "UPDATE files SET root_id = ?, folder = ?, path = ? WHERE id = ?",
+        [root_id, os.fsencode(posixpath.dirname(path)), os.fsencode(path), entry.id],
+    )
+    if entry.role is Role.STILL:
+        db.execute(
+            """
+            UPDATE photos SET root_id = ?, path = ?, changed_at = ?,
+                state = CASE WHEN state != 'missing' THEN state WHEN content_hash IS NULL THEN 'new' ELSE 'present' END
+            WHERE id = ?
+            """,
+            [root_id, os.fsencode(path), now, entry.photo_id],
+        )
+
+
+def file_gone(db: Database, entry: FileEntry, now: float) -> None:
+    """A file is no longer where it was. A photo whose still is gone is missing, and keeps everything else.
+
+    The row of the still stays, so that the photo can be told when its file comes back; a companion's does not.
+    """
+    if entry.role is not Role.STILL:
+        db.execute("DELETE FROM files WHERE id = ?", [entry.id])
+        return
+    db.execute(
+        "UPDATE photos SET state = 'missing', changed_at = ? WHERE id = ? AND state NOT IN ('trashed', 'missing')",
+        [now, entry.photo_id],
+    )
+    photo = get(db, entry.photo_id)
+    if photo.state is PhotoState.MISSING and photo.content_hash:
+        _hand_over(db, photo, now)
+
+
+def file_back(db: Database, entry: FileEntry, now: float) -> None:
+    """A missing photo's file is there again, with its old stamp."""
+    db.execute(
+        "UPDATE photos SET state = CASE WHEN content_hash IS NULL THEN 'new' ELSE 'present' END, changed_at = ? "
+        "WHERE id = ? AND state = 'missing'",
+        [now, entry.photo_id],
+    )
+
+
+def set_ambiguous(db: Database, photo_id: int, why: str | None) -> None:
+    db.execute("UPDATE photos SET ambiguous = ? WHERE id = ? AND ambiguous IS NOT ?", [why, photo_id, why])
+
+
+def record_facts(db: Database, entry: FileEntry, facts: PhotoFacts, now: float) -> int:
+    """Store what reading a still gave, and return the photo's id.
+
+    Where a missing photo had the same bytes, this file is that photo, moved: the new row gives way to the old one.
+    """
+    db.execute("UPDATE files SET content_hash = ? WHERE id = ?", [facts.content_hash, entry.id])
+    db.execute(
+        """
+        UPDATE photos SET state = 'present', error = NULL, content_hash = ?, perceptual_hash = ?, width = ?, height = ?,
+            format = ?, taken_at = ?, taken_from = ?, camera = ?, changed_at = ? WHERE id = ?
+        """,
+        [
+            facts.content_hash, _signed(facts.perceptual_hash), facts.width, facts.height, facts.format, facts.taken_at,
+            facts.taken_from, facts.camera, now, entry.photo_id,
+        ],
+    )  # fmt: skip
+    sql = "SELECT id FROM photos WHERE content_hash = ? AND state = 'missing' AND id != ? ORDER BY id LIMIT 1"
+    old = db.execute(sql, [facts.content_hash, entry.photo_id]).fetchone()
+    if old:
+        return _merge(db, get(db, entry.photo_id), get(db, old[0]), now)
+    return entry.photo_id
+
+
+def record_broken(db: Database, photo_id: int, reason: str, now: float) -> None:
+    db.execute("UPDATE photos SET state = 'broken', error = ?, changed_at = ? WHERE id = ?", [reason, now, photo_id])
+
+
+def _hand_over(db: Database, missing: Photo, now: float) -> None:
+    """A photo just went missing: a younger one with the same bytes, of which the owner said nothing yet, is it, moved."""
+    sql = """
+        SELECT id FROM photos AS p WHERE content_hash = ? AND state = 'present' AND id > ?
+        AND NOT EXISTS (SELECT 1 FROM answers WHERE photo_id = p.id OR other_id = p.id)
+        AND NOT EXISTS (SELECT 1 FROM suggestions WHERE photo_id = p.id OR keeper_id = p.id) LIMIT 1
+    """
+    twin = db.execute(sql, [missing.content_hash, missing.id]).fetchone()
+    said = db.execute("SELECT 1 FROM answers WHERE photo_id = ? OR other_id = ?", [missing.id, missing.id]).fetchone()
+    if twin and said:
+        _merge(db, get(db, twin[0]), missing, now)
+
+
+def _merge(db: Database, young: Photo, old: Photo, now: float) -> int:
+    """Make the `young` row's files those of the `old` photo, which keeps its id and all that was said about it."""
+    used = db.execute(
+        """
+        SELECT 1 FROM answers WHERE photo_id = :id OR other_id = :id
+        UNION SELECT 1 FROM units WHERE photo_id = :id OR keeper_id = :id
+        UNION SELECT 1 FROM suggestions WHERE photo_id = :id OR keeper_id = :id
+        UNION SELECT 1 FROM pool_members WHERE photo_id = :id
+        """,
+        {"id": young.id},
+    ).fetchone()
+    if used:
+        return young.id  # both have a history of their own: they stay two photos
+    db.execute("DELETE FROM files WHERE photo_id = ?", [old.id])
+    db.execute("UPDATE files SET photo_id = ? WHERE photo_id = ?", [old.id, young.id])
+    db.execute(
+        """
+        UPDATE photos SET (root_id, path, state, error, content_hash, perceptual_hash, width, height, format, size, taken_at,
+            taken_from, camera, ambiguous) = (SELECT root_id, path, state, error, content_hash, perceptual_hash, width, height,
+            format, size, taken_at, taken_from, camera, ambiguous FROM photos WHERE id = ?), changed_at = ? WHERE id = ?
+        """,
+        [young.id, now, old.id],
+    )
+    for table in ("clusters", "group_members", "scores", "ratings"):
+        db.execute(f"DELETE FROM cache.{table} WHERE photo_id = ?", [young.id])
+    db.execute("DELETE FROM photos WHERE id = ?", [young.id])
+    return old.id
+
+
+def count_unsupported(db: Database, root_id: int, folder: str, by_suffix: dict[str, int]) -> None:
+    """Files of a folder that cannot be read as photos, by the end of their name."""
+    place = os.fsencode(folder)
+    db.execute("DELETE FROM unsupported WHERE root_id = ? AND folder = ?", [root_id, place])
+    for suffix, count in by_suffix.items():
+        db.execute("INSERT INTO unsupported VALUES (?, ?, ?, ?)", [root_id, place, suffix, count])
+
+
+def unsupported(db: Database) -> dict[str, int]:
+    return dict(db.execute("SELECT suffix, sum(count) FROM unsupported GROUP BY suffix ORDER BY 2 DESC").fetchall())
+
+
+def _signed(number: int) -> int:
+    """A 64-bit hash as SQLite's signed integer."""
+    return number - (1 << 64) if number >= 1 << 63 else number

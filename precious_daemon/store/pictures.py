@@ -1,0 +1,72 @@
+"""Derived pictures and features, by content: thumbnails, previews, proxies, HOG, quality, embeddings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from precious_daemon.models import PhotoFacts, Quality
+from precious_daemon.store import Database
+
+
+def put(db: Database, facts: PhotoFacts) -> None:
+    db.execute(
+        "INSERT OR REPLACE INTO cache.pictures VALUES (?, ?, ?, ?, ?)",
+        [facts.content_hash, facts.thumbnail, facts.proxy, facts.hog, facts.quality.pack()],
+    )
+
+
+def put_preview(db: Database, content_hash: bytes, preview: bytes, limit_bytes: int) -> None:
+    """Keep a preview; beyond the limit the oldest give way."""
+    db.execute("INSERT OR REPLACE INTO cache.previews VALUES (?, ?, ?)", [content_hash, preview, len(preview)])
+    kept = _preview_bytes(db)
+    while kept > limit_bytes:
+        row = db.execute("SELECT rowid, size FROM cache.previews ORDER BY rowid LIMIT 1").fetchone()
+        if row is None:
+            break
+        db.execute("DELETE FROM cache.previews WHERE rowid = ?", [row[0]])
+        kept -= row[1]
+    db.execute("INSERT OR REPLACE INTO cache.notes VALUES ('preview bytes', ?)", [str(kept)])
+
+
+def _preview_bytes(db: Database) -> int:
+    """A running total would need the size of what was replaced; the newest row is counted and the rest remembered."""
+    return int(db.execute("SELECT coalesce(sum(size), 0) FROM cache.previews").fetchone()[0])
+
+
+def thumbnail(db: Database, content_hash: bytes) -> bytes | None:
+    return _blob(db, "SELECT thumbnail FROM cache.pictures WHERE content_hash = ?", content_hash)
+
+
+def preview(db: Database, content_hash: bytes) -> bytes | None:
+    return _blob(db, "SELECT preview FROM cache.previews WHERE content_hash = ?", content_hash)
+
+
+def quality(db: Database, content_hash: bytes) -> Quality | None:
+    blob = _blob(db, "SELECT quality FROM cache.pictures WHERE content_hash = ?", content_hash)
+    return Quality.unpack(blob) if blob else None
+
+
+def has(db: Database, content_hash: bytes) -> bool:
+    return db.execute("SELECT 1 FROM cache.pictures WHERE content_hash = ?", [content_hash]).fetchone() is not None
+
+
+def _blob(db: Database, sql: str, content_hash: bytes) -> bytes | None:
+    row = db.execute(sql, [content_hash]).fetchone()
+    return row[0] if row else None
+
+
+# --- embeddings --------------------------------------------------------------------------------------------------------
+
+
+def put_embeddings(db: Database, backbone: str, rows: Iterable[tuple[bytes, bytes]]) -> None:
+    """Rows of (content hash, float16 vector)."""
+    db.conn.executemany(
+        "INSERT OR REPLACE INTO cache.embeddings VALUES (?, ?, ?)", [(key, backbone, vector) for key, vector in rows]
+    )
+
+
+def embedded_count(db: Database, backbone: str) -> int:
+    sql = """
+        SELECT count(*) FROM photos JOIN cache.embeddings USING (content_hash) WHERE state = 'present' AND backbone = ?
+    """
+    return int(db.execute(sql, [backbone]).fetchone()[0])

@@ -1,0 +1,48 @@
+"""Rows of watched folders."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from precious_daemon.errors import NotFound
+from precious_daemon.models import Root, RootState
+from precious_daemon.store import Database, insert
+
+
+def _root(row: dict[str, Any]) -> Root:
+    return Root(
+        row["id"], os.fsdecode(row["path"]), row["marker"], row["device"], RootState(row["state"]), row["reason"], row["added_at"]
+    )
+
+
+def all_roots(db: Database) -> list[Root]:
+    return [_root(row) for row in db.query("SELECT * FROM roots ORDER BY id")]
+
+
+def get(db: Database, root_id: int) -> Root:
+    for row in db.query("SELECT * FROM roots WHERE id = ?", [root_id]):
+        return _root(row)
+    raise NotFound(f"There is no folder {root_id} in this library.")
+
+
+def add(db: Database, path: str, marker: str | None, device: int, now: float) -> Root:
+    root_id = insert(db, "roots", {"path": os.fsencode(path), "marker": marker, "device": device, "added_at": now})
+    return get(db, root_id)
+
+
+def set_state(db: Database, root_id: int, state: RootState, reason: str | None) -> None:
+    db.execute("UPDATE roots SET state = ?, reason = ? WHERE id = ?", [state, reason, root_id])
+
+
+def remember(db: Database, root_id: int, marker: str | None, device: int) -> None:
+    """The owner confirmed that this is the folder."""
+    db.execute("UPDATE roots SET marker = ?, device = ? WHERE id = ?", [marker, device, root_id])
+
+
+def remove(db: Database, root_id: int, now: float) -> None:
+    """Stop watching a folder: its photos become missing, and keep their answers."""
+    db.execute("UPDATE photos SET state = 'missing', changed_at = ? WHERE root_id = ? AND state != 'trashed'", [now, root_id])
+    db.execute("DELETE FROM files WHERE root_id = ? AND photo_id IN (SELECT id FROM photos WHERE state = 'missing')", [root_id])
+    db.execute("DELETE FROM unsupported WHERE root_id = ?", [root_id])
+    db.execute("UPDATE roots SET state = 'offline', reason = 'no longer watched' WHERE id = ?", [root_id])

@@ -1,0 +1,317 @@
+"""Tables and their migrations. A migration is never changed once released; a new one is added below."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from sqlite_utils import Migrations
+
+from precious_daemon.config import Places
+from precious_daemon.errors import DatabaseError
+from precious_daemon.store import Database
+
+library = Migrations("precious-daemon library")
+cache = Migrations("precious-daemon cache")
+
+
+@library()
+def m001_folders_and_photos(db: Database) -> None:
+    db.executescript("""
+        CREATE TABLE roots (
+            id INTEGER PRIMARY KEY,
+            path BLOB NOT NULL UNIQUE,       -- absolute, as bytes: a name need not be UTF-8
+            marker TEXT,                     -- id written into the folder; NULL: not writable, suggest only
+            device INTEGER,
+            state TEXT NOT NULL DEFAULT 'watched',
+            reason TEXT,
+            added_at REAL NOT NULL
+        );
+        CREATE TABLE photos (
+            id INTEGER PRIMARY KEY,
+            uid TEXT NOT NULL UNIQUE,        -- in addresses: cannot be guessed
+            root_id INTEGER NOT NULL REFERENCES roots(id),
+            path BLOB NOT NULL,              -- of the still, relative to its root
+            state TEXT NOT NULL DEFAULT 'new',
+            error TEXT,
+            content_hash BLOB,
+            perceptual_hash INTEGER,
+            width INTEGER,
+            height INTEGER,
+            format TEXT,
+            size INTEGER NOT NULL DEFAULT 0,
+            taken_at REAL,
+            taken_from TEXT,
+            camera TEXT,
+            ambiguous TEXT,                  -- why its companions cannot be told: such a capture is never moved
+            draw INTEGER NOT NULL DEFAULT (random()),   -- a place in a random order, so that a random photo is one index look-up
+            added_at REAL NOT NULL,
+            changed_at REAL NOT NULL
+        );
+        CREATE INDEX photos_by_state ON photos(state, added_at);
+        CREATE INDEX photos_by_hash ON photos(content_hash);
+        CREATE INDEX photos_by_time ON photos(taken_at, id) WHERE state = 'present';
+        CREATE INDEX photos_by_draw ON photos(draw) WHERE state = 'present';
+        CREATE TABLE files (
+            id INTEGER PRIMARY KEY,
+            photo_id INTEGER NOT NULL REFERENCES photos(id) ON DELETE CASCADE,
+            root_id INTEGER NOT NULL REFERENCES roots(id),
+            folder BLOB NOT NULL,            -- relative to the root, empty for the root itself
+            path BLOB NOT NULL,
+            role TEXT NOT NULL,
+            dev INTEGER NOT NULL,
+            inode INTEGER NOT NULL,
+            size INTEGER NOT NULL,
+            mtime_ns INTEGER NOT NULL,
+            content_hash BLOB,
+            UNIQUE (root_id, path)
+        );
+        CREATE INDEX files_by_photo ON files(photo_id);
+        CREATE INDEX files_by_folder ON files(root_id, folder);
+        CREATE INDEX files_by_inode ON files(inode);
+        CREATE TABLE unsupported (
+            root_id INTEGER NOT NULL REFERENCES roots(id),
+            folder BLOB NOT NULL,
+            suffix TEXT NOT NULL,
+            count INTEGER NOT NULL,
+            PRIMARY KEY (root_id, folder, suffix)
+        );
+    """)
+
+
+@library()
+def m002_answers(db: Database) -> None:
+    db.executescript("""
+        CREATE TABLE voters (
+            id INTEGER PRIMARY KEY,
+            name TEXT NOT NULL UNIQUE,
+            created_at REAL NOT NULL
+        );
+        INSERT INTO voters VALUES (1, 'owner', unixepoch());
+        CREATE TABLE answers (               -- append-only: an undo is a row of its own
+            id INTEGER PRIMARY KEY,
+            voter_id INTEGER NOT NULL REFERENCES voters(id),
+            at REAL NOT NULL,
+            question TEXT NOT NULL,
+            choice TEXT,
+            photo_id INTEGER REFERENCES photos(id),
+            other_id INTEGER REFERENCES photos(id),
+            purpose TEXT NOT NULL,
+            undoes INTEGER UNIQUE REFERENCES answers(id),
+            request TEXT UNIQUE              -- the page's name for this answer: a repeated send is stored once
+        );
+        CREATE INDEX answers_by_photo ON answers(photo_id);
+        CREATE INDEX answers_by_other ON answers(other_id);
+        CREATE TRIGGER answers_keep BEFORE UPDATE OF voter_id, at, question, choice, purpose, undoes ON answers
+            BEGIN SELECT RAISE(ABORT, 'answers are append-only'); END;
+        CREATE TRIGGER answers_stay BEFORE DELETE ON answers
+            BEGIN SELECT RAISE(ABORT, 'answers are append-only'); END;
+        CREATE VIEW live_answers AS
+            SELECT * FROM answers AS a WHERE undoes IS NULL
+            AND NOT EXISTS (SELECT 1 FROM answers AS u WHERE u.undoes = a.id);
+        CREATE VIEW live_labels AS           -- one row for each photo and answer; the newest of a photo counts
+            SELECT id, voter_id, at, photo_id, choice = 'keep' AS keep, purpose FROM live_answers
+                WHERE question != 'pair' AND choice IN ('keep', 'delete')
+            UNION ALL
+            SELECT id, voter_id, at, photo_id, choice = 'both_keep', purpose FROM live_answers
+                WHERE question = 'pair' AND choice IN ('both_keep', 'both_delete')
+            UNION ALL
+            SELECT id, voter_id, at, other_id, choice = 'both_keep', purpose FROM live_answers
+                WHERE question = 'pair' AND choice IN ('both_keep', 'both_delete');
+        CREATE TABLE pools (                 -- a set of candidates, put in random order before any audit is answered
+            id INTEGER PRIMARY KEY,
+            voter_id INTEGER NOT NULL REFERENCES voters(id),
+            created_at REAL NOT NULL,
+            floor REAL NOT NULL
+        );
+        CREATE TABLE pool_members (
+            pool_id INTEGER NOT NULL REFERENCES pools(id),
+            position INTEGER NOT NULL,       -- one draw: a photo, or a whole burst
+            photo_id INTEGER NOT NULL REFERENCES photos(id),
+            PRIMARY KEY (pool_id, photo_id)
+        );
+        CREATE INDEX pool_by_position ON pool_members(pool_id, position);
+    """)
+
+
+@library()
+def m003_suggestions_and_units(db: Database) -> None:
+    db.executescript("""
+        CREATE TABLE suggestions (
+            id INTEGER PRIMARY KEY,
+            uid TEXT NOT NULL UNIQUE,
+            run TEXT NOT NULL,
+            voter_id INTEGER NOT NULL REFERENCES voters(id),
+            photo_id INTEGER NOT NULL REFERENCES photos(id),
+            kind TEXT NOT NULL,
+            keep REAL,
+            certified INTEGER NOT NULL,
+            reasons TEXT NOT NULL,           -- JSON list of sentences
+            keeper_id INTEGER REFERENCES photos(id),
+            evidence TEXT NOT NULL,          -- JSON
+            state TEXT NOT NULL DEFAULT 'open',
+            created_at REAL NOT NULL,
+            changed_at REAL NOT NULL
+        );
+        CREATE UNIQUE INDEX suggestion_once ON suggestions(voter_id, photo_id) WHERE state IN ('open', 'approved');
+        CREATE INDEX suggestions_by_state ON suggestions(state, keep, id);
+        CREATE INDEX suggestions_by_photo ON suggestions(photo_id);
+        CREATE TABLE units (                 -- the journal of deletions
+            id INTEGER PRIMARY KEY,
+            uid TEXT NOT NULL UNIQUE,
+            batch TEXT NOT NULL,
+            voter_id INTEGER NOT NULL REFERENCES voters(id),
+            photo_id INTEGER NOT NULL REFERENCES photos(id),
+            root_id INTEGER NOT NULL REFERENCES roots(id),
+            suggestion_id INTEGER REFERENCES suggestions(id),
+            keeper_id INTEGER REFERENCES photos(id),
+            reason TEXT NOT NULL,
+            state TEXT NOT NULL,
+            approved_at REAL NOT NULL,
+            changed_at REAL NOT NULL,
+            error TEXT
+        );
+        CREATE INDEX units_by_state ON units(state, changed_at);
+        CREATE INDEX units_by_photo ON units(photo_id);
+        CREATE TABLE unit_files (
+            unit_id INTEGER NOT NULL REFERENCES units(id),
+            path BLOB NOT NULL,
+            role TEXT NOT NULL,
+            dev INTEGER NOT NULL,
+            inode INTEGER NOT NULL,
+            size INTEGER NOT NULL,
+            mtime_ns INTEGER NOT NULL,
+            content_hash BLOB NOT NULL,
+            trash_path BLOB,
+            PRIMARY KEY (unit_id, path)
+        );
+    """)
+
+
+@library()
+def m004_jobs_and_sessions(db: Database) -> None:
+    db.executescript("""
+        CREATE TABLE job_runs (
+            id INTEGER PRIMARY KEY,
+            name TEXT NOT NULL,
+            trigger TEXT NOT NULL,
+            started_at REAL NOT NULL,
+            finished_at REAL,
+            outcome TEXT NOT NULL DEFAULT 'running',
+            detail TEXT NOT NULL DEFAULT ''
+        );
+        CREATE INDEX job_runs_by_name ON job_runs(name, started_at);
+        CREATE TABLE models (
+            run TEXT PRIMARY KEY,
+            voter_id INTEGER NOT NULL REFERENCES voters(id),
+            at REAL NOT NULL,
+            champion TEXT NOT NULL,
+            report TEXT NOT NULL             -- JSON
+        );
+        CREATE TABLE certificates (
+            voter_id INTEGER PRIMARY KEY REFERENCES voters(id),
+            at REAL NOT NULL,
+            verdict TEXT NOT NULL            -- JSON
+        );
+        CREATE TABLE deliveries (
+            run TEXT NOT NULL,
+            plugin TEXT NOT NULL,
+            at REAL NOT NULL,
+            error TEXT,
+            PRIMARY KEY (run, plugin)
+        );
+        CREATE TABLE sessions (
+            token_hash BLOB PRIMARY KEY,     -- SHA-256: the token itself is only in the browser
+            voter_id INTEGER NOT NULL REFERENCES voters(id),
+            created_at REAL NOT NULL,
+            seen_at REAL NOT NULL
+        );
+    """)
+
+
+@cache()
+def c001_derived(db: Database) -> None:
+    db.executescript("""
+        CREATE TABLE pictures (              -- by content: a moved file needs no new one
+            content_hash BLOB PRIMARY KEY,
+            thumbnail BLOB NOT NULL,
+            proxy BLOB NOT NULL,
+            hog BLOB NOT NULL,
+            quality BLOB NOT NULL
+        );
+        CREATE TABLE previews (
+            content_hash BLOB PRIMARY KEY,
+            preview BLOB NOT NULL,
+            size INTEGER NOT NULL
+        );
+        CREATE TABLE embeddings (
+            content_hash BLOB PRIMARY KEY,
+            backbone TEXT NOT NULL,          -- which network made it
+            vector BLOB NOT NULL             -- float16
+        );
+        CREATE TABLE clusters (
+            photo_id INTEGER PRIMARY KEY,
+            cluster INTEGER NOT NULL,
+            distance REAL NOT NULL,          -- to its centre
+            representative INTEGER NOT NULL
+        );
+        CREATE INDEX clusters_by_cluster ON clusters(cluster, distance);
+        CREATE INDEX representatives ON clusters(representative) WHERE representative = 1;
+        CREATE TABLE group_members (
+            kind TEXT NOT NULL,
+            photo_id INTEGER NOT NULL,
+            group_id INTEGER NOT NULL,
+            best INTEGER NOT NULL,
+            reason TEXT NOT NULL,
+            PRIMARY KEY (kind, photo_id)
+        );
+        CREATE INDEX group_members_by_group ON group_members(kind, group_id);
+        CREATE TABLE scores (
+            voter_id INTEGER NOT NULL,
+            photo_id INTEGER NOT NULL,
+            keep REAL NOT NULL,
+            taste REAL NOT NULL,
+            PRIMARY KEY (voter_id, photo_id)
+        );
+        CREATE INDEX scores_by_keep ON scores(voter_id, keep);
+        CREATE TABLE ratings (
+            voter_id INTEGER NOT NULL,
+            photo_id INTEGER NOT NULL,
+            mu REAL NOT NULL,
+            sigma REAL NOT NULL,
+            wins INTEGER NOT NULL,
+            losses INTEGER NOT NULL,
+            draws INTEGER NOT NULL,
+            PRIMARY KEY (voter_id, photo_id)
+        );
+        CREATE INDEX ratings_by_mu ON ratings(voter_id, mu, photo_id);
+        CREATE TABLE notes (key TEXT PRIMARY KEY, value TEXT NOT NULL);  -- JSON by name
+    """)
+
+
+def migrate(places: Places) -> None:
+    """Bring both databases to the present schema, or refuse one that a newer version wrote."""
+    for file, migrations in ((places.library_db, library), (places.cache_db, cache)):
+        _migrate(file, migrations)
+
+
+def _migrate(file: Path, migrations: Migrations) -> None:
+    os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    try:
+        with closing(sqlite3.connect(file, timeout=10)) as connection:
+            db = Database(connection, execute_plugins=False)
+            known = {migration.name for migration in migrations._migrations}
+            unknown = [m.name for m in migrations.applied(db) if m.name not in known]
+            if unknown:
+                raise DatabaseError(
+                    f"{file} was written by a newer version of precious-daemon ({unknown[-1]}). "
+                    "Update the program; nothing was changed."
+                )
+            connection.execute("PRAGMA journal_mode=WAL")
+            migrations.apply(db)
+    except sqlite3.DatabaseError as exc:
+        raise DatabaseError(
+            f"{file} is damaged or no database ({exc}). Put a backup in its place, or move it away to start anew."
+        ) from exc

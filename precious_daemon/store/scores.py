@@ -1,0 +1,116 @@
+"""Rows of models: scores (derived), reports, certificates, and the pools that audits are drawn from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from precious_daemon.models import Certificate, Photo, Score
+from precious_daemon.store import Database, insert
+from precious_daemon.store.photos import photo_from
+
+
+def replace_scores(db: Database, voter_id: int, scores: Iterable[Score]) -> None:
+    db.execute("DELETE FROM cache.scores WHERE voter_id = ?", [voter_id])
+    db.conn.executemany("INSERT INTO cache.scores VALUES (?, ?, ?, ?)", ((voter_id, s.photo_id, s.keep, s.taste) for s in scores))
+
+
+def below(db: Database, voter_id: int, keep: float) -> list[Score]:
+    """Scores of present photos with keep probability at most `keep`, surest deletion first."""
+    sql = """
+        SELECT s.photo_id, s.keep, s.taste FROM cache.scores AS s JOIN photos ON photos.id = s.photo_id
+        WHERE s.voter_id = ? AND s.keep <= ? AND photos.state = 'present' ORDER BY s.keep, s.photo_id
+    """
+    return [Score(*row) for row in db.execute(sql, [voter_id, keep])]
+
+
+def of(db: Database, voter_id: int, photo_ids: Iterable[int]) -> dict[int, Score]:
+    marks = ",".join(str(int(i)) for i in photo_ids)
+    sql = f"SELECT photo_id, keep, taste FROM cache.scores WHERE voter_id = ? AND photo_id IN ({marks})"
+    return {row[0]: Score(*row) for row in db.execute(sql, [voter_id])}
+
+
+def add_model(db: Database, run: str, voter_id: int, champion: str, report: dict[str, Any], now: float) -> None:
+    insert(db, "models", {"run": run, "voter_id": voter_id, "at": now, "champion": champion, "report": json.dumps(report)})
+
+
+def newest_model(db: Database, voter_id: int) -> dict[str, Any] | None:
+    """{run, at, champion, report} of the newest model, or None."""
+    sql = "SELECT run, at, champion, report FROM models WHERE voter_id = ? ORDER BY at DESC LIMIT 1"
+    for row in db.query(sql, [voter_id]):
+        return row | {"report": json.loads(row["report"])}
+    return None
+
+
+# --- audits ------------------------------------------------------------------------------------------------------------
+
+
+def open_pool(db: Database, voter_id: int, floor: float, draws: Sequence[Sequence[int]], now: float) -> int:
+    """A new pool: `draws` are photos or whole bursts, already in random order."""
+    pool_id = insert(db, "pools", {"voter_id": voter_id, "created_at": now, "floor": floor})
+    rows = [(pool_id, position, photo) for position, draw in enumerate(draws) for photo in draw]
+    db.conn.executemany("INSERT INTO pool_members VALUES (?, ?, ?)", rows)
+    return pool_id
+
+
+def newest_pool(db: Database, voter_id: int) -> tuple[int, float] | None:
+    """(id, created at) of the pool that audits are drawn from."""
+    row = db.execute("SELECT id, created_at FROM pools WHERE voter_id = ? ORDER BY id DESC LIMIT 1", [voter_id]).fetchone()
+    return (row[0], row[1]) if row else None
+
+
+def pool_draws(db: Database, pool_id: int) -> list[tuple[int, ...]]:
+    """The pool's draws in their order, each a tuple of photo ids."""
+    found: dict[int, list[int]] = {}
+    sql = "SELECT position, photo_id FROM pool_members WHERE pool_id = ? ORDER BY position, photo_id"
+    for position, photo_id in db.execute(sql, [pool_id]):
+        found.setdefault(position, []).append(photo_id)
+    return [tuple(members) for members in found.values()]
+
+
+def audits(db: Database, voter_id: int, since: float) -> dict[int, bool]:
+    """Photo id to keep, of every audit answered since then that was not taken back."""
+    sql = """
+        SELECT photo_id, keep FROM live_labels WHERE voter_id = ? AND purpose = 'audit' AND at >= ? ORDER BY id
+    """
+    return {row[0]: bool(row[1]) for row in db.execute(sql, [voter_id, since])}
+
+
+def next_audit(db: Database, voter_id: int) -> Photo | None:
+    """The next photo of the pool, in its order, that is there and has no audit answer."""
+    pool = newest_pool(db, voter_id)
+    if pool is None:
+        return None
+    sql = """
+        SELECT photos.* FROM pool_members AS m JOIN photos ON photos.id = m.photo_id
+        WHERE m.pool_id = ? AND photos.state = 'present' AND NOT EXISTS (
+            SELECT 1 FROM live_labels l WHERE l.photo_id = m.photo_id AND l.voter_id = ? AND l.purpose = 'audit' AND l.at >= ?)
+        ORDER BY m.position, m.photo_id LIMIT 1
+    """
+    for row in db.query(sql, [pool[0], voter_id, pool[1]]):
+        return photo_from(row)
+    return None
+
+
+def put_certificate(
+    db: Database, voter_id: int, certificate: Certificate | None, sentence: str, needed: int | None, now: float
+) -> None:
+    """The newest verdict: the certificate or None, in words, and how many more audits could change it."""
+    parts = (
+        None
+        if certificate is None
+        else {name: getattr(certificate, name) for name in ("threshold", "alpha", "confidence", "audits", "errors", "candidates")}
+    )
+    verdict = json.dumps({"certificate": parts, "sentence": sentence, "needed": needed})
+    db.execute("INSERT OR REPLACE INTO certificates VALUES (?, ?, ?)", [voter_id, now, verdict])
+
+
+def certificate(db: Database, voter_id: int) -> tuple[Certificate | None, str, int | None]:
+    """(certificate or None, sentence, audits still needed or None)."""
+    row = db.execute("SELECT verdict FROM certificates WHERE voter_id = ?", [voter_id]).fetchone()
+    if row is None:
+        return None, "There is no model yet.", None
+    verdict = json.loads(row[0])
+    parts = verdict["certificate"]
+    return Certificate(**parts) if parts else None, verdict["sentence"], verdict["needed"]

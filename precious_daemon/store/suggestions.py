@@ -1,0 +1,132 @@
+"""Rows of deletion suggestions and what became of them."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from precious_daemon.errors import NotFound
+from precious_daemon.models import Photo, Suggestion, SuggestionState
+from precious_daemon.store import Database, insert
+from precious_daemon.store.photos import photo_from
+
+
+@dataclass(frozen=True, slots=True)
+class SuggestionRow:
+    """A suggestion with its place in the library. `uid` is its name in addresses."""
+
+    id: int
+    uid: str
+    run: str
+    state: SuggestionState
+    created_at: float
+    suggestion: Suggestion
+    photo: Photo
+
+
+def _row(row: dict[str, Any]) -> SuggestionRow:
+    suggestion = Suggestion(
+        row["photo_id"], row["kind"], row["keep"], bool(row["certified"]), tuple(json.loads(row["reasons"])),
+        row["keeper_id"], json.loads(row["evidence"]),
+    )  # fmt: skip
+    state = SuggestionState(row["suggestion_state"])
+    return SuggestionRow(
+        row["suggestion_id"], row["suggestion_uid"], row["run"], state, row["created_at"], suggestion, photo_from(row)
+    )
+
+
+_SELECT = """
+    SELECT photos.*, s.id AS suggestion_id, s.uid AS suggestion_uid, s.run, s.state AS suggestion_state, s.created_at,
+        s.photo_id, s.kind, s.keep, s.certified, s.reasons, s.keeper_id, s.evidence
+    FROM suggestions AS s JOIN photos ON photos.id = s.photo_id
+"""
+
+
+def replace_open(db: Database, voter_id: int, run: str, suggestions: Iterable[Suggestion], now: float) -> int:
+    """The night's list: open suggestions that it no longer holds are withdrawn, dismissed ones stay dismissed.
+
+    Returns how many are open now.
+    """
+    settled = {
+        row[0]
+        for row in db.execute(
+            "SELECT photo_id FROM suggestions WHERE voter_id = ? AND state IN ('dismissed', 'approved', 'restored')", [voter_id]
+        )
+    }
+    wanted = {s.photo_id: s for s in suggestions if s.photo_id not in settled}
+    known = dict(db.execute("SELECT photo_id, id FROM suggestions WHERE voter_id = ? AND state = 'open'", [voter_id]).fetchall())
+    for photo_id, suggestion_id in known.items():
+        if photo_id not in wanted:
+            set_state(db, [suggestion_id], SuggestionState.WITHDRAWN, now)
+    for photo_id, s in wanted.items():
+        values = {
+            "run": run, "kind": s.kind, "keep": s.keep, "certified": s.certified, "reasons": json.dumps(s.reasons),
+            "keeper_id": s.keeper_id, "evidence": json.dumps(s.evidence), "changed_at": now,
+        }  # fmt: skip
+        if photo_id in known:
+            db.table("suggestions").update(known[photo_id], values)
+        else:
+            insert(
+                db,
+                "suggestions",
+                values | {"uid": secrets.token_hex(16), "voter_id": voter_id, "photo_id": photo_id, "created_at": now},
+            )
+    return len(wanted)
+
+
+def page(
+    db: Database,
+    voter_id: int,
+    state: SuggestionState = SuggestionState.OPEN,
+    after: tuple[float, int] | None = None,
+    limit: int = 100,
+) -> list[SuggestionRow]:
+    """Surest first. `after` is (keep or 2, id) of the last one shown."""
+    where = "s.voter_id = ? AND s.state = ?"
+    values: list[Any] = [voter_id, state]
+    if after:
+        where += " AND (coalesce(s.keep, 2), s.id) > (?, ?)"
+        values += after
+    sql = f"{_SELECT} WHERE {where} ORDER BY coalesce(s.keep, 2), s.id LIMIT ?"
+    return [_row(row) for row in db.query(sql, [*values, limit])]
+
+
+def by_uids(db: Database, voter_id: int, uids: Sequence[str]) -> list[SuggestionRow]:
+    """In the order asked for. An unknown one raises NotFound."""
+    found = []
+    for uid in uids:
+        rows = list(db.query(f"{_SELECT} WHERE s.voter_id = ? AND s.uid = ?", [voter_id, uid]))
+        if not rows:
+            raise NotFound("There is no such suggestion any more.")
+        found.append(_row(rows[0]))
+    return found
+
+
+def set_state(db: Database, ids: Iterable[int], state: SuggestionState, now: float) -> None:
+    db.conn.executemany("UPDATE suggestions SET state = ?, changed_at = ? WHERE id = ?", [(state, now, i) for i in ids])
+
+
+def counts(db: Database, voter_id: int) -> dict[SuggestionState, int]:
+    found = dict(db.execute("SELECT state, count(*) FROM suggestions WHERE voter_id = ? GROUP BY state", [voter_id]).fetchall())
+    return {state: found.get(state, 0) for state in SuggestionState}
+
+
+def open_bytes(db: Database, voter_id: int) -> int:
+    """Bytes that approving everything open would free after a purge."""
+    sql = """
+        SELECT coalesce(sum(files.size), 0) FROM suggestions AS s JOIN files ON files.photo_id = s.photo_id
+        WHERE s.voter_id = ? AND s.state = 'open'
+    """
+    return int(db.execute(sql, [voter_id]).fetchone()[0])
+
+
+def record_delivery(db: Database, run: str, plugin: str, error: str | None, now: float) -> None:
+    db.execute("INSERT OR REPLACE INTO deliveries VALUES (?, ?, ?, ?)", [run, plugin, now, error])
+
+
+def deliveries(db: Database, run: str) -> dict[str, str | None]:
+    """Plugin name to its error, or None where it was delivered."""
+    return dict(db.execute("SELECT plugin, error FROM deliveries WHERE run = ?", [run]).fetchall())
