@@ -221,10 +221,10 @@ def file_gone(db: Database, entry: FileEntry, now: float) -> None:
 
 
 def file_back(db: Database, entry: FileEntry, now: float) -> None:
-    """A missing photo's file is there again, with its old stamp."""
+    """A photo thought missing, or in the trash, is there again with its old stamp."""
     db.execute(
         "UPDATE photos SET state = CASE WHEN content_hash IS NULL THEN 'new' ELSE 'present' END, changed_at = ? "
-        "WHERE id = ? AND state = 'missing'",
+        "WHERE id = ? AND state IN ('missing', 'trashed')",
         [now, entry.photo_id],
     )
 
