@@ -9,7 +9,7 @@ PHOTOS ?=
 # the first Python that is new enough; `make PYTHON=/path/to/python ...` takes another
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
-PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet --no-input
+PIP    := $(BIN)/python -m pip --disable-pip-version-check -qq --no-input
 
 .PHONY: run test lint clean tools
 .DEFAULT_GOAL := run
