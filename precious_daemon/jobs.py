@@ -46,7 +46,8 @@ class Jobs:
         self._service = service
         self._store, self._clock = service.store, service.clock
         self.ingest = Ingest(service.store, service.settings.ingest, service.clock)
-        self.next_runs: dict[str, float] = {}  # filled in by the schedule
+        self.next_run: Callable[[str], float | None] = lambda name: None  # the schedule, where there is one, knows
+        self.watcher_warnings: dict[int, str] = {}
         self._tasks: dict[str, asyncio.Task[JobRun]] = {}
         self._progress: dict[str, Progress] = {}
         self._heavy = asyncio.Lock()
@@ -90,8 +91,9 @@ class Jobs:
     def progress(self) -> list[Progress]:
         return list(self._progress.values())
 
-    def next_run(self, name: str) -> float | None:
-        return self.next_runs.get(name)
+    def warnings(self) -> list[str]:
+        """What keeps things from going as they should, in words."""
+        return [*self.watcher_warnings.values(), *([self.ingest.warning] if self.ingest.warning else [])]
 
     def _check(self, name: str) -> None:
         if name not in self.NAMES:

@@ -38,9 +38,8 @@ class _Gathered:
 async def propose(service: Service, voter_id: int, run: str) -> int:
     """Choose and store the suggestions of a voter; return how many are open."""
     found = await service.store.aread(_gather, voter_id)
-    vetoes = await asyncio.to_thread(service.plugins.vetoes, [_plugin_photo(p, found.roots) for p in found.photos.values()])
-    by_uid = {photo.uid: photo.id for photo in found.photos.values()}
-    vetoed = {by_uid[uid]: reason for uid, reason in vetoes.items()}
+    shown = {photo.id: plugin_photo(photo, found.roots) for photo in found.photos.values()}
+    vetoed = await asyncio.to_thread(service.plugins.vetoes, shown)
     for photo in found.photos.values():
         root = found.roots[photo.root_id]
         if root.state is not RootState.WATCHED:
@@ -105,12 +104,8 @@ def _thumbnail(db: Database, uid: str) -> bytes | None:
     return pictures.thumbnail(db, photo.content_hash) if photo.content_hash else None
 
 
-def plugin_photos(shown: Mapping[int, Photo], watched: Mapping[int, Root]) -> list[PluginPhoto]:
-    """Photos as plugins see them."""
-    return [_plugin_photo(photo, watched) for photo in shown.values()]
-
-
-def _plugin_photo(photo: Photo, watched: Mapping[int, Root]) -> PluginPhoto:
+def plugin_photo(photo: Photo, watched: Mapping[int, Root]) -> PluginPhoto:
+    """A photo as plugins see it."""
     folder, name = posixpath.split(photo.path)
     return PluginPhoto(
         photo.uid, Path(watched[photo.root_id].path), folder, name, photo.size, photo.width, photo.height, photo.taken_at,
