@@ -79,7 +79,7 @@ def install(
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         part = file.with_name(f".{file.name}.part")
-        part.write_text(text, "utf-8", "surrogateescape")
+        part.write_text(text, "utf-8")
         part.chmod(0o644)
         os.replace(part, file)
     except OSError as exc:
@@ -102,7 +102,7 @@ def uninstall(kind: str, dry_run: bool = False, run: Run | None = None) -> list[
         file.unlink()
     except OSError as exc:
         raise ServiceError(f"{file} cannot be removed: {exc.strerror}.") from exc
-    failed = _run_all(_commands(how.after, file), run or _run) if not failed else failed
+    failed = failed or _run_all(_commands(how.after, file), run or _run)
     return [f"Removed {file}. Your photos, answers and settings are as they were.", *([failed] if failed else [])]
 
 
