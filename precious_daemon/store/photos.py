@@ -139,7 +139,7 @@ def known_sample(db: Database, root_id: int, count: int) -> list[FileEntry]:
     """Some stills that should be there."""
     sql = """
         SELECT files.* FROM files JOIN photos ON photos.id = photo_id
-        WHERE files.root_id = ? AND role = 'still' AND state = 'present' ORDER BY draw LIMIT ?
+        WHERE files.root_id = ? AND role = 'still' AND state IN ('present', 'new', 'broken') ORDER BY draw LIMIT ?
     """
     return [file_from(row) for row in db.query(sql, [root_id, count])]
 
@@ -149,9 +149,20 @@ def present_count(db: Database, root_id: int) -> int:
     return int(db.execute(sql, [root_id]).fetchone()[0])
 
 
-def iterate_present(db: Database) -> Iterator[tuple[int, bytes]]:
-    """(id, content hash) of every present photo."""
-    yield from db.execute("SELECT id, content_hash FROM photos WHERE state = 'present' ORDER BY id")
+def for_children(db: Database) -> Iterator[tuple[Photo, int, str]]:
+    """(photo, perceptual hash, format) of every present photo, in the order of ids."""
+    sql = f"SELECT {_COLUMNS}, perceptual_hash, format FROM photos WHERE state = 'present' ORDER BY id"
+    for row in db.query(sql):
+        yield photo_from(row), row["perceptual_hash"] & (1 << 64) - 1, row["format"]
+
+
+def unembedded(db: Database, backbone: str) -> Iterator[bytes]:
+    """Content hashes of present photos that this network has not seen, newest first."""
+    sql = """
+        SELECT DISTINCT photos.content_hash FROM photos LEFT JOIN cache.embeddings AS e USING (content_hash)
+        WHERE state = 'present' AND e.backbone IS NOT ? ORDER BY taken_at DESC
+    """
+    yield from (row[0] for row in db.execute(sql, [backbone]))
 
 
 # --- writing -----------------------------------------------------------------------------------------------------------
@@ -227,10 +238,10 @@ def file_gone(db: Database, entry: FileEntry, now: float) -> None:
 
 
 def file_back(db: Database, entry: FileEntry, now: float) -> None:
-    """A missing photo's file is there again, with its old stamp."""
+    """A photo thought missing, or in the trash, is there again with its old stamp."""
     db.execute(
         "UPDATE photos SET state = CASE WHEN content_hash IS NULL THEN 'new' ELSE 'present' END, changed_at = ? "
-        "WHERE id = ? AND state = 'missing'",
+        "WHERE id = ? AND state IN ('missing', 'trashed')",
         [now, entry.photo_id],
     )
 

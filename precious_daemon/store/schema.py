@@ -120,6 +120,15 @@ def m002_answers(db: Database) -> None:
             UNION ALL
             SELECT id, voter_id, at, other_id, choice = 'both_keep', purpose FROM live_answers
                 WHERE question = 'pair' AND choice IN ('both_keep', 'both_delete');
+        CREATE TABLE priors (                -- ratings brought along from elsewhere: where the votes here start from
+            voter_id INTEGER NOT NULL REFERENCES voters(id),
+            photo_id INTEGER NOT NULL REFERENCES photos(id),
+            mu REAL NOT NULL,
+            sigma REAL NOT NULL,
+            wins INTEGER NOT NULL,
+            losses INTEGER NOT NULL,
+            PRIMARY KEY (voter_id, photo_id)
+        );
         CREATE TABLE pools (                 -- a set of candidates, put in random order before any audit is answered
             id INTEGER PRIMARY KEY,
             voter_id INTEGER NOT NULL REFERENCES voters(id),
@@ -243,8 +252,8 @@ def c001_derived(db: Database) -> None:
         );
         CREATE TABLE previews (
             content_hash BLOB PRIMARY KEY,
-            preview BLOB NOT NULL,
-            size INTEGER NOT NULL
+            size INTEGER NOT NULL,
+            preview BLOB NOT NULL
         );
         CREATE TABLE embeddings (
             content_hash BLOB PRIMARY KEY,
@@ -288,6 +297,11 @@ def c001_derived(db: Database) -> None:
         );
         CREATE INDEX ratings_by_mu ON ratings(voter_id, mu, photo_id);
         CREATE TABLE notes (key TEXT PRIMARY KEY, value TEXT NOT NULL);  -- JSON by name
+        INSERT INTO notes VALUES ('preview bytes', '0');
+        CREATE TRIGGER preview_kept AFTER INSERT ON previews
+            BEGIN UPDATE notes SET value = value + new.size WHERE key = 'preview bytes'; END;
+        CREATE TRIGGER preview_gone AFTER DELETE ON previews
+            BEGIN UPDATE notes SET value = value - old.size WHERE key = 'preview bytes'; END;
     """)
 
 

@@ -1,0 +1,118 @@
+"""TrueSkill: the closed form against the package, far tails, replay, an order of many."""
+
+from __future__ import annotations
+
+import math
+import random
+from statistics import NormalDist
+
+import mpmath
+import pytest
+import trueskill
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from precious_daemon import rating
+from precious_daemon.models import Rating, Vote
+
+NORMAL = NormalDist()
+EXACT = trueskill.TrueSkill(
+    rating.MU, rating.SIGMA, rating.BETA, rating.TAU, rating.DRAW_PROBABILITY,
+    backend=(mpmath.ncdf, mpmath.npdf, lambda p: NORMAL.inv_cdf(float(p))),
+)  # fmt: skip
+
+ratings = st.builds(Rating, st.floats(-60, 110), st.floats(0.5, 10))
+
+
+def by_package(winner: Rating, loser: Rating, draw: bool) -> list[tuple[float, float]]:
+    with mpmath.workdps(60):
+        players = [(trueskill.Rating(r.mu, r.sigma),) for r in (winner, loser)]
+        rated = EXACT.rate(players, ranks=[0, 0 if draw else 1])
+        return [(float(r.mu), float(r.sigma)) for (r,) in rated]
+
+
+@settings(deadline=None)
+@given(ratings, ratings, st.booleans())
+def test_a_vote_moves_both_ratings_as_the_package_does(winner: Rating, loser: Rating, draw: bool) -> None:
+    for ours, theirs in zip(rating.update(winner, loser, draw=draw), by_package(winner, loser, draw), strict=True):
+        assert (ours.mu, ours.sigma) == pytest.approx(theirs, rel=1e-6, abs=1e-6)
+
+
+@pytest.mark.parametrize("gap", [200.0, 500.0, 2000.0, 1e5])
+@pytest.mark.parametrize("draw", [True, False])
+def test_an_upset_beyond_floating_point_tails_stays_exact(gap: float, draw: bool) -> None:
+    low, high = Rating(25 - gap, 2.0), Rating(25.0, 1.0)
+    for ours, theirs in zip(rating.update(low, high, draw=draw), by_package(low, high, draw), strict=True):
+        assert (ours.mu, ours.sigma) == pytest.approx(theirs, rel=1e-6)
+
+
+@given(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6), st.floats(0.01, 20), st.floats(0.01, 20), st.booleans())
+def test_every_vote_gives_finite_ratings_that_moved_the_right_way(a: float, b: float, s: float, t: float, draw: bool) -> None:
+    winner, loser = rating.update(Rating(a, s), Rating(b, t), draw=draw)
+    assert all(math.isfinite(x) for x in (winner.mu, loser.mu)) and winner.sigma > 0 and loser.sigma > 0
+    if not draw:
+        assert winner.mu >= a and loser.mu <= b
+    elif a != b:
+        assert (winner.mu - a) * (b - a) >= 0
+
+
+def test_the_draw_margin_belongs_to_the_draw_probability() -> None:
+    quantile = NORMAL.inv_cdf((rating.DRAW_PROBABILITY + 1) / 2)
+    assert pytest.approx(quantile * math.sqrt(2) * rating.BETA, abs=1e-12) == rating.DRAW_MARGIN
+
+
+def test_wins_losses_and_draws_are_counted() -> None:
+    a, b = rating.update(rating.START, rating.START)
+    a, b = rating.update(b, a, draw=True)
+    assert (a.wins, a.losses, a.draws, b.wins, b.losses, b.draws) == (0, 1, 1, 1, 0, 1)
+
+
+@given(st.lists(st.tuples(st.permutations(range(6)), st.booleans()), max_size=40))
+def test_replay_is_update_vote_by_vote(history: list[tuple[list[int], bool]]) -> None:
+    votes = [Vote(order[0], order[1], draw) for order, draw in history]
+    start = {0: Rating(31.0, 4.0, 2, 1, 0)}
+    one_by_one = dict(start)
+    for vote in votes:
+        pair = (one_by_one.get(vote.winner, rating.START), one_by_one.get(vote.loser, rating.START))
+        one_by_one[vote.winner], one_by_one[vote.loser] = rating.update(*pair, draw=vote.draw)
+    replayed = rating.replay(votes, start)
+    assert replayed.keys() == one_by_one.keys()
+    for photo, expected in one_by_one.items():
+        got = replayed[photo]
+        assert (got.mu, got.sigma) == pytest.approx((expected.mu, expected.sigma), rel=1e-9)
+        assert (got.wins, got.losses, got.draws) == (expected.wins, expected.losses, expected.draws)
+
+
+def test_replay_finds_the_order_that_the_votes_came_from() -> None:
+    rng = random.Random(1)
+    votes = []
+    for _ in range(4000):
+        a, b = rng.sample(range(30), 2)
+        votes.append(Vote(max(a, b), min(a, b), False))
+    found = rating.replay(votes)
+    order = sorted(found, key=lambda photo: found[photo].mu)
+    assert max(abs(place - photo) for place, photo in enumerate(order)) <= 2
+
+
+def test_an_order_of_two_is_a_vote() -> None:
+    pair = Rating(27.0, 5.0), Rating(24.0, 3.0)
+    for ours, voted in zip(rating.best_of(pair), rating.update(*pair), strict=True):
+        assert (ours.mu, ours.sigma) == pytest.approx((voted.mu, voted.sigma), rel=1e-6)
+        assert (ours.wins, ours.losses) == (voted.wins, voted.losses)
+
+
+def test_an_order_of_many_agrees_with_the_package_and_counts_each_comparison() -> None:
+    order = [Rating(20.0 + 2 * i, 6.0 - i / 2) for i in range(5)]
+    theirs = EXACT.rate([(trueskill.Rating(r.mu, r.sigma),) for r in order])
+    for place, (ours, (expected,)) in enumerate(zip(rating.best_of(order), theirs, strict=True)):
+        assert (ours.mu, ours.sigma) == pytest.approx((float(expected.mu), float(expected.sigma)), rel=1e-5)
+        assert (ours.wins, ours.losses) == (4 - place, place)
+
+
+def test_an_order_against_all_expectation_does_not_break() -> None:
+    order = [Rating(-400.0 + 200 * i, 1.0) for i in range(4)]
+    assert all(math.isfinite(r.mu) and r.sigma > 0 for r in rating.best_of(order))
+
+
+def test_a_photo_without_votes_is_worth_nothing_for_sure() -> None:
+    assert rating.conservative(rating.START) == pytest.approx(0)
