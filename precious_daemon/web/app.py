@@ -12,20 +12,19 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from precious_daemon.errors import ServiceError
+from precious_daemon.service import Service
 from precious_daemon.web import asking, events, guard, home, library, login, pictures, problems, report, reviewing, static
-from precious_daemon.web.keys import ADDRESS, API_KEY, DESK, LOGIN, PAGES, SERVICE, STOPPING, Address
-from precious_daemon.web.ports import Desk, Service
+from precious_daemon.web.keys import ADDRESS, API_KEY, LOGIN, PAGES, SERVICE, STOPPING, Address
 from precious_daemon.web.render import environment
 
 ROOMS = (home, asking, library, reviewing, report, pictures, events, login, static)
 LARGEST_BODY = 16 * 1024 * 1024  # a votes file of a million lines
 
 
-def make_app(service: Service, address: Address, token: str, desk: Desk | None = None) -> web.Application:
+def make_app(service: Service, address: Address, token: str) -> web.Application:
     """The pages of one library at one address. `token` is the key that the command line shows (`service.json`)."""
     app = web.Application(middlewares=[problems.calm, guard.guard], client_max_size=LARGEST_BODY)
     app[SERVICE], app[ADDRESS], app[API_KEY] = service, address, token
-    app[DESK] = desk or Desk.real()
     app[LOGIN] = login.LoginKey(address)
     app[PAGES] = environment()
     app[STOPPING] = asyncio.Event()
@@ -57,9 +56,7 @@ class Site:
         await self._runner.cleanup()
 
 
-async def serve(
-    service: Service, host: str = "127.0.0.1", port: int = 0, *, token: str | None = None, desk: Desk | None = None
-) -> Site:
+async def serve(service: Service, host: str = "127.0.0.1", port: int = 0, *, token: str | None = None) -> Site:
     """Serve the pages on a loopback address; port 0 takes any free one.
 
     ServiceError where the port is taken, or where the address is not this machine's own.
@@ -67,7 +64,7 @@ async def serve(
     _check_loopback(host)
     bound = _bind(host, port)
     address = Address(host, bound.getsockname()[1])
-    app = make_app(service, address, token or secrets.token_urlsafe(32), desk)
+    app = make_app(service, address, token or secrets.token_urlsafe(32))
     runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=2)
     try:
         await runner.setup()

@@ -7,11 +7,12 @@ from typing import Any
 
 from aiohttp import web
 
-from precious_daemon.models import Choice, Photo, Question
+from precious_daemon import ask
+from precious_daemon.ask import Asked
+from precious_daemon.models import Choice, Question
 from precious_daemon.store import answers, photos, scores
 from precious_daemon.web import words
-from precious_daemon.web.keys import DESK, SERVICE, VOTER
-from precious_daemon.web.ports import Asked
+from precious_daemon.web.keys import SERVICE, VOTER
 from precious_daemon.web.problems import BadRequest
 from precious_daemon.web.render import page
 from precious_daemon.web.talk import asked_json, photo_json, reply, said
@@ -19,7 +20,6 @@ from precious_daemon.web.talk import asked_json, photo_json, reply, said
 routes = web.RouteTableDef()
 
 PAGE = {Question.PAIR: "/compare", Question.LABEL: "/label", Question.AUDIT: "/label", Question.SUGGESTION: "/suggestions"}
-PURPOSES = frozenset({"train", "test", "audit"})
 
 
 @routes.get("/compare")
@@ -33,32 +33,22 @@ async def label(request: web.Request) -> web.Response:
 
 
 async def _question(request: web.Request, template: str, kind: Question) -> web.Response:
-    again = [await _photo(request, uid) for uid in request.query.getall("photo", [])]
-    asked = None
-    if len(again) != (2 if kind is Question.PAIR else 1):
-        again, asked = [], await _next(request, kind)
-    shown = asked.photos if asked else tuple(again)
-    purpose = asked.purpose if asked else request.query.get("purpose", "train")
-    return await page(
-        request,
-        template,
-        kind=kind,
-        question=asked.question if asked else Question.AUDIT if purpose == "audit" else kind,
-        photos=shown,
-        purpose=purpose if purpose in PURPOSES else "train",
-        group_size=asked.group_size if asked else 1,
-        progress=await _progress(request),
-        request_name=secrets.token_hex(16),
-    )
+    asked = await _again(request, kind) or await _next(request, kind)
+    return await page(request, template, asked=asked, progress=await _progress(request), request_name=secrets.token_hex(16))
 
 
-async def _photo(request: web.Request, uid: str) -> Photo:
-    return await request.app[SERVICE].store.aread(photos.by_uid, uid)
+async def _again(request: web.Request, kind: Question) -> Asked | None:
+    """The question that an undo came back to: `?photo=UID&purpose=...`, with two photos for a pair."""
+    uids, purpose = request.query.getall("photo", []), request.query.get("purpose", "")
+    if len(uids) != (2 if kind is Question.PAIR else 1) or purpose not in ("rank", "train", "test", "audit"):
+        return None
+    shown = tuple([await request.app[SERVICE].store.aread(photos.by_uid, uid) for uid in uids])
+    return Asked(Question.AUDIT if purpose == "audit" else kind, purpose, shown)
 
 
 async def _next(request: web.Request, kind: Question) -> Asked | None:
-    ask, service = request.app[DESK].ask, request.app[SERVICE]
-    return await (ask.next_pair if kind is Question.PAIR else ask.next_label)(service, request[VOTER])
+    next_question = ask.next_pair if kind is Question.PAIR else ask.next_label
+    return await next_question(request.app[SERVICE], request[VOTER])
 
 
 async def _progress(request: web.Request) -> dict[str, Any]:
@@ -97,7 +87,7 @@ async def answer(request: web.Request) -> web.Response:
     """Stored on disk before this returns, together with the next question of the same page."""
     fields = await said(request)
     kind, choice = _one_of(Question, fields.text("question")), _one_of(Choice, fields.text("choice"))
-    stored = await request.app[DESK].ask.answer(
+    stored = await ask.answer(
         request.app[SERVICE], request[VOTER], kind, choice, fields.names("photos"), fields.text("purpose", "train"),
         fields.text("request", "") or None,
     )  # fmt: skip
@@ -110,7 +100,7 @@ async def answer(request: web.Request) -> web.Response:
 async def undo(request: web.Request) -> web.Response:
     """Take back the newest answer, and give its question to be asked again."""
     await said(request)
-    undone, shown = await request.app[DESK].ask.take_back(request.app[SERVICE], request[VOTER])
+    undone, shown = await ask.take_back(request.app[SERVICE], request[VOTER])
     where = PAGE[undone.question]
     if undone.question is not Question.SUGGESTION:
         where += "?" + "&".join([*(f"photo={photo.uid}" for photo in shown), f"purpose={undone.purpose}"])

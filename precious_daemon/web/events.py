@@ -8,9 +8,9 @@ from typing import Any
 
 from aiohttp import hdrs, web
 
+from precious_daemon.service import Service
 from precious_daemon.web import words
 from precious_daemon.web.keys import SERVICE, STOPPING
-from precious_daemon.web.ports import Service
 
 routes = web.RouteTableDef()
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 from jinja2 import Environment
 
-from precious_daemon.web.ports import Desk, Service
+from precious_daemon.service import Service
 
 if TYPE_CHECKING:
     from precious_daemon.web.login import LoginKey
@@ -36,7 +36,6 @@ class Address:
 
 
 SERVICE: web.AppKey[Service] = web.AppKey("service")
-DESK: web.AppKey[Desk] = web.AppKey("desk")
 ADDRESS: web.AppKey[Address] = web.AppKey("address")
 LOGIN: web.AppKey[LoginKey] = web.AppKey("login")
 API_KEY: web.AppKey[str] = web.AppKey("api key")

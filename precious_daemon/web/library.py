@@ -8,10 +8,11 @@ from typing import Any
 
 from aiohttp import hdrs, web
 
+from precious_daemon import ask
 from precious_daemon.models import FileEntry, Group, GroupKind, Photo, PhotoState, Rating, Root, Score
 from precious_daemon.store import Database, groups, photos, ratings, roots, scores
 from precious_daemon.web import words
-from precious_daemon.web.keys import DESK, SERVICE, VOTER
+from precious_daemon.web.keys import SERVICE, VOTER
 from precious_daemon.web.problems import BadRequest, wants_page
 from precious_daemon.web.render import page
 from precious_daemon.web.talk import keyset, reply, whole
@@ -117,12 +118,12 @@ async def show_ranking(request: web.Request) -> web.Response:
 
 @routes.get("/api/votes.csv")
 async def votes_csv(request: web.Request) -> web.Response:
-    return _csv("votes.csv", await request.app[DESK].ask.export_votes(request.app[SERVICE], request[VOTER]))
+    return _csv("votes.csv", await ask.export_votes(request.app[SERVICE], request[VOTER]))
 
 
 @routes.get("/api/ranking.csv")
 async def ranking_csv(request: web.Request) -> web.Response:
-    return _csv("ranking.csv", await request.app[DESK].ask.export_ranking(request.app[SERVICE], request[VOTER]))
+    return _csv("ranking.csv", await ask.export_ranking(request.app[SERVICE], request[VOTER]))
 
 
 def _csv(name: str, text: str) -> web.Response:
@@ -137,7 +138,7 @@ def _csv(name: str, text: str) -> web.Response:
 async def import_votes(request: web.Request) -> web.Response:
     """One of image-ranker's two files, as the body or as the field `file` of a form."""
     text = (await _uploaded(request)).decode("utf-8-sig", "surrogateescape")
-    report = await request.app[DESK].ask.import_csv(request.app[SERVICE], request[VOTER], text)
+    report = await ask.import_csv(request.app[SERVICE], request[VOTER], text)
     value: dict[str, Any] = {"kind": report.kind, "imported": report.imported, "unknown": list(report.unknown)}
     return reply(request, value, f"/ranking?imported={report.imported}&unknown={len(report.unknown)}")
 

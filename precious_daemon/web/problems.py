@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 from aiohttp import web
 
-from precious_daemon.errors import NotEnoughAnswers, NotFound, PreciousError, RootError, ServiceError, TrashRefused
+from precious_daemon.errors import CountNeeded, NotEnoughAnswers, NotFound, PreciousError, RootError, ServiceError, TrashRefused
 from precious_daemon.web.guard import Handler
 from precious_daemon.web.render import page
 
@@ -32,7 +33,8 @@ async def calm(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         return await handler(request)
     except PreciousError as exc:
-        return await _answer(request, STATUS.get(type(exc), 400), str(exc))
+        extra = {"count": exc.count} if isinstance(exc, CountNeeded) else {}
+        return await _answer(request, _status(exc), str(exc), kind=type(exc).__name__, **extra)
     except web.HTTPNotFound:
         return await _answer(request, 404, ABSENT)
     except web.HTTPMethodNotAllowed as exc:
@@ -47,11 +49,16 @@ async def calm(request: web.Request, handler: Handler) -> web.StreamResponse:
         return await _answer(request, 500, sentence)
 
 
-async def _answer(request: web.Request, status: int, sentence: str) -> web.Response:
+def _status(exc: PreciousError) -> int:
+    return next((status for kind, status in STATUS.items() if isinstance(exc, kind)), 400)
+
+
+async def _answer(request: web.Request, status: int, sentence: str, **more: Any) -> web.Response:
+    """`more` is for scripts: which error it is, and what its remedy needs."""
     if request.path.startswith(("/thumb/", "/preview/", "/static/")):
         return web.Response(status=status)
     if request.path.startswith("/api/") and not wants_page(request):
-        return web.json_response({"error": sentence}, status=status)
+        return web.json_response({"error": sentence} | more, status=status)
     try:
         return await page(request, "problem.html", status=status, sentence=sentence, status_code=status)
     except Exception:

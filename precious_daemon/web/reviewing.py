@@ -7,12 +7,13 @@ from typing import Any
 
 from aiohttp import web
 
+from precious_daemon import review
 from precious_daemon.models import Certificate, Photo, Root, SuggestionState, Unit
 from precious_daemon.store import Database, photos, roots, scores, suggestions
 from precious_daemon.store.suggestions import SuggestionRow
+from precious_daemon.trash import Outcome
 from precious_daemon.web import words
-from precious_daemon.web.keys import DESK, SERVICE, VOTER
-from precious_daemon.web.ports import Outcome
+from precious_daemon.web.keys import SERVICE, VOTER
 from precious_daemon.web.render import page
 from precious_daemon.web.talk import keyset, photo_json, reply, said, whole
 
@@ -107,16 +108,14 @@ async def list_suggestions(request: web.Request) -> web.Response:
 async def approve(request: web.Request) -> web.Response:
     """Move to the trash what the owner names. More than the cap only with the number typed."""
     fields = await said(request)
-    outcomes = await request.app[DESK].review.approve_and_apply(
-        request.app[SERVICE], request[VOTER], fields.chosen(), fields.number("typed_count")
-    )
+    outcomes = await review.approve_and_apply(request.app[SERVICE], request[VOTER], fields.chosen(), fields.number("typed_count"))
     return await _told(request, outcomes, "/suggestions")
 
 
 @routes.post("/api/suggestions/dismiss")
 async def dismiss(request: web.Request) -> web.Response:
     fields = await said(request)
-    dismissed = await request.app[DESK].review.dismiss(request.app[SERVICE], request[VOTER], fields.chosen())
+    dismissed = await review.dismiss(request.app[SERVICE], request[VOTER], fields.chosen())
     return reply(request, {"dismissed": dismissed}, "/suggestions")
 
 
@@ -203,5 +202,5 @@ async def list_trash(request: web.Request) -> web.Response:
 @routes.post("/api/trash/restore")
 async def restore(request: web.Request) -> web.Response:
     fields = await said(request)
-    outcomes = await request.app[DESK].review.undo(request.app[SERVICE], request[VOTER], fields.chosen())
+    outcomes = await review.undo(request.app[SERVICE], request[VOTER], fields.chosen())
     return await _told(request, outcomes, "/trash")

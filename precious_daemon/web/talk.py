@@ -8,11 +8,11 @@ from typing import Any
 
 from aiohttp import hdrs, web
 
+from precious_daemon.ask import Asked
 from precious_daemon.models import Photo
-from precious_daemon.web.ports import Asked
 from precious_daemon.web.problems import BadRequest, wants_page
 from precious_daemon.web.render import preview, scaled, thumb
-from precious_daemon.web.words import name
+from precious_daemon.web.words import name, shown
 
 MOST = 1000
 """Names in one request."""
@@ -101,7 +101,7 @@ def keyset(request: web.Request) -> tuple[float, int] | None:
 def photo_json(photo: Photo) -> dict[str, Any]:
     width, height = scaled(photo)
     return {
-        "uid": photo.uid, "name": name(photo.path), "width": width, "height": height,
+        "uid": photo.uid, "name": name(photo.path), "path": shown(photo.path), "width": width, "height": height,
         "preview": preview(photo), "thumb": thumb(photo),
     }  # fmt: skip
 
