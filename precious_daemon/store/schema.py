@@ -27,6 +27,7 @@ def m001_folders_and_photos(db: Database) -> None:
             device INTEGER,
             state TEXT NOT NULL DEFAULT 'watched',
             reason TEXT,
+            suggest_only TEXT,               -- why nothing can be moved safely here; NULL: nothing is known against it
             added_at REAL NOT NULL
         );
         CREATE TABLE photos (
@@ -176,6 +177,7 @@ def m003_suggestions_and_units(db: Database) -> None:
             root_id INTEGER NOT NULL REFERENCES roots(id),
             suggestion_id INTEGER REFERENCES suggestions(id),
             keeper_id INTEGER REFERENCES photos(id),
+            answer_id INTEGER REFERENCES answers(id),   -- the owner's "delete"; counts for as long as the unit does
             reason TEXT NOT NULL,
             state TEXT NOT NULL,
             approved_at REAL NOT NULL,
@@ -184,6 +186,7 @@ def m003_suggestions_and_units(db: Database) -> None:
         );
         CREATE INDEX units_by_state ON units(state, changed_at);
         CREATE INDEX units_by_photo ON units(photo_id);
+        CREATE INDEX units_by_batch ON units(batch);
         CREATE TABLE unit_files (
             unit_id INTEGER NOT NULL REFERENCES units(id),
             path BLOB NOT NULL,
@@ -194,6 +197,7 @@ def m003_suggestions_and_units(db: Database) -> None:
             mtime_ns INTEGER NOT NULL,
             content_hash BLOB NOT NULL,
             trash_path BLOB,
+            restored_path BLOB,
             PRIMARY KEY (unit_id, path)
         );
     """)
