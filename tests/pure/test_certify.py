@@ -1,0 +1,145 @@
+"""The certificate: its promise kept over simulated owners, exact tails, holes, words."""
+
+from __future__ import annotations
+
+import math
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from precious_daemon.certify import Draw, certify, clean_pass, pool, tail
+from precious_daemon.models import Group, GroupKind, GroupMember, Score
+
+
+def answered(kept: list[bool | None], keeps: list[float] | None = None) -> list[Draw]:
+    keeps = keeps or [i / (2 * len(kept)) for i in range(len(kept))]
+    return [Draw(keep, answer) for keep, answer in zip(keeps, kept, strict=True)]
+
+
+def keeps_of(draws: list[Draw]) -> list[float]:
+    return [draw.keep for draw in draws]
+
+
+@pytest.mark.parametrize(("alpha", "answers"), [(0.05, 59), (0.13, 22), (0.02, 149)])
+def test_a_clean_pass_takes_as_many_answers_as_the_binomial_says(alpha: float, answers: int) -> None:
+    assert clean_pass(alpha, 0.95) == answers
+    assert (1 - alpha) ** answers <= 0.05 < (1 - alpha) ** (answers - 1)
+
+
+@given(st.integers(1, 150), st.integers(0, 150), st.floats(0.001, 0.5))
+def test_the_tail_is_the_naive_sum(answers: int, mistakes: int, alpha: float) -> None:
+    naive = sum(math.comb(answers, k) * alpha**k * (1 - alpha) ** (answers - k) for k in range(min(mistakes, answers) + 1))
+    assert tail(mistakes, answers, alpha) == pytest.approx(naive, rel=1e-9)
+
+
+def test_59_answers_without_a_mistake_certify_five_percent() -> None:
+    draws = answered([False] * 59 + [None] * 155)
+    verdict = certify(draws, 0.05, 0.95, keeps_of(draws))
+    assert verdict.certificate is not None and verdict.needed == 0
+    assert verdict.certificate.threshold == max(keeps_of(draws)) and verdict.certificate.candidates == 214
+    assert verdict.sentence == (
+        "At most 5 % of these 214 suggestions are photos you would keep (95 % sure; 59 blind answers, 0 mistakes)."
+    )
+
+
+def test_the_owner_is_told_how_many_answers_are_missing() -> None:
+    verdict = certify(answered([False] * 36 + [None] * 64), 0.05, 0.95, [])
+    assert (verdict.certificate, verdict.needed) == (None, 23)
+    assert verdict.sentence == "Not certified yet: 23 more answers are needed if none is a mistake."
+
+
+@given(st.lists(st.sampled_from([True, False, False, False, None]), max_size=120), st.randoms(use_true_random=False))
+def test_what_is_needed_is_enough_and_one_less_is_not(kept: list[bool | None], rng: random.Random) -> None:
+    keeps = [rng.random() for _ in kept]
+    verdict = certify(answered(kept, keeps), 0.2, 0.9, keeps)
+    if not verdict.needed:
+        return
+    at = kept.index(None)
+
+    def after(more: int) -> bool:
+        return certify(answered(kept[:at] + [False] * more + [None] * (len(kept) - at - more), keeps), 0.2, 0.9, keeps).needed == 0
+
+    assert after(verdict.needed) and not after(verdict.needed - 1)
+
+
+def test_a_pool_too_small_to_certify_says_so() -> None:
+    verdict = certify(answered([False] * 40), 0.05, 0.95, [0.1] * 40)
+    assert (verdict.certificate, verdict.needed) == (None, None)
+    assert verdict.sentence == "There are only 40 photos to suggest: too few to certify, which takes 59 blind answers."
+    assert "nothing to suggest" in certify([], 0.05, 0.95, []).sentence
+
+
+def test_a_pool_that_failed_for_good_says_so() -> None:
+    draws = answered([True] + [False] * 70)
+    verdict = certify(draws, 0.05, 0.95, keeps_of(draws))
+    assert (verdict.certificate, verdict.needed) == (None, None)
+    assert "You would keep 1 of the 71 photos" in verdict.sentence
+
+
+def test_answers_after_a_hole_do_not_count() -> None:
+    draws = answered([False] * 30 + [None] + [False] * 100)
+    assert certify(draws, 0.05, 0.95, keeps_of(draws)).needed == 29
+
+
+def test_mistakes_after_the_pass_withhold_the_certificate() -> None:
+    draws = answered([False] * 59 + [True] * 2 + [None] * 200)
+    verdict = certify(draws, 0.05, 0.95, keeps_of(draws))
+    assert verdict.certificate is None and verdict.needed is not None
+    assert tail(2, 61 + verdict.needed, 0.05) <= 0.05 < tail(2, 60 + verdict.needed, 0.05)
+
+
+def test_a_strict_part_of_a_mixed_pool_is_certified_at_a_later_look() -> None:
+    rng = random.Random(4)
+    keeps = [rng.random() / 2 for _ in range(2000)]
+    draws = [Draw(k, (k > 0.45) if i < 300 else None) for i, k in enumerate(keeps)]
+    verdict = certify(draws, 0.05, 0.95, keeps)
+    assert verdict.certificate is not None and verdict.certificate.errors == 0
+    assert 0.3 < verdict.certificate.threshold <= 0.45
+    assert verdict.certificate.candidates == sum(k <= verdict.certificate.threshold for k in keeps)
+
+
+def test_bursts_are_counted_as_one_in_the_sentence() -> None:
+    draws = answered([False] * 59)
+    assert "a burst counting as one" in certify(draws, 0.05, 0.95, [0.1] * 70).sentence
+
+
+def test_the_promise_holds_however_often_one_looks() -> None:
+    """Owners with a mistake rate just above alpha at every threshold, asked again after each few answers."""
+    alpha, confidence, size, owners = 0.2, 0.9, 200, 300
+    keeps = sorted(random.Random(0).random() / 2 for _ in range(size))
+    owner = [Draw(keep, place % 5 == 0) for place, keep in enumerate(keeps)]
+    assert all(sum(bool(d.kept) for d in owner[: n + 1]) > alpha * n for n in range(size))
+    broken = 0
+    for seed in range(owners):
+        draws = random.Random(seed).sample(owner, size)
+        looks = [[d if i < n else Draw(d.keep, None) for i, d in enumerate(draws)] for n in (11, 15, 20, 30, 44, 60, 100, 176, 200)]
+        broken += any(certify(look, alpha, confidence, keeps).certificate is not None for look in looks)
+    allowed = (1 - confidence) * owners
+    assert broken <= allowed + 3 * math.sqrt(allowed * confidence)
+
+
+def test_a_good_model_is_certified_most_of_the_time() -> None:
+    passed = 0
+    for seed in range(200):
+        rng = random.Random(seed)
+        draws = [Draw(rng.random() / 2, rng.random() < 0.005 if i < 59 else None) for i in range(400)]
+        passed += certify(draws, 0.05, 0.95, keeps_of(draws)).certificate is not None
+    assert passed > 120
+
+
+@settings(max_examples=50)
+@given(
+    st.lists(st.floats(0, 1), max_size=30),
+    st.lists(st.sets(st.integers(0, 29), min_size=2, max_size=5), max_size=8),
+)
+def test_a_pool_holds_each_candidate_once_and_groups_together(keeps: list[float], sets: list[set[int]]) -> None:
+    scores = [Score(i, keep, 0.0) for i, keep in enumerate(keeps)]
+    groups = [Group(GroupKind.BURST, tuple(GroupMember(i, False, "") for i in sorted(s))) for s in sets]
+    draws = pool(scores, groups)
+    candidates = {i for i, keep in enumerate(keeps) if keep <= 0.5}
+    assert sorted(photo for draw in draws for photo in draw) == sorted(candidates)
+    place = {photo: n for n, draw in enumerate(draws) for photo in draw}
+    for members in sets:
+        assert len({place[i] for i in members & candidates}) <= 1
