@@ -66,6 +66,12 @@ def files_of(db: Database, photo_id: int) -> list[FileEntry]:
     return [file_from(row) for row in db.query("SELECT * FROM files WHERE photo_id = ? ORDER BY id", [photo_id])]
 
 
+def sizes(db: Database, photo_ids: Iterable[int]) -> dict[int, int]:
+    """Bytes of all files of each photo."""
+    marks = ",".join(str(int(i)) for i in photo_ids)
+    return dict(db.execute(f"SELECT photo_id, sum(size) FROM files WHERE photo_id IN ({marks}) GROUP BY photo_id").fetchall())
+
+
 def ambiguous(db: Database, photo_id: int) -> str | None:
     """Why the companions of this photo cannot be told, or None."""
     row = db.execute("SELECT ambiguous FROM photos WHERE id = ?", [photo_id]).fetchone()
