@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from precious_daemon import decide, verdict
+from precious_daemon import certify, decide, verdict
 from precious_daemon.hookspecs import PluginPhoto, SuggestedPhoto
 from precious_daemon.models import Certificate, Group, Photo, Root, RootState, Score
 from precious_daemon.service import Service
@@ -51,7 +51,7 @@ async def propose(service: Service, voter_id: int, run: str) -> int:
 
 
 def _gather(db: Database, voter_id: int) -> _Gathered:
-    candidates = scores.below(db, voter_id, verdict.FLOOR)
+    candidates = scores.below(db, voter_id, certify.FLOOR)
     found = groups.all_groups(db)
     certificate, _, _ = scores.certificate(db, voter_id)
     members = {member.photo_id for group in found for member in group.members}

@@ -172,15 +172,6 @@ async def remove_root(request: web.Request) -> web.Response:
     return reply(request, {"id": root.id, "path": words.shown(root.path)}, "/")
 
 
-@routes.post("/api/roots/{id}/confirm")
-async def confirm_root(request: web.Request) -> web.Response:
-    """The owner has looked: what vanished from a frozen folder is meant to be gone."""
-    await said(request)
-    root_id = whole(request.match_info["id"], "id")
-    await request.app[SERVICE].jobs.confirm_root(root_id)
-    return reply(request, {"root": root_id, "confirmed": True}, "/")
-
-
 @routes.post("/api/login-link")
 async def login_link(request: web.Request) -> web.Response:
     """A fresh link for `precious-daemon login`; only the service's own key gets one."""

@@ -190,7 +190,7 @@ async def list_trash(request: web.Request) -> web.Response:
         {
             "units": [
                 {
-                    "uid": t.unit.uid, "id": t.unit.id, "photo": photo_json(t.photo), "at": t.unit.changed_at,
+                    "uid": t.unit.uid, "id": t.unit.id, "batch": t.unit.batch, "photo": photo_json(t.photo), "at": t.unit.changed_at,
                     "reason": t.unit.reason, "root": words.shown(t.root.path), "path": words.shown(t.photo.path), "bytes": t.size,
                 }
                 for t in await _trash(request)

@@ -59,7 +59,9 @@ def test_what_is_needed_is_enough_and_one_less_is_not(kept: list[bool | None], r
     at = kept.index(None)
 
     def after(more: int) -> bool:
-        return certify(answered(kept[:at] + [False] * more + [None] * (len(kept) - at - more), keeps), 0.2, 0.9, keeps).needed == 0
+        return (
+            certify(answered(kept[:at] + [False] * more + [None] * (len(kept) - at - more), keeps), 0.2, 0.9, keeps).needed == 0
+        )
 
     assert after(verdict.needed) and not after(verdict.needed - 1)
 
@@ -114,7 +116,9 @@ def test_the_promise_holds_however_often_one_looks() -> None:
     broken = 0
     for seed in range(owners):
         draws = random.Random(seed).sample(owner, size)
-        looks = [[d if i < n else Draw(d.keep, None) for i, d in enumerate(draws)] for n in (11, 15, 20, 30, 44, 60, 100, 176, 200)]
+        looks = [
+            [d if i < n else Draw(d.keep, None) for i, d in enumerate(draws)] for n in (11, 15, 20, 30, 44, 60, 100, 176, 200)
+        ]
         broken += any(certify(look, alpha, confidence, keeps).certificate is not None for look in looks)
     allowed = (1 - confidence) * owners
     assert broken <= allowed + 3 * math.sqrt(allowed * confidence)

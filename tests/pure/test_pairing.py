@@ -65,7 +65,12 @@ def test_information_is_never_negative_and_the_same_both_ways(a: Rating, b: Rati
 
 
 def test_unknown_equals_come_before_known_or_unequal_photos() -> None:
-    candidates = [Candidate(1, Rating(25, 8)), Candidate(2, Rating(25, 8)), Candidate(3, Rating(25, 1)), Candidate(4, Rating(45, 8))]
+    candidates = [
+        Candidate(1, Rating(25, 8)),
+        Candidate(2, Rating(25, 8)),
+        Candidate(3, Rating(25, 1)),
+        Candidate(4, Rating(45, 8)),
+    ]
     assert set(choose_pair(candidates, set(), [], random.Random(0)) or ()) == {1, 2}
 
 
