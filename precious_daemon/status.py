@@ -70,7 +70,7 @@ def collect(db: Database, places: Places, settings: Settings, voter_id: int = 1)
         "suggestions": {
             "open": suggestions.counts(db, voter_id)[SuggestionState.OPEN], "bytes": suggestions.open_bytes(db, voter_id),
         },
-        "trash": units.totals(db),
+        "trash": dict(zip(("units", "bytes"), units.totals(db), strict=True)),
         "disk": disk,
         "warnings": _warnings(watched, disk, photos.counts(db)),
     }  # fmt: skip
