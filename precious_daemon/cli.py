@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from precious_daemon import __version__, config
+from precious_daemon import __version__, config, errors
 from precious_daemon.errors import PreciousError
 
 if TYPE_CHECKING:
@@ -345,7 +345,8 @@ def _run_job(service: Remote, name: str) -> str:
             show(next((job for job in found["running"] if job["job"] == name), None))
             time.sleep(POLL)
     if last["outcome"] == "failed":
-        raise PreciousError(f"{name}: {last['detail']}")
+        kind = getattr(errors, last["error"] or "", PreciousError)
+        raise kind(f"{name}: {last['detail']}")
     return f"{name}: {last['detail']}"
 
 
