@@ -12,7 +12,7 @@ from aiohttp import hdrs, web
 from precious_daemon import __version__, scan, status
 from precious_daemon.errors import NotFound
 from precious_daemon.models import PhotoState
-from precious_daemon.store import photos, roots
+from precious_daemon.store import photos, ratings, roots
 from precious_daemon.web import words
 from precious_daemon.web.events import running
 from precious_daemon.web.keys import LOGIN, SERVICE, VOTER
@@ -95,11 +95,22 @@ async def home(request: web.Request) -> web.Response:
     service = request.app[SERVICE]
     now = await status.snapshot(service, request[VOTER])
     newest = await service.store.aread(photos.page, PhotoState.PRESENT, None, NEWEST)
+    best = [photo for photo, _ in await service.store.aread(ratings.ranking, request[VOTER], None, 3)]
+    told = {root["reason"] for root in now["roots"]}
     events = sorted((j for j in now["jobs"] if j["last"]), key=lambda j: -j["last"]["started_at"])
     return await page(
-        request, "home.html", status=200, s=now, step=next_step(now), newest=newest, events=events[:4],
-        running=running(service), deed=deed, outcomes=OUTCOMES,
-    )  # fmt: skip
+        request,
+        "home.html",
+        s=now,
+        step=next_step(now),
+        newest=newest,
+        best=best if len(best) == 3 else newest[:3],
+        events=events[:4],
+        warnings=[w for w in now["warnings"] if w not in told and "cannot be read" not in w],
+        running=running(service),
+        deed=deed,
+        outcomes=OUTCOMES,
+    )
 
 
 @routes.get("/help")

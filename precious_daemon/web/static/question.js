@@ -54,6 +54,8 @@ async function show(asked) {
     Object.assign(image, { width: photo.width, height: photo.height, alt: photo.name, src: photo.preview });
     images[place].replaceWith(image);
   });
+  const group = form.querySelector("[data-group]");
+  if (group) group.textContent = asked.group_size > 1 ? ` · one of ${asked.group_size} alike` : "";
   delete form.dataset.chosen;
   form.querySelector(".pictures").animate?.([{ opacity: 0.3 }, { opacity: 1 }], { duration: 120 });
   lookAhead();
