@@ -38,9 +38,9 @@ def thumbnail(uid: str) -> bytes | None:
     return JPEG
 
 
-def output(folder: Path, thumbnail: Callable[[str], bytes | None] = thumbnail, **settings: Any) -> Output:
-    folder.mkdir(parents=True, exist_ok=True)
-    return Output("1.0", folder, settings, logging.getLogger("test"), thumbnail)
+def output(own: Path, thumbnail: Callable[[str], bytes | None] = thumbnail, /, **settings: Any) -> Output:
+    own.mkdir(parents=True, exist_ok=True)
+    return Output("1.0", own, settings, logging.getLogger("test"), thumbnail)
 
 
 @pytest.fixture
