@@ -55,6 +55,14 @@ class TrashRefused(PreciousError):
     exit_code = 9
 
 
+class CountNeeded(TrashRefused):
+    """More photos than go at once by themselves: they go once the owner has typed `count`."""
+
+    def __init__(self, message: str, count: int) -> None:
+        super().__init__(message)
+        self.count = count
+
+
 class VoteFileError(PreciousError):
     """A votes file cannot be read."""
 

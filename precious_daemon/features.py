@@ -91,7 +91,7 @@ def quality(large: Grey, small: npt.NDArray[np.uint8], width: int, height: int) 
         sharpest_tile=_log_scale(float(np.sort(laplacian)[-3:].mean())),
         spectrum_slope=slope,
         high_frequency=high,
-        edge_density=float((gradient > 24).mean()),
+        edge_density=float((gradient > 24).mean()) if gradient.size else 0.0,
         flatness=float((spread < 4).mean()),
         brightness=float(grey.mean()) / 255,
         contrast=float(grey.std()) / 128,

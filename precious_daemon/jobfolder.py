@@ -4,6 +4,7 @@
     photos.csv       the photos it is about, one `PhotoRow` a line
     labels.csv, votes.csv
     embeddings.bin   records of a 32-byte content hash and a float16 vector, appended as they are made
+    clusters.csv     what grouping found, beside groups.json
     scores.bin       records of (photo id, keep, taste)
     anything.json    results by name
 
@@ -14,8 +15,11 @@ output, one JSON object a line; it ends within seconds of SIGTERM, and what it h
 from __future__ import annotations
 
 import csv
+import ctypes
 import json
 import os
+import platform
+import signal
 import struct
 import sys
 from collections.abc import Iterable, Iterator
@@ -27,6 +31,7 @@ from precious_daemon.models import Label, Score, Vote
 
 STOPPED = 75  # exit status of a child that was told to stop, or ran out of its budget: partial results are good
 _SCORE = struct.Struct("<qff")
+_IOPRIO_SET = {"x86_64": 251, "aarch64": 30, "riscv64": 30}  # system call numbers: libc has no function for it
 HASH_BYTES = 32
 
 
@@ -101,6 +106,14 @@ def read_scores(folder: Path) -> Iterator[Score]:
             yield Score(*_SCORE.unpack(record))
 
 
+def read_clusters(folder: Path) -> list[tuple[int, int, float, bool]]:
+    """Rows of (photo id, cluster, distance to its centre, representative)."""
+    return [
+        (int(r["photo_id"]), int(r["cluster"]), float(r["distance"]), r["representative"] == "1")
+        for r in _read_csv(folder / "clusters.csv")
+    ]
+
+
 def write_json(folder: Path, name: str, value: Any) -> None:
     with _whole(folder / name) as file:
         file.write(json.dumps(value).encode())
@@ -114,6 +127,16 @@ def say(what: str, done: int, total: int) -> None:
     """Called by the child: how far it is."""
     sys.stdout.write(json.dumps({"what": what, "done": done, "total": total}) + "\n")
     sys.stdout.flush()
+
+
+def step_back() -> None:
+    """Called by the child first: lowest priority for processor and disk, and an end when the service ends."""
+    os.nice(19)
+    if sys.platform == "linux":
+        libc = ctypes.CDLL(None, use_errno=True)
+        libc.prctl(1, signal.SIGTERM, 0, 0, 0)  # PR_SET_PDEATHSIG
+        if platform.machine() in _IOPRIO_SET:
+            libc.syscall(_IOPRIO_SET[platform.machine()], 1, 0, 3 << 13)  # this process, idle class; a refusal does no harm
 
 
 class _whole:

@@ -172,7 +172,7 @@ class Answer:
     choice: Choice | None  # None on an undo
     photo_id: int | None
     other_id: int | None
-    purpose: str  # train, test, audit, review, import
+    purpose: str  # train, test, audit, import; review: of a suggestion; duplicate: of one whose keeper stays, so no taste
     undoes: int | None
 
 
@@ -274,8 +274,9 @@ class SuggestionState(StrEnum):
 
 class UnitState(StrEnum):
     APPROVED = "approved"
-    PLANNED = "planned"
+    PLANNED = "planned"  # being moved; after a crash the disk tells how far it came
     DONE = "done"
+    RESTORING = "restoring"  # being moved back
     REFUSED = "refused"
     UNDONE = "undone"
     PURGED = "purged"
@@ -290,6 +291,7 @@ class UnitFile:
     stamp: Stamp
     content_hash: bytes
     trash_path: str | None  # relative to the root, once planned
+    restored_path: str | None = None  # where it was put back; differs from `path` where that name was taken
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,3 +326,4 @@ class JobRun:
     finished_at: float | None
     outcome: str  # running, done, failed, stopped
     detail: str
+    error: str | None  # name of the PreciousError that ended it

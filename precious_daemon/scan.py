@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from precious_daemon.captures import Pairing, pair
+from precious_daemon.captures import Pairing, pair, role_of
 from precious_daemon.config import WatchSettings
 from precious_daemon.errors import RootError
 from precious_daemon.models import FileEntry, PhotoState, Role, Root, RootState, Stamp
@@ -137,14 +137,19 @@ def _condition(store: Store, root: Root) -> tuple[RootState, str | None]:
     if root.marker is None and status.st_dev != root.device:
         return RootState.OFFLINE, f"{root.path} is on another disk than before."
     sample = store.read(photos.known_sample, root.id, SAMPLE)
-    if sample and not any(os.path.lexists(os.path.join(root.path, entry.path)) for entry in sample):
+    if (
+        sample
+        and not any(os.path.lexists(os.path.join(root.path, entry.path)) for entry in sample)
+        and _holds_no_still(root.path)
+    ):
         known = store.read(photos.present_count, root.id)
-        if known > 1:
-            return (
-                RootState.FROZEN,
-                f"{root.path} is there, but none of its {known:,} photos can be found: nothing is changed until you confirm.",
-            )
+        return RootState.FROZEN, f"{root.path} is empty, and held {known:,} photos: nothing is changed until you confirm."
     return RootState.WATCHED, None
+
+
+def _holds_no_still(path: str) -> bool:
+    """Whether there is no photo at all: ends at the first one found, so it is dear only where there is nothing."""
+    return not any(role_of(name) is Role.STILL for _, _, names in os.walk(path) for name in names)
 
 
 def confirm_root(store: Store, root_id: int) -> Root:

@@ -42,8 +42,12 @@ def add(
 
 
 def undo(db: Database, voter_id: int, now: float, answer_id: int | None = None) -> Answer:
-    """Take back an answer, by default the newest that still counts, and return it. It stays in the table."""
-    where = "voter_id = :voter" + (" AND id = :id" if answer_id is not None else " AND purpose != 'import'")
+    """Take back an answer, and return it; it stays in the table.
+
+    By default the newest question answered that still counts: imports and reviewed suggestions are undone in their place.
+    """
+    given = " AND id = :id" if answer_id is not None else " AND purpose != 'import' AND question != 'suggestion'"
+    where = f"voter_id = :voter{given}"
     sql = f"SELECT * FROM live_answers WHERE {where} ORDER BY id DESC LIMIT 1"
     for row in db.query(sql, {"voter": voter_id, "id": answer_id}):
         answer = _answer(row)
@@ -98,3 +102,8 @@ def answered_pairs(db: Database, voter_id: int, photo_ids: list[int]) -> set[tup
         WHERE voter_id = ? AND question = 'pair' AND photo_id IN ({marks}) AND other_id IN ({marks})
     """
     return {(row[0], row[1]) for row in db.execute(sql, [voter_id])}
+
+
+def newest_id(db: Database, voter_id: int) -> int:
+    """Id of the newest row, undos included; 0 where nothing was answered yet."""
+    return int(db.execute("SELECT coalesce(max(id), 0) FROM answers WHERE voter_id = ?", [voter_id]).fetchone()[0])

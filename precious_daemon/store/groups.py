@@ -40,6 +40,12 @@ def counts(db: Database) -> dict[str, int]:
     return found | dict(db.execute(sql).fetchall())
 
 
+def clustered_count(db: Database) -> int:
+    """How many present photos are in a cluster."""
+    sql = "SELECT count(*) FROM cache.clusters AS c JOIN photos ON photos.id = c.photo_id WHERE state = 'present'"
+    return int(db.execute(sql).fetchone()[0])
+
+
 def all_groups(db: Database) -> list[Group]:
     """Groups of present photos; what is left of a group with one member is none."""
     sql = """
@@ -63,6 +69,12 @@ def group_of(db: Database, photo_id: int) -> list[Group]:
     for kind, member_id, best, reason in db.execute(sql, [photo_id]):
         found.setdefault(kind, []).append(GroupMember(member_id, bool(best), reason))
     return [Group(GroupKind(kind), tuple(members)) for kind, members in found.items()]
+
+
+def group_numbers(db: Database, photo_ids: Iterable[int]) -> dict[int, int]:
+    """A group of each of these photos that is in one."""
+    marks = ",".join(str(int(i)) for i in photo_ids)
+    return dict(db.execute(f"SELECT photo_id, group_id FROM cache.group_members WHERE photo_id IN ({marks})").fetchall())
 
 
 def next_representative(db: Database, voter_id: int) -> Photo | None:

@@ -66,6 +66,12 @@ def files_of(db: Database, photo_id: int) -> list[FileEntry]:
     return [file_from(row) for row in db.query("SELECT * FROM files WHERE photo_id = ? ORDER BY id", [photo_id])]
 
 
+def sizes(db: Database, photo_ids: Iterable[int]) -> dict[int, int]:
+    """Bytes of all files of each photo."""
+    marks = ",".join(str(int(i)) for i in photo_ids)
+    return dict(db.execute(f"SELECT photo_id, sum(size) FROM files WHERE photo_id IN ({marks}) GROUP BY photo_id").fetchall())
+
+
 def ambiguous(db: Database, photo_id: int) -> str | None:
     """Why the companions of this photo cannot be told, or None."""
     row = db.execute("SELECT ambiguous FROM photos WHERE id = ?", [photo_id]).fetchone()
@@ -133,7 +139,7 @@ def known_sample(db: Database, root_id: int, count: int) -> list[FileEntry]:
     """Some stills that should be there."""
     sql = """
         SELECT files.* FROM files JOIN photos ON photos.id = photo_id
-        WHERE files.root_id = ? AND role = 'still' AND state = 'present' ORDER BY draw LIMIT ?
+        WHERE files.root_id = ? AND role = 'still' AND state IN ('present', 'new', 'broken') ORDER BY draw LIMIT ?
     """
     return [file_from(row) for row in db.query(sql, [root_id, count])]
 
@@ -143,9 +149,20 @@ def present_count(db: Database, root_id: int) -> int:
     return int(db.execute(sql, [root_id]).fetchone()[0])
 
 
-def iterate_present(db: Database) -> Iterator[tuple[int, bytes]]:
-    """(id, content hash) of every present photo."""
-    yield from db.execute("SELECT id, content_hash FROM photos WHERE state = 'present' ORDER BY id")
+def for_children(db: Database) -> Iterator[tuple[Photo, int, str]]:
+    """(photo, perceptual hash, format) of every present photo, in the order of ids."""
+    sql = f"SELECT {_COLUMNS}, perceptual_hash, format FROM photos WHERE state = 'present' ORDER BY id"
+    for row in db.query(sql):
+        yield photo_from(row), row["perceptual_hash"] & (1 << 64) - 1, row["format"]
+
+
+def unembedded(db: Database, backbone: str) -> Iterator[bytes]:
+    """Content hashes of present photos that this network has not seen, newest first."""
+    sql = """
+        SELECT DISTINCT photos.content_hash FROM photos LEFT JOIN cache.embeddings AS e USING (content_hash)
+        WHERE state = 'present' AND e.backbone IS NOT ? ORDER BY taken_at DESC
+    """
+    yield from (row[0] for row in db.execute(sql, [backbone]))
 
 
 # --- writing -----------------------------------------------------------------------------------------------------------

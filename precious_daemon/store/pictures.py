@@ -16,21 +16,15 @@ def put(db: Database, facts: PhotoFacts) -> None:
 
 
 def put_preview(db: Database, content_hash: bytes, preview: bytes, limit_bytes: int) -> None:
-    """Keep a preview; beyond the limit the oldest give way."""
-    db.execute("INSERT OR REPLACE INTO cache.previews VALUES (?, ?, ?)", [content_hash, preview, len(preview)])
-    kept = _preview_bytes(db)
-    while kept > limit_bytes:
-        row = db.execute("SELECT rowid, size FROM cache.previews ORDER BY rowid LIMIT 1").fetchone()
-        if row is None:
-            break
-        db.execute("DELETE FROM cache.previews WHERE rowid = ?", [row[0]])
-        kept -= row[1]
-    db.execute("INSERT OR REPLACE INTO cache.notes VALUES ('preview bytes', ?)", [str(kept)])
+    """Keep a preview; beyond the limit the oldest give way. Triggers keep the sum, so that nothing is counted over."""
+    db.execute("DELETE FROM cache.previews WHERE content_hash = ?", [content_hash])
+    db.execute("INSERT INTO cache.previews VALUES (?, ?, ?)", [content_hash, len(preview), preview])
+    while preview_bytes(db) > limit_bytes:
+        db.execute("DELETE FROM cache.previews WHERE rowid = (SELECT min(rowid) FROM cache.previews)")
 
 
-def _preview_bytes(db: Database) -> int:
-    """A running total would need the size of what was replaced; the newest row is counted and the rest remembered."""
-    return int(db.execute("SELECT coalesce(sum(size), 0) FROM cache.previews").fetchone()[0])
+def preview_bytes(db: Database) -> int:
+    return int(db.execute("SELECT value FROM cache.notes WHERE key = 'preview bytes'").fetchone()[0])
 
 
 def thumbnail(db: Database, content_hash: bytes) -> bytes | None:

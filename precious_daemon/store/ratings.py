@@ -34,6 +34,21 @@ def replace_all(db: Database, voter_id: int, ratings: dict[int, Rating]) -> None
         put(db, voter_id, photo_id, rating)
 
 
+def priors(db: Database, voter_id: int) -> dict[int, Rating]:
+    """Ratings brought along from elsewhere, by photo id."""
+    return {
+        row["photo_id"]: Rating(row["mu"], row["sigma"], row["wins"], row["losses"])
+        for row in db.query("SELECT * FROM priors WHERE voter_id = ?", [voter_id])
+    }
+
+
+def put_prior(db: Database, voter_id: int, photo_id: int, rating: Rating) -> None:
+    db.execute(
+        "INSERT OR REPLACE INTO priors VALUES (?, ?, ?, ?, ?, ?)",
+        [voter_id, photo_id, rating.mu, rating.sigma, rating.wins, rating.losses],
+    )
+
+
 def applied_through(db: Database, voter_id: int) -> int:
     """Id of the newest answer (or undo) that the ratings hold; 0 for none."""
     row = db.execute("SELECT value FROM cache.notes WHERE key = ?", [f"ratings of {voter_id}"]).fetchone()

@@ -37,7 +37,18 @@ def set_state(db: Database, root_id: int, state: RootState, reason: str | None) 
 
 def remember(db: Database, root_id: int, marker: str | None, device: int) -> None:
     """The owner confirmed that this is the folder."""
-    db.execute("UPDATE roots SET marker = ?, device = ? WHERE id = ?", [marker, device, root_id])
+    db.execute("UPDATE roots SET marker = ?, device = ?, suggest_only = NULL WHERE id = ?", [marker, device, root_id])
+
+
+def set_suggest_only(db: Database, root_id: int, why: str) -> None:
+    """Nothing can be moved safely in this folder, so its photos are only suggested."""
+    db.execute("UPDATE roots SET suggest_only = ? WHERE id = ?", [why, root_id])
+
+
+def suggest_only(db: Database, root_id: int) -> str | None:
+    """Why nothing can be moved in this folder, or None."""
+    row = db.execute("SELECT suggest_only FROM roots WHERE id = ?", [root_id]).fetchone()
+    return row[0] if row else None
 
 
 def remove(db: Database, root_id: int, now: float) -> None:

@@ -27,6 +27,7 @@ def m001_folders_and_photos(db: Database) -> None:
             device INTEGER,
             state TEXT NOT NULL DEFAULT 'watched',
             reason TEXT,
+            suggest_only TEXT,               -- why nothing can be moved safely here; NULL: nothing is known against it
             added_at REAL NOT NULL
         );
         CREATE TABLE photos (
@@ -120,6 +121,15 @@ def m002_answers(db: Database) -> None:
             UNION ALL
             SELECT id, voter_id, at, other_id, choice = 'both_keep', purpose FROM live_answers
                 WHERE question = 'pair' AND choice IN ('both_keep', 'both_delete');
+        CREATE TABLE priors (                -- ratings brought along from elsewhere: where the votes here start from
+            voter_id INTEGER NOT NULL REFERENCES voters(id),
+            photo_id INTEGER NOT NULL REFERENCES photos(id),
+            mu REAL NOT NULL,
+            sigma REAL NOT NULL,
+            wins INTEGER NOT NULL,
+            losses INTEGER NOT NULL,
+            PRIMARY KEY (voter_id, photo_id)
+        );
         CREATE TABLE pools (                 -- a set of candidates, put in random order before any audit is answered
             id INTEGER PRIMARY KEY,
             voter_id INTEGER NOT NULL REFERENCES voters(id),
@@ -167,6 +177,7 @@ def m003_suggestions_and_units(db: Database) -> None:
             root_id INTEGER NOT NULL REFERENCES roots(id),
             suggestion_id INTEGER REFERENCES suggestions(id),
             keeper_id INTEGER REFERENCES photos(id),
+            answer_id INTEGER REFERENCES answers(id),   -- the owner's "delete"; counts for as long as the unit does
             reason TEXT NOT NULL,
             state TEXT NOT NULL,
             approved_at REAL NOT NULL,
@@ -175,6 +186,7 @@ def m003_suggestions_and_units(db: Database) -> None:
         );
         CREATE INDEX units_by_state ON units(state, changed_at);
         CREATE INDEX units_by_photo ON units(photo_id);
+        CREATE INDEX units_by_batch ON units(batch);
         CREATE TABLE unit_files (
             unit_id INTEGER NOT NULL REFERENCES units(id),
             path BLOB NOT NULL,
@@ -185,6 +197,7 @@ def m003_suggestions_and_units(db: Database) -> None:
             mtime_ns INTEGER NOT NULL,
             content_hash BLOB NOT NULL,
             trash_path BLOB,
+            restored_path BLOB,
             PRIMARY KEY (unit_id, path)
         );
     """)
@@ -200,7 +213,8 @@ def m004_jobs_and_sessions(db: Database) -> None:
             started_at REAL NOT NULL,
             finished_at REAL,
             outcome TEXT NOT NULL DEFAULT 'running',
-            detail TEXT NOT NULL DEFAULT ''
+            detail TEXT NOT NULL DEFAULT '',
+            error TEXT                       -- which expected error ended it
         );
         CREATE INDEX job_runs_by_name ON job_runs(name, started_at);
         CREATE TABLE models (
@@ -243,8 +257,8 @@ def c001_derived(db: Database) -> None:
         );
         CREATE TABLE previews (
             content_hash BLOB PRIMARY KEY,
-            preview BLOB NOT NULL,
-            size INTEGER NOT NULL
+            size INTEGER NOT NULL,
+            preview BLOB NOT NULL
         );
         CREATE TABLE embeddings (
             content_hash BLOB PRIMARY KEY,
@@ -288,6 +302,11 @@ def c001_derived(db: Database) -> None:
         );
         CREATE INDEX ratings_by_mu ON ratings(voter_id, mu, photo_id);
         CREATE TABLE notes (key TEXT PRIMARY KEY, value TEXT NOT NULL);  -- JSON by name
+        INSERT INTO notes VALUES ('preview bytes', '0');
+        CREATE TRIGGER preview_kept AFTER INSERT ON previews
+            BEGIN UPDATE notes SET value = value + new.size WHERE key = 'preview bytes'; END;
+        CREATE TRIGGER preview_gone AFTER DELETE ON previews
+            BEGIN UPDATE notes SET value = value - old.size WHERE key = 'preview bytes'; END;
     """)
 
 

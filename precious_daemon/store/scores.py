@@ -43,6 +43,16 @@ def newest_model(db: Database, voter_id: int) -> dict[str, Any] | None:
     return None
 
 
+def put_evidence(db: Database, voter_id: int, evidence: dict[str, Any]) -> None:
+    """What the newest model says of the photos it would delete, by photo id as text."""
+    db.execute("INSERT OR REPLACE INTO cache.notes VALUES (?, ?)", [f"evidence for {voter_id}", json.dumps(evidence)])
+
+
+def evidence(db: Database, voter_id: int) -> dict[int, dict[str, Any]]:
+    row = db.execute("SELECT value FROM cache.notes WHERE key = ?", [f"evidence for {voter_id}"]).fetchone()
+    return {int(key): value for key, value in json.loads(row[0]).items()} if row else {}
+
+
 # --- audits ------------------------------------------------------------------------------------------------------------
 
 

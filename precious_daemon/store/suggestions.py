@@ -10,7 +10,7 @@ from typing import Any
 
 from precious_daemon.errors import NotFound
 from precious_daemon.models import Photo, Suggestion, SuggestionState
-from precious_daemon.store import Database, insert
+from precious_daemon.store import Database, answers, insert
 from precious_daemon.store.photos import photo_from
 
 
@@ -107,6 +107,23 @@ def by_uids(db: Database, voter_id: int, uids: Sequence[str]) -> list[Suggestion
 
 def set_state(db: Database, ids: Iterable[int], state: SuggestionState, now: float) -> None:
     db.conn.executemany("UPDATE suggestions SET state = ?, changed_at = ? WHERE id = ?", [(state, now, i) for i in ids])
+
+
+def reopen(db: Database, voter_id: int, uids: Sequence[str], now: float) -> int:
+    """Undo dismissals: what can be open again is, and the "keep" that dismissing stored is taken back. Returns how many."""
+    reopened = 0
+    for row in by_uids(db, voter_id, uids):
+        if row.state is not SuggestionState.DISMISSED:
+            continue
+        set_state(db, [row.id], SuggestionState.OPEN, now)
+        sql = """
+            SELECT id FROM live_answers WHERE voter_id = ? AND photo_id = ? AND question = 'suggestion' AND choice = 'keep'
+            ORDER BY id DESC LIMIT 1
+        """
+        for (answer_id,) in db.execute(sql, [voter_id, row.photo.id]).fetchall():
+            answers.undo(db, voter_id, now, answer_id)
+        reopened += 1
+    return reopened
 
 
 def counts(db: Database, voter_id: int) -> dict[SuggestionState, int]:

@@ -1,0 +1,249 @@
+"""The next question, and what becomes of its answer: stored first, then rated."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from precious_daemon import exchange, rating, verdict
+from precious_daemon.config import AskSettings
+from precious_daemon.errors import PreciousError
+from precious_daemon.exchange import ImportReport
+from precious_daemon.models import Answer, Choice, Photo, Question, Rating, Vote
+from precious_daemon.pairing import Candidate, choose_pair
+from precious_daemon.service import Service
+from precious_daemon.store import Database, answers, groups, photos, ratings, scores
+
+CHOICES = {
+    Question.PAIR: {Choice.FIRST, Choice.SECOND, Choice.DRAW, Choice.SKIP, Choice.BOTH_KEEP, Choice.BOTH_DELETE},
+    Question.LABEL: {Choice.KEEP, Choice.DELETE, Choice.SKIP},
+    Question.AUDIT: {Choice.KEEP, Choice.DELETE, Choice.SKIP},
+}
+RANDOM_CANDIDATES = 32  # photos looked at for a pair: some at random, and the neighbours in rating of a few
+ANCHORS = 4
+NEIGHBOURS = 4
+RECENT = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One question. Two photos for a pair, one otherwise; `group_size` counts the photo's burst or copies, itself included."""
+
+    question: Question
+    purpose: str
+    photos: tuple[Photo, ...]
+    group_size: int = 1
+
+
+# --- the next question -------------------------------------------------------------------------------------------------
+
+
+async def next_pair(service: Service, voter_id: int) -> Asked | None:
+    """Two photos whose comparison tells most; None with fewer than two photos."""
+    point = service.rng.getrandbits(64) - (1 << 63)
+    candidates, answered, recent = await service.store.aread(_pair_candidates, voter_id, point)
+    chosen = choose_pair(candidates, answered, recent, service.rng)
+    if chosen is None:
+        return None
+    found = await service.store.aread(photos.many, chosen)
+    return Asked(Question.PAIR, "rank", (found[chosen[0]], found[chosen[1]]))
+
+
+def _pair_candidates(db: Database, voter_id: int, point: int) -> tuple[list[Candidate], set[tuple[int, int]], list[int]]:
+    """A few dozen photos by index: some at random, and the neighbours in rating of the least certain of them."""
+    ids = [photo.id for photo in photos.random_present(db, point, RANDOM_CANDIDATES)]
+    known = ratings.many(db, voter_id, ids)
+    anchors = sorted(known, key=lambda i: -known[i].sigma)[:ANCHORS]
+    for anchor in anchors:
+        ids += ratings.neighbours(db, voter_id, known[anchor].mu, NEIGHBOURS)
+    ids = list(dict.fromkeys(ids))
+    known = ratings.many(db, voter_id, ids)
+    together = groups.group_numbers(db, ids)
+    candidates = [Candidate(i, known.get(i, rating.START), together.get(i)) for i in ids]
+    recent = [
+        i
+        for answer in answers.recent(db, voter_id, RECENT)
+        if answer.question is Question.PAIR
+        for i in (answer.photo_id, answer.other_id)
+        if i is not None
+    ]
+    return candidates, answers.answered_pairs(db, voter_id, ids), recent
+
+
+async def next_label(service: Service, voter_id: int) -> Asked | None:
+    """A photo to keep or delete: representatives to train on, random ones to test with, and blind audits among them."""
+    point = service.rng.getrandbits(64) - (1 << 63)
+    return await service.store.aread(_next_label, voter_id, service.settings.ask, point, service.rng.random())
+
+
+def _next_label(db: Database, voter_id: int, settings: AskSettings, point: int, chance: float) -> Asked | None:
+    counts = answers.counts(db, voter_id)
+    train, test = counts.get("train", 0), counts.get("test", 0)
+    enough = train >= settings.train_labels and test >= settings.test_labels
+    audit = scores.next_audit(db, voter_id)
+    last = next(iter(answers.recent(db, voter_id, 1)), None)
+    if audit and last and last.choice is Choice.SKIP and last.photo_id == audit.id:
+        audit = None  # it comes again after another question: an audit is never dropped
+    if audit and (enough or chance < 0.5):
+        return _single(db, Question.AUDIT, "audit", audit)
+    behind_on_test = train * settings.test_labels > test * settings.train_labels
+    if test < settings.test_labels and (behind_on_test or train >= settings.train_labels):
+        for photo in photos.random_present(db, point, 1, exclude_labelled_by=voter_id):
+            return _single(db, Question.LABEL, "test", photo)
+    representative = groups.next_representative(db, voter_id)
+    for photo in [representative] if representative else photos.random_present(db, point, 1, exclude_labelled_by=voter_id):
+        return _single(db, Question.LABEL, "train", photo)
+    return None
+
+
+def _single(db: Database, question: Question, purpose: str, photo: Photo) -> Asked:
+    sizes = [len(group.members) for group in groups.group_of(db, photo.id)]
+    return Asked(question, purpose, (photo,), max(sizes, default=1))
+
+
+# --- the answer --------------------------------------------------------------------------------------------------------
+
+
+async def answer(
+    service: Service,
+    voter_id: int,
+    question: Question,
+    choice: Choice,
+    photo_uids: Sequence[str],
+    purpose: str,
+    request: str | None = None,
+) -> Answer:
+    """Store an answer; it is on disk when this returns. The same `request` again stores nothing new."""
+    if choice not in CHOICES.get(question, set()):
+        raise PreciousError(f'"{choice}" is no answer to this question.')
+    if len(set(photo_uids)) != (2 if question is Question.PAIR else 1):
+        raise PreciousError("A pair has two different photos, any other question one.")
+    if purpose not in {Question.PAIR: {"rank"}, Question.LABEL: {"train", "test"}, Question.AUDIT: {"audit"}}[question]:
+        raise PreciousError(f'"{purpose}" is no purpose of this question.')
+    stored = await service.store.awrite(_store, voter_id, question, choice, list(photo_uids), purpose, service.clock(), request)
+    if question is Question.AUDIT:
+        await verdict.refresh(service, voter_id)
+    return stored
+
+
+def _store(
+    db: Database,
+    voter_id: int,
+    question: Question,
+    choice: Choice,
+    photo_uids: list[str],
+    purpose: str,
+    now: float,
+    request: str | None,
+) -> Answer:
+    ids = [photos.by_uid(db, uid).id for uid in photo_uids]
+    newest = answers.newest_id(db, voter_id)
+    stored = answers.add(db, voter_id, question, choice, ids[0], ids[1] if len(ids) > 1 else None, purpose, now, request)
+    if stored.id > newest:
+        _rate(db, voter_id, stored)
+    return stored
+
+
+def _rate(db: Database, voter_id: int, stored: Answer) -> None:
+    if stored.choice in (Choice.FIRST, Choice.SECOND, Choice.DRAW):
+        first, second = stored.photo_id, stored.other_id
+        assert first is not None
+        assert second is not None
+        winner, loser = (second, first) if stored.choice is Choice.SECOND else (first, second)
+        known = ratings.many(db, voter_id, (winner, loser))
+        after = rating.update(known.get(winner, rating.START), known.get(loser, rating.START), draw=stored.choice is Choice.DRAW)
+        ratings.put(db, voter_id, winner, after[0])
+        ratings.put(db, voter_id, loser, after[1])
+    ratings.set_applied_through(db, voter_id, stored.id)
+
+
+async def take_back(service: Service, voter_id: int) -> tuple[Answer, tuple[Photo, ...]]:
+    """Undo the newest answer that counts, and return it with its photos. Raises NotFound where there is none."""
+    undone, shown = await service.store.awrite(_take_back, voter_id, service.clock())
+    if undone.question is Question.AUDIT:
+        await verdict.refresh(service, voter_id)
+    return undone, shown
+
+
+def _take_back(db: Database, voter_id: int, now: float) -> tuple[Answer, tuple[Photo, ...]]:
+    undone = answers.undo(db, voter_id, now)
+    if undone.question is Question.PAIR:
+        rerate(db, voter_id)
+    ids = [i for i in (undone.photo_id, undone.other_id) if i is not None]
+    found = photos.many(db, ids)
+    return undone, tuple(found[i] for i in ids)
+
+
+def rerate(db: Database, voter_id: int) -> None:
+    """Make the ratings anew from every vote that counts."""
+    votes = (vote for _, vote in answers.votes(db, voter_id))
+    ratings.replace_all(db, voter_id, rating.replay(votes, ratings.priors(db, voter_id)))
+    ratings.set_applied_through(db, voter_id, answers.newest_id(db, voter_id))
+
+
+def catch_up(db: Database, voter_id: int) -> bool:
+    """After a start: ratings that do not hold the newest answer (a crash, a rebuilt cache) are made anew."""
+    if ratings.applied_through(db, voter_id) == answers.newest_id(db, voter_id):
+        return False
+    rerate(db, voter_id)
+    return True
+
+
+# --- moving over from and to image-ranker ------------------------------------------------------------------------------
+
+
+async def export_votes(service: Service, voter_id: int) -> str:
+    """CSV `Winner,Loser` of every comparison with a winner, in the order given."""
+
+    def look(db: Database) -> str:
+        names = _names(db)
+        votes = (vote for _, vote in answers.votes(db, voter_id) if not vote.draw)
+        return exchange.votes_text((names[v.winner], names[v.loser]) for v in votes)
+
+    return await service.store.aread(look)
+
+
+async def export_ranking(service: Service, voter_id: int) -> str:
+    """CSV `Image,ELO,Uncertainty,Upvotes,Downvotes`, best first."""
+
+    def look(db: Database) -> str:
+        rows: list[tuple[str, Rating]] = []
+        after: tuple[float, int] | None = None
+        while part := ratings.ranking(db, voter_id, after, 1000):
+            rows += [(_shown(photo.path), rated) for photo, rated in part]
+            after = (part[-1][1].mu, part[-1][0].id)
+        return exchange.ranking_text(rows, rating.START.mu)
+
+    return await service.store.aread(look)
+
+
+async def import_csv(service: Service, voter_id: int, text: str) -> ImportReport:
+    """Bring votes or a ranking along. Votes are stored as answers, rankings as where the ratings start from."""
+    kind, pairs, ranked = exchange.parse(text, rating.START.mu)
+    return await service.store.awrite(_import, voter_id, kind, pairs, ranked, service.clock())
+
+
+def _import(
+    db: Database, voter_id: int, kind: str, pairs: list[tuple[str, str]], ranked: list[tuple[str, Rating]], now: float
+) -> ImportReport:
+    usable = [pair for pair in pairs if exchange.NOBODY not in pair]
+    wanted: Iterable[str] = [name for pair in usable for name in pair] + [name for name, _ in ranked]
+    found, unknown = exchange.resolve(wanted, _names(db))
+    votes = [Vote(found[a], found[b], False) for a, b in usable if a in found and b in found and found[a] != found[b]]
+    for vote in votes:
+        answers.add(db, voter_id, Question.PAIR, Choice.FIRST, vote.winner, vote.loser, "import", now)
+    starts = [(found[name], start) for name, start in ranked if name in found]
+    for photo_id, start in starts:
+        ratings.put_prior(db, voter_id, photo_id, start)
+    rerate(db, voter_id)
+    return ImportReport(kind, len(votes) + len(starts), unknown, len(pairs) - len(usable))
+
+
+def _names(db: Database) -> dict[int, str]:
+    return {row[0]: _shown(os.fsdecode(row[1])) for row in db.execute("SELECT id, path FROM photos")}
+
+
+def _shown(path: str) -> str:
+    """A path as text that any program can read: bytes that are not UTF-8 become question marks."""
+    return path.encode("utf-8", "replace").decode("utf-8")

@@ -1,0 +1,103 @@
+"""Starts a child process on a job folder, passes on how far it is, and stops it in time."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from precious_daemon import jobfolder
+from precious_daemon.config import Places
+from precious_daemon.errors import ChildFailed
+
+log = logging.getLogger(__name__)
+
+GRACE = 8.0  # seconds between SIGTERM and SIGKILL: the service itself has to be gone in ten
+
+
+@contextmanager
+def job_folder(places: Places, name: str) -> Iterator[Path]:
+    """A folder for one child, gone afterwards."""
+    folder = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=places.jobs))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def clear_leftovers(places: Places) -> None:
+    """Job folders of a service that was killed."""
+    for folder in places.jobs.iterdir():
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+async def run_child(module: str, folder: Path, say: Callable[[str, int, int], None]) -> bool:
+    """Run `python -m module folder` to its end. True when it did all of its work, False when it stopped before.
+
+    Raises ChildFailed with the last line of its complaint. Cancelling stops the child and waits for it.
+    """
+    with open(folder / "child.log", "wb") as complaints:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            module,
+            str(folder),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=complaints,
+            env=os.environ | {"PYTHONUNBUFFERED": "1"},
+            start_new_session=True,  # Ctrl-C in the terminal is for the service, which then stops its children
+        )
+    try:
+        await _listen(process, say)
+        status = await process.wait()
+    except asyncio.CancelledError:
+        await _end(process)
+        raise
+    finally:
+        if process.returncode is None:
+            await _end(process)
+    if status in (0, jobfolder.STOPPED):
+        return status == 0
+    lines = (folder / "child.log").read_text("utf-8", "replace").strip().splitlines()
+    for line in lines[-20:]:
+        log.error("%s: %s", module, line)
+    raise ChildFailed(_complaint(folder) or f"{module} ended with status {status}: {lines[-1] if lines else 'no message'}")
+
+
+def _complaint(folder: Path) -> str | None:
+    """The sentence that a child leaves when it ends without a result on purpose."""
+    try:
+        error = jobfolder.read_json(folder, "report.json").get("error")
+    except (FileNotFoundError, json.JSONDecodeError):
+        return None
+    return str(error) if error else None
+
+
+async def _listen(process: asyncio.subprocess.Process, say: Callable[[str, int, int], None]) -> None:
+    assert process.stdout
+    async for line in process.stdout:
+        try:
+            word = json.loads(line)
+            say(word["what"], word["done"], word["total"])
+        except (json.JSONDecodeError, KeyError, TypeError):
+            log.info("child: %s", line.decode("utf-8", "replace").rstrip())
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    with suppress(ProcessLookupError):
+        process.terminate()
+    try:
+        await asyncio.wait_for(process.wait(), GRACE)
+    except TimeoutError:
+        log.warning("a child did not stop within %g s and is killed", GRACE)
+        with suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()

@@ -1,0 +1,81 @@
+"""What child processes are given to work on: the store's rows, written into a job folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from precious_daemon import jobfolder
+from precious_daemon.config import AskSettings
+from precious_daemon.errors import NotEnoughAnswers
+from precious_daemon.jobfolder import PhotoRow
+from precious_daemon.models import Group
+from precious_daemon.store import Database, answers, groups, photos
+
+
+def write_wanted(db: Database, backbone: str, folder: Path) -> int:
+    """Content hashes of the photos that a network has not seen yet; how many there are."""
+    count = 0
+    with open(folder / "wanted.bin", "wb") as file:
+        for content_hash in photos.unembedded(db, backbone):
+            file.write(content_hash)
+            count += 1
+    return count
+
+
+def write_photos(db: Database, folder: Path) -> int:
+    """Every present photo; how many there are."""
+    units = _units(groups.all_groups(db))
+    count = 0
+
+    def rows() -> Iterator[PhotoRow]:
+        nonlocal count
+        for photo, perceptual_hash, kind in photos.for_children(db):
+            count += 1
+            yield PhotoRow(
+                photo.id, (photo.content_hash or b"").hex(), perceptual_hash, photo.taken_at, photo.camera,
+                photo.width or 0, photo.height or 0, photo.size, kind, photo.path, units.get(photo.id, photo.id),
+            )  # fmt: skip
+
+    jobfolder.write_photos(folder, rows())
+    return count
+
+
+def _units(found: Iterable[Group]) -> dict[int, int]:
+    """Photos that belong together, over all kinds of groups, by the smallest photo id among them."""
+    leader: dict[int, int] = {}
+
+    def find(photo_id: int) -> int:
+        while leader.setdefault(photo_id, photo_id) != photo_id:
+            leader[photo_id] = leader[leader[photo_id]]
+            photo_id = leader[photo_id]
+        return photo_id
+
+    for group in found:
+        ids = [find(member.photo_id) for member in group.members]
+        for other in ids:
+            leader[find(other)] = find(min(ids))
+    return {photo_id: find(photo_id) for photo_id in leader}
+
+
+def write_answers(db: Database, folder: Path, voter_id: int) -> None:
+    """The labels and votes of one voter that count."""
+    jobfolder.write_labels(folder, answers.labels(db, voter_id))
+    jobfolder.write_votes(folder, (vote for _, vote in answers.votes(db, voter_id)))
+
+
+def check_enough(db: Database, voter_id: int, settings: AskSettings) -> None:
+    """Raises NotEnoughAnswers with what is missing."""
+    training = [label for label in answers.labels(db, voter_id) if label.purpose in ("train", "review")]
+    missing = settings.train_labels - len(training)
+    if missing > 0:
+        raise NotEnoughAnswers(
+            f"{missing} more keep-or-delete answers are needed before training ({len(training)} of {settings.train_labels})."
+        )
+    for kept, word in ((True, "keep"), (False, "delete")):
+        count = sum(label.keep is kept for label in training)
+        if count < 2:
+            raise NotEnoughAnswers(
+                f'Only {count} of your {len(training)} answers say "{word}": at least 2 are needed to learn the difference. '
+                "Suggestions come from copies and bursts alone until then."
+            )

@@ -1,0 +1,162 @@
+"""Report of the night's suggestions: a page with thumbnails for people, JSON and CSV for scripts.
+
+Each run leaves `report-RUN.html`, `.json` and `.csv`; `latest.html`, `.json` and `.csv` lead to the newest ones. The page
+needs nothing beside itself. Settings: `keep`, how many runs stay; `pictures`, how many thumbnails a page holds at most.
+"""
+
+from __future__ import annotations
+
+import base64
+import csv
+import json
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import fields
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TextIO
+
+from precious_daemon.hookspecs import Context, Output, SuggestedPhoto, hookimpl
+from precious_daemon.plugins.options import options
+
+KINDS = ("html", "json", "csv")
+CHUNK = 8  # pieces of the page written at once: what is in memory at any time
+
+
+@hookimpl
+def startup(context: Context) -> None:
+    _options(context)
+
+
+@hookimpl
+def deliver(run: str, suggestions: Sequence[SuggestedPhoto], output: Output) -> None:
+    chosen = _options(output)
+    base = f"report-{re.sub(r'[^A-Za-z0-9_.-]', '-', run)}"
+    at = datetime.now(UTC).astimezone()
+    with _whole(output.folder / f"{base}.html") as file:
+        file.writelines(_page(suggestions, output.thumbnail, chosen["pictures"], at))
+    with _whole(output.folder / f"{base}.json") as file:
+        _write_json(file, run, at, suggestions)
+    with _whole(output.folder / f"{base}.csv") as file:
+        _write_csv(file, suggestions)
+    for kind in KINDS:
+        _point(output.folder / f"latest.{kind}", f"{base}.{kind}")
+    _forget_old(output.folder, chosen["keep"])
+
+
+def _options(context: Context) -> dict[str, Any]:
+    return options("report", context.settings, keep=30, pictures=500)
+
+
+# --- the three forms ---------------------------------------------------------------------------------------------------
+
+
+def _page(
+    suggestions: Sequence[SuggestedPhoto], thumbnail: Callable[[str], bytes | None], pictures: int, at: datetime
+) -> Iterator[str]:
+    """The page in pieces, so that a long one is never in memory as a whole."""
+    import jinja2  # here, because a service whose report is off does without
+
+    def picture(number: int, photo: SuggestedPhoto) -> str | None:
+        jpeg = thumbnail(photo.uid) if number <= pictures else None
+        return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode('ascii')}" if jpeg else None
+
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("precious_daemon.plugins"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+    )
+    environment.filters |= {"text": _shown, "bytes": _bytes, "day": _day, "percent": _percent}
+    page = environment.get_template("report.html").stream(suggestions=suggestions, picture=picture, pictures=pictures, at=at)
+    page.enable_buffering(CHUNK)
+    return iter(page)
+
+
+def _row(photo: SuggestedPhoto) -> dict[str, Any]:
+    """One suggestion as plain values; the order is that of the columns."""
+    row = {"path": str(photo.path)} | {f.name: getattr(photo, f.name) for f in fields(photo) if f.name not in ("uid", "root")}
+    return row | {"root": str(photo.root), "reasons": list(photo.reasons)}
+
+
+def _write_json(file: TextIO, run: str, at: datetime, suggestions: Sequence[SuggestedPhoto]) -> None:
+    head = json.dumps({"run": run, "at": at.isoformat(timespec="seconds"), "count": len(suggestions)})
+    file.write(f'{head[:-1]}, "suggestions": [')
+    for number, photo in enumerate(suggestions):
+        file.write(("," if number else "") + "\n" + json.dumps(_row(photo)))
+    file.write("\n]}\n")
+
+
+def _write_csv(file: TextIO, suggestions: Sequence[SuggestedPhoto]) -> None:
+    """As spreadsheets read it. `path` is exact; other texts that a spreadsheet would take for a formula get a ' before them."""
+    writer = csv.writer(file)
+    columns = ["path", *(f.name for f in fields(SuggestedPhoto) if f.name not in ("uid", "root")), "root"]
+    writer.writerow(columns)
+    for photo in suggestions:
+        row = _row(photo) | {"reasons": "; ".join(photo.reasons)}
+        writer.writerow([value if name == "path" else _harmless(value) for name, value in row.items()])
+
+
+def _harmless(value: object) -> object:
+    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) else value
+
+
+# --- words on the page -------------------------------------------------------------------------------------------------
+
+
+def _shown(text: str) -> str:
+    """A name as it can be shown: bytes that are no UTF-8, control and direction characters become signs."""
+    whole = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in whole)
+
+
+def _bytes(size: float) -> str:
+    units = ["bytes", "KB", "MB", "GB", "TB"]
+    while size >= 1000 and len(units) > 1:
+        size /= 1000
+        del units[0]
+    return f"{size:.1f} {units[0]}" if size < 10 and units[0] != "bytes" else f"{size:.0f} {units[0]}"
+
+
+def _day(taken_at: float | None) -> str:
+    try:
+        return f"{datetime.fromtimestamp(taken_at, UTC):%Y-%m-%d %H:%M}" if taken_at is not None else ""
+    except (ValueError, OverflowError, OSError):  # cameras write what they like
+        return ""
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %" if share >= 0.01 else "under 1 %"
+
+
+# --- files -------------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[TextIO]:
+    """A file that is there whole or not at all. Names that are not UTF-8 keep their bytes."""
+    part = path.with_name(path.name + ".part")
+    with open(part, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
+        yield file
+    os.replace(part, path)
+
+
+def _point(link: Path, name: str) -> None:
+    part = link.with_name(link.name + ".part")
+    part.unlink(missing_ok=True)
+    part.symlink_to(name)
+    os.replace(part, link)
+
+
+def _forget_old(folder: Path, keep: int) -> None:
+    """Leave the newest `keep` runs, by the time they were written."""
+    for kind in KINDS:
+        reports = sorted(_reports(folder, kind), key=lambda path: (path.stat().st_mtime_ns, path.name))
+        for old in reports[: max(0, len(reports) - max(keep, 1))]:
+            old.unlink()
+
+
+def _reports(folder: Path, kind: str) -> Iterable[Path]:
+    return (path for path in folder.glob(f"report-*.{kind}") if path.is_file() and not path.is_symlink())

@@ -1,0 +1,189 @@
+"""The processes that read photos, and the loop that feeds them: what waits to be read is in the store, not in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import multiprocessing
+import os
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+
+from precious_daemon import errors
+from precious_daemon.config import IngestSettings
+from precious_daemon.models import FileEntry, PhotoFacts, Root, RootState
+from precious_daemon.store import Database, Store, photos, pictures, roots
+
+log = logging.getLogger(__name__)
+
+BATCH = 64
+TOGETHER = 16  # photos stored in one transaction: waiting for the disk after each would take longer than reading it
+FULL_DISK_PAUSE = 30.0  # seconds until a full disk is tried again
+
+
+def _read(path: str, seconds: float) -> PhotoFacts:
+    """In the worker: the room that imports numpy and Pillow is loaded there only."""
+    from precious_daemon.ingest import read_photo
+
+    return read_photo(path, seconds)
+
+
+def _prepare(megabytes: int) -> None:
+    from precious_daemon.ingest import prepare_worker
+
+    prepare_worker(megabytes)
+
+
+class Readers:
+    """A pool of reading processes, started on demand. A file that kills its process is found out by reading it alone."""
+
+    def __init__(self, settings: IngestSettings) -> None:
+        self._settings = settings
+        self._pool: Executor | None = None
+        self.workers = settings.workers or max(1, (os.cpu_count() or 2) - 1)
+
+    async def read(self, path: str) -> PhotoFacts:
+        """Raises UnreadablePhoto, FileNotFoundError, or BrokenProcessPool where some file in work killed its process."""
+        if self._pool is None:
+            self._pool = self._start(self.workers)
+        pool = self._pool
+        try:
+            return await asyncio.get_running_loop().run_in_executor(pool, _read, path, self._settings.seconds_per_file)
+        except BrokenProcessPool:
+            if self._pool is pool:
+                self.stop()
+            raise
+
+    async def read_alone(self, path: str) -> PhotoFacts:
+        """Read one file in a process for it alone. One that kills its process is unreadable for good."""
+        pool = self._start(1)
+        try:
+            return await asyncio.get_running_loop().run_in_executor(pool, _read, path, self._settings.seconds_per_file)
+        except BrokenProcessPool as exc:
+            raise errors.UnreadablePhoto(
+                f"its decoder crashed, or took more than {self._settings.seconds_per_file:g} s or "
+                f"{self._settings.worker_megabytes} MB"
+            ) from exc
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def _start(self, workers: int) -> Executor:
+        # one thread each: the pool itself uses the cores, and every thread of a worker takes address space
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+        return ProcessPoolExecutor(
+            workers,
+            mp_context=multiprocessing.get_context("spawn"),
+            initializer=_prepare,
+            initargs=(self._settings.worker_megabytes,),
+        )
+
+    def stop(self) -> None:
+        """Let the processes end: memory is given back while there is nothing to read."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+            self._pool = None
+
+    def kill(self) -> None:
+        """End the processes at once, whatever they are reading: nothing of it was stored."""
+        self.stop()
+        for process in multiprocessing.active_children():
+            process.terminate()
+
+
+class Ingest:
+    """Reads whatever waits in the store, newest first, until nothing is left."""
+
+    def __init__(self, store: Store, settings: IngestSettings, clock: Callable[[], float]) -> None:
+        self._store, self._settings, self._clock = store, settings, clock
+        self.readers = Readers(settings)
+        self._unstored: list[tuple[FileEntry, PhotoFacts]] = []
+        self.paused = False
+        self.warning: str | None = None  # why it waits, in words
+
+    async def run(self, say: Callable[[str, int, int], None]) -> int:
+        """Read all that waits; return how many were read. Cancelling loses nothing: what was not stored waits on."""
+        done = 0
+
+        def one_more() -> None:
+            nonlocal done
+            done += 1
+            say("reading photos", done, total)
+
+        try:
+            while not self.paused:
+                watched = {r.id: r for r in await self._store.aread(roots.all_roots) if r.state is RootState.WATCHED}
+                waiting = await self._store.aread(photos.to_ingest, BATCH, watched) if watched else []
+                if not waiting:
+                    return done
+                total = done + await self._store.aread(_waiting, list(watched))
+                gate = asyncio.Semaphore(self.readers.workers * 2)  # enough to keep each process busy, few to lose
+                async with asyncio.TaskGroup() as group:
+                    for entry in waiting:
+                        group.create_task(self._one(entry, watched[entry.root_id], gate, one_more))
+                await self._keep()
+            return done
+        except BaseException:
+            self._unstored.clear()  # read again the next time
+            self.readers.kill()
+            raise
+        finally:
+            self.readers.stop()
+
+    async def _one(self, entry: FileEntry, root: Root, gate: asyncio.Semaphore, finished: Callable[[], None]) -> None:
+        async with gate:
+            await self._read(entry, os.path.join(root.path, entry.path))
+        finished()
+
+    async def _read(self, entry: FileEntry, path: str) -> None:
+        try:
+            try:
+                facts = await self.readers.read(path)
+            except BrokenProcessPool:
+                facts = await self.readers.read_alone(path)
+        except errors.UnreadablePhoto as exc:
+            log.info("%s %s", path, exc)
+            await self._store.awrite(photos.record_broken, entry.photo_id, str(exc), self._clock())
+        except FileNotFoundError:
+            # gone between scan and reading: as if the scan had not seen it; the next one decides what became of it
+            await self._store.awrite(photos.file_gone, entry, self._clock())
+        else:
+            self._unstored.append((entry, facts))
+            if len(self._unstored) >= TOGETHER:
+                await self._keep()
+
+    async def _keep(self) -> None:
+        """Store what was read; on a full disk wait, and try again until there is room."""
+        facts, self._unstored = self._unstored, []
+        while facts:
+            try:
+                await self._store.awrite(_record, facts, int(self._settings.preview_cache_gb * 1e9), self._clock())
+            except sqlite3.OperationalError as exc:
+                if "full" not in str(exc):
+                    raise
+                self.warning = "The disk is full: reading photos waits until there is room."
+                log.error(self.warning)
+                await asyncio.sleep(FULL_DISK_PAUSE)
+            else:
+                self.warning = None
+                return
+
+
+def _record(db: Database, read: list[tuple[FileEntry, PhotoFacts]], preview_limit: int, now: float) -> None:
+    for entry, facts in read:
+        pictures.put(db, facts)
+        if preview_limit:
+            pictures.put_preview(db, facts.content_hash, facts.preview, preview_limit)
+        photos.record_facts(db, entry, facts, now)
+
+
+def _waiting(db: Database, watched: list[int]) -> int:
+    marks = ",".join(str(int(r)) for r in watched)
+    return int(db.execute(f"SELECT count(*) FROM photos WHERE state = 'new' AND root_id IN ({marks})").fetchone()[0])
+
+
+async def preview_of(readers: Readers, path: Path) -> bytes:
+    """A preview that the cache no longer has, made again from the file."""
+    return (await readers.read(str(path))).preview

@@ -1,0 +1,43 @@
+"""What the page, the jobs and the commands share of one open library."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from precious_daemon.config import Places, Settings
+from precious_daemon.plugins import Plugins
+from precious_daemon.store import Store
+from precious_daemon.trash import Trash
+
+if TYPE_CHECKING:
+    from precious_daemon.jobs import Jobs
+
+OWNER = 1  # the voter that every library has
+
+
+@dataclass(slots=True)
+class Service:
+    """One open library. `jobs` is set by whoever runs them."""
+
+    places: Places
+    settings: Settings
+    store: Store
+    trash: Trash
+    plugins: Plugins
+    clock: Callable[[], float] = time.time
+    rng: random.Random = field(default_factory=random.Random)
+    jobs: Jobs = field(init=False)
+
+
+def open_service(places: Places, settings: Settings, clock: Callable[[], float] = time.time) -> Service:
+    """Open the library for writing. Raises LibraryLocked where somebody else has it."""
+    from precious_daemon.jobs import Jobs
+
+    store = Store(places)
+    service = Service(places, settings, store, Trash(store, places, settings, clock), Plugins.load(places, settings), clock)
+    service.jobs = Jobs(service)
+    return service

@@ -1,0 +1,105 @@
+"""What the service knows of itself and of the library, as one JSON value: for the page, the command line, and scripts."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from precious_daemon import __version__
+from precious_daemon.config import Places, Settings
+from precious_daemon.models import PhotoState, RootState, SuggestionState
+from precious_daemon.store import Database, answers, groups, job_runs, photos, roots, scores, suggestions, units
+
+if TYPE_CHECKING:
+    from precious_daemon.service import Service
+
+JOBS = ("scan", "embed", "group", "learn", "suggest", "night")
+LITTLE_SPACE = 1_000_000_000  # bytes: below this a warning is shown
+
+
+async def snapshot(service: Service, voter_id: int = 1) -> dict[str, Any]:
+    """The state of a running service. Its keys are those of `collect`."""
+    found = await service.store.aread(collect, service.places, service.settings, voter_id)
+    for job in found["jobs"]:
+        job["next_at"] = service.jobs.next_run(job["name"])
+    found["running"] = [asdict(progress) for progress in service.jobs.progress()]
+    found["warnings"] += service.jobs.warnings()
+    return found
+
+
+def collect(db: Database, places: Places, settings: Settings, voter_id: int = 1) -> dict[str, Any]:
+    """What the databases say. Times are seconds since 1970, sizes bytes."""
+    watched = roots.all_roots(db)
+    said = answers.counts(db, voter_id)
+    model = scores.newest_model(db, voter_id)
+    certificate, sentence, needed = scores.certificate(db, voter_id)
+    disk = _disk(places)
+    return {
+        "version": __version__,
+        "roots": [
+            {
+                "id": root.id, "path": _shown(root.path), "state": root.state, "reason": root.reason,
+                "photos": photos.present_count(db, root.id), "suggest_only": root.marker is None,
+            }
+            for root in watched
+        ],
+        "photos": {state.value: count for state, count in photos.counts(db).items()},
+        "unsupported": photos.unsupported(db),
+        "answers": {
+            "votes": said["votes"],
+            "train": said.get("train", 0),
+            "train_goal": settings.ask.train_labels,
+            "test": said.get("test", 0),
+            "test_goal": settings.ask.test_labels,
+            "audit": said.get("audit", 0),
+            "review": said.get("review", 0),
+        },
+        "groups": groups.counts(db),
+        "jobs": [
+            {"name": name, "last": asdict(last) if (last := job_runs.last(db, name)) else None, "next_at": None} for name in JOBS
+        ],
+        "running": [],
+        "model": model and {
+            "run": model["run"], "at": model["at"], "champion": model["champion"],
+            "metrics": model["report"].get("learners", {}).get(model["champion"], {}).get("test"),
+        },
+        "certificate": {"certified": certificate is not None, "sentence": sentence, "needed": needed},
+        "suggestions": {
+            "open": suggestions.counts(db, voter_id)[SuggestionState.OPEN], "bytes": suggestions.open_bytes(db, voter_id),
+        },
+        "trash": dict(zip(("units", "bytes"), units.totals(db), strict=True)),
+        "disk": disk,
+        "warnings": _warnings(watched, disk, photos.counts(db)),
+    }  # fmt: skip
+
+
+def _warnings(watched: list[Any], disk: dict[str, int], counts: dict[PhotoState, int]) -> list[str]:
+    found = [root.reason for root in watched if root.state is not RootState.WATCHED and root.reason]
+    if disk["free"] < LITTLE_SPACE:
+        found.append(f"Only {disk['free'] // 1_000_000} MB are free on the disk that holds the library.")
+    if counts[PhotoState.BROKEN]:
+        found.append(
+            f"{counts[PhotoState.BROKEN]:,} files cannot be read as photos; the page of photos lists them with the reason."
+        )
+    return found
+
+
+def _disk(places: Places) -> dict[str, int]:
+    return {
+        "library_db": _size(places.library_db),
+        "cache_db": _size(places.cache_db),
+        "reports": sum(file.stat().st_size for file in places.reports.rglob("*") if file.is_file()),
+        "free": shutil.disk_usage(places.data).free,
+    }
+
+
+def _size(file: Path) -> int:
+    """Of a database with its write-ahead log."""
+    return sum(part.stat().st_size for part in (file, file.with_name(file.name + "-wal")) if part.exists())
+
+
+def _shown(path: str) -> str:
+    return os.fsencode(path).decode("utf-8", "replace")

@@ -1,0 +1,243 @@
+"""The only room that moves an original: into `ROOT/.precious-trash/`, after the owner approved it, and back.
+
+A unit is one capture with its companions: all of its files move, or none. Each goes through the steps in `steps`: gate,
+cap, approval, intent, verify, record, move, recheck, commit. Nothing is ever unlinked: there is no purge, so the owner
+alone empties the trash. The journal (`store.units`) and the records beside the files each suffice to put all back.
+
+    moves    the system calls: beneath a held folder, never following a link, never replacing
+    gate     is this folder what it was, is each file what it was
+    records  the trash on the disk, and putting back from records alone
+    steps    one unit's way, and what to do after a crash
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import ParamSpec, TypeVar
+
+from precious_daemon.config import Places, Settings
+from precious_daemon.errors import CountNeeded, TrashRefused
+from precious_daemon.models import PhotoState, SuggestionState, Unit, UnitFile, UnitState
+from precious_daemon.store import Database, Store, photos, suggestions, units
+from precious_daemon.store.suggestions import SuggestionRow
+from precious_daemon.trash.moves import Disk, DiskFailed, printable, shown
+from precious_daemon.trash.records import home_of, recover_records
+from precious_daemon.trash.steps import LogFailed, Steps, name_of, with_companions
+
+__all__ = ["Outcome", "Trash", "recover_records"]
+
+T = TypeVar("T")
+P = ParamSpec("P")
+DAY = 86400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one unit, in a sentence for the owner. `moved`: to the trash, or back from it."""
+
+    unit: Unit
+    moved: bool
+    message: str
+
+
+class Trash:
+    """Approvals, moves and restorations of one library: one at a time, off the event loop."""
+
+    def __init__(
+        self, store: Store, places: Places, settings: Settings, clock: Callable[[], float] = time.time, disk: Disk | None = None
+    ) -> None:
+        self._store = store
+        self._settings = settings.trash
+        self._clock = clock
+        self._steps = Steps(store, disk or Disk(), places.audit_log, clock)
+        self._batch = asyncio.Lock()  # one batch at a time
+        self._unit = threading.Lock()  # a unit runs to its end even where the caller was cancelled, and nothing beside it
+
+    # --- to the trash --------------------------------------------------------------------------------------------------
+
+    async def check_count(self, count: int, typed_count: int | None = None) -> None:
+        """Step 1. CountNeeded where so many photos do not go unless the owner types how many they are."""
+        if typed_count == count:
+            return
+        if typed_count is not None:
+            raise CountNeeded(f"You typed {typed_count}, but it is {count} photos. Nothing was moved.", count)
+        if count > self._settings.batch:
+            sentence = f"{count} photos are more than the {self._settings.batch} that go at once. Type {count} to move them all."
+            raise CountNeeded(sentence, count)
+        moved, library = await self._store.aread(_moved_and_library, self._clock() - DAY)
+        allowed = max(1, int(library * self._settings.daily_percent / 100))
+        if moved + count > allowed:
+            raise CountNeeded(
+                f"With the {moved} moved since yesterday, these {count} would be more than {self._settings.daily_percent:g} % "
+                f"of your {library} photos in a day. Type {count} to move them all the same.",
+                count,
+            )
+
+    async def approve(self, voter_id: int, suggestion_uids: Sequence[str]) -> str:
+        """Step 2. Bind an approval to every byte of the suggested captures, and return the name of the batch.
+
+        A photo that cannot be moved is in the batch too, refused, with the reason. Raises NotFound for an unknown
+        suggestion, TrashRefused for one that is not open, and then nothing is approved.
+        """
+        async with self._batch:
+            rows = await self._store.aread(suggestions.by_uids, voter_id, list(dict.fromkeys(suggestion_uids)))
+            if not rows:
+                raise TrashRefused("No photo was chosen.")
+            for row in rows:
+                if row.state not in (SuggestionState.OPEN, SuggestionState.APPROVED):
+                    raise TrashRefused(f"{shown(row.photo.path)} is not suggested any more ({row.state}); reload the page.")
+            bound = [(row, *await self._run(self._bind, row)) for row in rows]
+            return await self._store.awrite(_approve, voter_id, bound, self._clock())
+
+    def _bind(self, row: SuggestionRow) -> tuple[tuple[UnitFile, ...], str | None]:
+        try:
+            return self._steps.bind(row.photo), None
+        except TrashRefused as refusal:
+            return (), str(refusal)
+
+    async def apply(
+        self,
+        batch: str,
+        typed_count: int | None = None,
+        dry_run: bool = False,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> list[Outcome]:
+        """Steps 0, 1 and 3 to 8 for each unit of a batch. `progress` is called with (done, total).
+
+        Raises NotFound for an unknown batch, CountNeeded where step 1 does not hold: the batch can then be applied with
+        the count, or cancelled. A `dry_run` looks at everything and changes nothing.
+        """
+        async with self._batch:
+            found = await self._store.aread(units.of_batch, batch)
+            approved = sum(1 for unit in found if unit.state is UnitState.APPROVED)
+            if approved and not dry_run:
+                await self.check_count(len(found), typed_count)
+                await self._settle_pending()
+            outcomes: list[Outcome] = []
+            stopped: str | None = None
+            for number, unit in enumerate(found, 1):
+                if unit.state is not UnitState.APPROVED:
+                    outcomes.append(_settled(unit))
+                elif dry_run:
+                    outcomes.append(await self._run(self._check, unit))
+                elif stopped:
+                    outcomes.append(Outcome(await self._refuse(unit, stopped), False, stopped))
+                else:
+                    outcome, stopped = await self._run(self._move, unit)
+                    outcomes.append(outcome)
+                if progress:
+                    progress(number, len(found))
+            return outcomes
+
+    def _move(self, unit: Unit) -> tuple[Outcome, str | None]:
+        """The outcome, and why nothing more may be moved at all."""
+        if refusal := self._lapsed(unit):
+            unit = self._store.write(units.refuse, unit, refusal, self._clock())
+            return Outcome(unit, False, refusal), None
+        try:
+            unit = self._steps.move(unit)
+        except DiskFailed as failure:
+            return Outcome(self._store.read(units.get, unit.id), False, str(failure)), None
+        except LogFailed as failure:
+            return Outcome(self._store.read(units.get, unit.id), False, str(failure)), str(failure)
+        return _settled(unit), None
+
+    def _check(self, unit: Unit) -> Outcome:
+        try:
+            if refusal := self._lapsed(unit):
+                raise TrashRefused(refusal)
+            self._steps.check(unit)
+        except TrashRefused as refused:
+            return Outcome(unit, False, str(refused))
+        return Outcome(unit, False, f"Would move {with_companions(unit)} to {home_of(unit)}.")
+
+    def _lapsed(self, unit: Unit) -> str | None:
+        """Why an approval no longer counts; one from the future was given by another clock."""
+        if -60 <= self._clock() - unit.approved_at <= self._settings.approval_hours * 3600:
+            return None
+        return f"{name_of(unit)} was approved more than {self._settings.approval_hours:g} hours ago; approve it again."
+
+    async def _refuse(self, unit: Unit, reason: str) -> Unit:
+        return await self._store.awrite(units.refuse, unit, reason, self._clock())
+
+    async def cancel(self, batch: str, reason: str = "You did not go on with it.") -> None:
+        """Withdraw what is approved in a batch and not yet moved: its suggestions are open again."""
+        async with self._batch:
+            for unit in await self._store.aread(units.of_batch, batch):
+                if unit.state is UnitState.APPROVED:
+                    await self._refuse(unit, reason)
+
+    # --- and back ------------------------------------------------------------------------------------------------------
+
+    async def undo(self, unit_uids: Sequence[str]) -> list[Outcome]:
+        """Step 9: put units back. Raises NotFound for an unknown one. What is back already stays so."""
+        async with self._batch:
+            await self._settle_pending()
+            found = await self._store.aread(units.by_uids, unit_uids)
+            return [await self._run(self._restore, unit) for unit in found]
+
+    def _restore(self, unit: Unit) -> Outcome:
+        unit = self._store.read(units.get, unit.id)
+        if unit.state is not UnitState.DONE:
+            return Outcome(unit, False, f"{name_of(unit)} is not in the trash.")
+        try:
+            unit = self._steps.restore(unit)
+        except TrashRefused as refusal:
+            return Outcome(self._store.read(units.get, unit.id), False, str(refusal))
+        renamed = [printable(file.restored_path) for file in unit.files if file.restored_path and file.restored_path != file.path]
+        taken = f", as {' and '.join(renamed)}, for the old name is taken" if renamed else ""
+        return Outcome(unit, True, f"Put {with_companions(unit)} back{taken}.")
+
+    async def listing(self, limit: int = 200, after: int | None = None) -> list[Unit]:
+        """What is in the trash, newest first. `after` is the id of the last unit shown."""
+        return await self._store.aread(units.listing, limit, after)
+
+    # --- after a crash -------------------------------------------------------------------------------------------------
+
+    async def recover(self) -> list[str]:
+        """At start-up, and when a folder is back: finish or reverse what was interrupted. A sentence for each unit."""
+        async with self._batch:
+            left = await self._store.aread(units.in_states, UnitState.APPROVED)
+            return [await self._run(self._steps.settle, unit) for unit in left] + await self._settle_pending()
+
+    async def _settle_pending(self) -> list[str]:
+        left = await self._store.aread(units.in_states, UnitState.PLANNED, UnitState.RESTORING)
+        return [await self._run(self._steps.settle, unit) for unit in left]
+
+    async def _run(self, action: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return await asyncio.to_thread(self._alone, partial(action, *args, **kwargs))
+
+    def _alone(self, action: Callable[[], T]) -> T:
+        with self._unit:
+            return action()
+
+
+def _settled(unit: Unit) -> Outcome:
+    """The outcome of a unit that has been dealt with."""
+    if unit.state is UnitState.DONE:
+        return Outcome(unit, True, f"Moved {with_companions(unit)} to the trash.")
+    if unit.state is UnitState.UNDONE:
+        return Outcome(unit, False, f"{name_of(unit)} was put back.")
+    return Outcome(unit, False, unit.error or f"{name_of(unit)} was on its way when something failed; it waits for its folder.")
+
+
+def _moved_and_library(db: Database, since: float) -> tuple[int, int]:
+    counts = photos.counts(db)
+    moved = units.moved_since(db, since)
+    return moved, counts[PhotoState.PRESENT] + counts[PhotoState.NEW] + moved
+
+
+def _approve(
+    db: Database, voter_id: int, bound: Sequence[tuple[SuggestionRow, tuple[UnitFile, ...], str | None]], now: float
+) -> str:
+    batch = f"{datetime.fromtimestamp(now, UTC):%Y-%m-%d-%H%M%S}-{secrets.token_hex(4)}"
+    for row, files, refusal in bound:
+        units.approve(db, voter_id, batch, row, files, refusal, now)
+    return batch

@@ -1,0 +1,400 @@
+"""The steps of one unit, to the trash and back: the protocol, in its order.
+
+0 gate, 3 intent, 4 verify, 5 record, 6 move, 7 recheck, 8 commit; 9 undo; and `settle`, for what a crash left. Every
+function here blocks, and is run for one unit at a time.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import posixpath
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+
+from precious_daemon.errors import TrashRefused
+from precious_daemon.models import Photo, PhotoState, Role, Root, RootState, Unit, UnitFile, UnitState
+from precious_daemon.store import Store, photos, roots, units
+from precious_daemon.trash import audit
+from precious_daemon.trash.gate import SAMPLE, Found, entered, look_for, read_file
+from precious_daemon.trash.moves import (
+    Disk,
+    DiskFailed,
+    Move,
+    Swapped,
+    Unsupported,
+    carry,
+    explained,
+    printable,
+    shown,
+    sync_folders,
+    take_back,
+)
+from precious_daemon.trash.records import (
+    Member,
+    bring_back,
+    drop_home,
+    free_names,
+    home_of,
+    made_folder,
+    made_home,
+    record,
+    trash_paths,
+)
+
+log = logging.getLogger(__name__)
+
+
+class LogFailed(TrashRefused):
+    """The audit log cannot be written. What was moved is finished at the next start; nothing more is moved before."""
+
+
+def name_of(unit: Unit) -> str:
+    """The name of its still: "IMG_0042.JPG"."""
+    stills = [shown(file.path) for file in unit.files if file.role is Role.STILL]
+    return stills[0] if stills else "This photo"
+
+
+def with_companions(unit: Unit) -> str:
+    """ "IMG_0042.JPG and its 2 companions"."""
+    others = len(unit.files) - 1
+    return name_of(unit) + {-1: "", 0: "", 1: " and its companion"}.get(others, f" and its {others} companions")
+
+
+class Steps:
+    """What one unit goes through. Refusals are TrashRefused: nothing was moved, or everything is back."""
+
+    def __init__(self, store: Store, disk: Disk, audit_log: Path, clock: Callable[[], float]) -> None:
+        self._store = store
+        self._disk = disk
+        self._audit_log = audit_log
+        self._clock = clock
+
+    # --- step 2: what an approval is bound to --------------------------------------------------------------------------
+
+    def bind(self, photo: Photo) -> tuple[UnitFile, ...]:
+        """Every file of a capture as it is now, if that is what the library knows and the owner was shown."""
+        _require_present(photo)
+        if why := self._store.read(photos.ambiguous, photo.id):
+            raise TrashRefused(f"{shown(photo.path)} stays, for it is not clear which files belong to it: {why}")
+        root = self._store.read(roots.get, photo.root_id)
+        entries = self._store.read(photos.files_of, photo.id)
+        files = []
+        with entered(self._disk, root, self._store.read(roots.suggest_only, root.id)) as fd:
+            for entry in entries:
+                with ExitStack() as stack:
+                    found = read_file(self._disk, fd, entry.path, stack)
+                if found.stamp != entry.stamp or (entry.content_hash or found.content_hash) != found.content_hash:
+                    raise TrashRefused(
+                        f"{shown(entry.path)} has changed since it was last read; look at it again after the next scan."
+                    )
+                files.append(UnitFile(entry.path, entry.role, found.stamp, found.content_hash, None))
+        if not any(f.role is Role.STILL and f.content_hash == photo.content_hash for f in files):
+            raise TrashRefused(f"{shown(photo.path)} is not the picture that was shown; look at it again after the next scan.")
+        return tuple(files)
+
+    # --- steps 0 and 3 to 8 --------------------------------------------------------------------------------------------
+
+    def check(self, unit: Unit) -> None:
+        """Steps 0 and 4 alone: would it be moved? TrashRefused says why not."""
+        with ExitStack() as stack:
+            root, fd = self._gate(unit, stack)
+            self._verified(unit, root, fd, stack)
+
+    def move(self, unit: Unit) -> Unit:
+        """Move all files of an approved unit to the trash, or none: it comes back done, or refused with the reason.
+
+        DiskFailed: stopped in the middle, and its root is frozen. LogFailed: moved, but not yet done.
+        """
+        with ExitStack() as stack:
+            try:
+                root, fd = self._gate(unit, stack)  # 0
+            except TrashRefused as refusal:
+                if isinstance(refusal, DiskFailed):
+                    self._freeze(unit.root_id, str(refusal))
+                return self._refused(unit, refusal)
+            unit = self._store.write(units.plan, unit, trash_paths(unit), self._clock())  # 3
+            try:
+                found = self._verified(unit, root, fd, stack)  # 4
+                home = stack.enter_context(made_home(self._disk, fd, unit))  # 5
+                self._disk.write_record(home, record(root, unit, self._clock()))
+                moves = [
+                    Move(f.folder, f.name, home, posixpath.basename(file.trash_path or ""), f.file, f.stamp)
+                    for f, file in zip(found, unit.files, strict=True)
+                ]
+                carry(self._disk, moves)  # 6, 7
+                self._recheck_home(unit, fd, home, moves)
+                sync_folders(self._disk, [*(f.folder for f in found), home])  # 8
+            except (TrashRefused, OSError) as exc:
+                return self._cancelled(unit, fd, exc)
+            return self._done(unit)
+
+    def _gate(self, unit: Unit, stack: ExitStack) -> tuple[Root, int]:
+        _require_present(self._store.read(photos.get, unit.photo_id))
+        root = self._store.read(roots.get, unit.root_id)
+        fd = stack.enter_context(entered(self._disk, root, self._store.read(roots.suggest_only, root.id)))
+        try:
+            look_for(self._disk, root, fd, self._store.read(photos.known_sample, root.id, SAMPLE))
+        except OSError as exc:
+            raise refusal_of(exc, f"{printable(root.path)} cannot be looked through") from exc
+        return root, fd
+
+    def _verified(self, unit: Unit, root: Root, fd: int, stack: ExitStack) -> list[Found]:
+        """Step 4: every file is the one that was approved, to the last byte, and what is to stay is there."""
+        if why := self._store.read(photos.ambiguous, unit.photo_id):
+            raise TrashRefused(f"{name_of(unit)} stays, for it is not clear which files belong to it: {why}")
+        if {e.path for e in self._store.read(photos.files_of, unit.photo_id)} != {f.path for f in unit.files}:
+            raise TrashRefused(f"The files that belong to {name_of(unit)} are others than you approved; look at it again.")
+        found = []
+        for file in unit.files:
+            now = read_file(self._disk, fd, file.path, stack)
+            if now.stamp.dev != os.fstat(fd).st_dev:
+                raise TrashRefused(
+                    f"{shown(file.path)} is on another disk than the trash of {printable(root.path)}, so it is only suggested."
+                )
+            if (now.stamp, now.content_hash) != (file.stamp, file.content_hash):
+                raise TrashRefused(f"{shown(file.path)} has changed since you approved it; look at it again.")
+            found.append(now)
+        self._verify_keeper(unit, found)
+        return found
+
+    def _verify_keeper(self, unit: Unit, found: Sequence[Found]) -> None:
+        """What is to stay in place of this photo is there now, is another file, and is not to go itself."""
+        kind = self._store.read(units.kind, unit)
+        if unit.keeper_id is None:
+            if kind in ("copy", "same"):
+                raise TrashRefused(f"{name_of(unit)} stays, for no other copy of it is known.")
+            return
+        keeper = self._store.read(photos.get, unit.keeper_id)
+        if keeper.state is not PhotoState.PRESENT:
+            raise TrashRefused(f"{name_of(unit)} stays, for {shown(keeper.path)}, which was to be kept, is not there any more.")
+        if self._store.read(units.going, keeper.id):
+            raise TrashRefused(
+                f"{name_of(unit)} stays, for {shown(keeper.path)}, which was to be kept, is to go as well. Keep one."
+            )
+        root = self._store.read(roots.get, keeper.root_id)
+        with ExitStack() as stack:
+            try:
+                fd = stack.enter_context(entered(self._disk, root, writing=False))
+                kept = read_file(self._disk, fd, keeper.path, stack)
+            except TrashRefused as refusal:
+                raise TrashRefused(f"{name_of(unit)} stays, for it is not sure that the one to keep does. {refusal}") from refusal
+        if (kept.stamp.dev, kept.stamp.inode) in {(f.stamp.dev, f.stamp.inode) for f in found}:
+            raise TrashRefused(
+                f"{name_of(unit)} and {shown(keeper.path)} are two names of one file, so there is no copy to remove."
+            )
+        a_copy = any(f.content_hash == kept.content_hash for f in found)
+        if kept.content_hash != keeper.content_hash or (kind == "copy" and not a_copy):
+            raise TrashRefused(
+                f"{name_of(unit)} stays, for {shown(keeper.path)}, which was to be kept, has changed. Look at both again."
+            )
+
+    def _recheck_home(self, unit: Unit, fd: int, home: int, moves: Sequence[Move]) -> None:
+        """The trash is still where it was: nobody moved it out of the root while it was being filled."""
+        try:
+            there = self._disk.status(fd, home_of(unit))
+        except OSError:
+            there = None
+        here = os.fstat(home)
+        if there is None or (there.st_dev, there.st_ino) != (here.st_dev, here.st_ino):
+            take_back(self._disk, moves)
+            raise Swapped("The trash folder itself was moved away or replaced.")
+
+    def _done(self, unit: Unit) -> Unit:
+        self._log("trashed", unit, unit.reason)
+        return self._store.write(units.done, unit, self._clock())
+
+    # --- what did not go through ---------------------------------------------------------------------------------------
+
+    def _refused(self, unit: Unit, refusal: TrashRefused) -> Unit:
+        try:
+            self._log("refused", unit, str(refusal))
+        except LogFailed as exc:
+            log.warning("%s", exc)  # nothing was moved, so nothing has to be told
+        return self._store.write(units.refuse, unit, str(refusal), self._clock())
+
+    def _cancelled(self, unit: Unit, fd: int, exc: TrashRefused | OSError) -> Unit:
+        """None of its files went to the trash, or all are back: make sure of it, and only then let go of the record."""
+        refusal = refusal_of(exc, f"{name_of(unit)} could not be moved to the trash, and stays where it is")
+        if isinstance(refusal, DiskFailed):
+            raise self._stopped(unit, refusal) from exc
+        try:
+            left = self._in_trash(unit, fd)
+        except OSError as failure:
+            raise self._stopped(unit, failure) from exc
+        if left:
+            raise self._stopped(unit, DiskFailed(f"{shown(left[0].path)} is still in the trash. {refusal}")) from exc
+        drop_home(self._disk, fd, home_of(unit))
+        if isinstance(refusal, Unsupported):
+            self._store.write(roots.set_suggest_only, unit.root_id, str(refusal))
+        if isinstance(refusal, Swapped):
+            self._freeze(unit.root_id, f"{refusal} Something else is changing its files.")
+        return self._refused(unit, refusal)
+
+    def _stopped(self, unit: Unit, failure: Exception) -> DiskFailed:
+        """Touch nothing more. The journal keeps the unit as it is, until the owner has confirmed the folder."""
+        self._freeze(unit.root_id, str(failure))
+        return DiskFailed(f"{name_of(unit)}: {failure} Nothing more is changed in its folder until you have confirmed it.")
+
+    def _freeze(self, root_id: int, reason: str) -> None:
+        self._store.write(roots.set_state, root_id, RootState.FROZEN, reason)
+        try:
+            self._append([self._entry("frozen", self._store.read(roots.get, root_id), reason)])
+        except LogFailed as exc:
+            log.warning("%s", exc)
+
+    # --- step 9 --------------------------------------------------------------------------------------------------------
+
+    def restore(self, unit: Unit) -> Unit:
+        """Move what is in the trash back to where it was, or beside it where that name is taken.
+
+        TrashRefused: all is still in the trash. DiskFailed, LogFailed: as `move`.
+        """
+        root = self._store.read(roots.get, unit.root_id)
+        with entered(self._disk, root) as fd:
+            try:
+                unit = self._brought_back(unit, fd)
+            except (TrashRefused, OSError) as exc:
+                refusal = refusal_of(
+                    exc, f"{name_of(unit)} could not be put back, and is in {printable(root.path)}/{home_of(unit)}"
+                )
+                if isinstance(refusal, DiskFailed):
+                    raise self._stopped(unit, refusal) from exc
+                unit = self._store.read(units.get, unit.id)
+                if unit.state is UnitState.RESTORING and self._is_whole(unit, fd):
+                    self._store.write(units.not_restored, unit, self._clock())
+                if isinstance(refusal, Swapped):
+                    self._freeze(root.id, f"{refusal} Something else is changing its files.")
+                raise refusal from exc
+            drop_home(self._disk, fd, home_of(unit))
+            self._log("restored", unit, unit.reason)
+            return self._store.write(units.undone, unit, self._clock())
+
+    def _brought_back(self, unit: Unit, fd: int) -> Unit:
+        """The unit with the names that its files have now. Those that are out of the trash already stay where they are."""
+        attempt = 0
+        while True:
+            members = [Member(f.trash_path or "", f.path, f.role) for f in self._in_trash(unit, fd)]
+            targets = {f.path: self._place_of(f, fd) or f.restored_path or f.path for f in unit.files}
+            waiting = {m.path for m in members}
+            if lost := [f for f in unit.files if f.role is Role.STILL and f.path not in waiting and not self._place_of(f, fd)]:
+                raise TrashRefused(f"{shown(lost[0].path)} is not in the trash any more, so there is nothing to put back.")
+            if attempt or unit.state is not UnitState.RESTORING or any(self._disk.status(fd, targets[p]) for p in waiting):
+                attempt, names = free_names(self._disk, fd, members, attempt) if members else (attempt, [])
+                targets |= zip((m.path for m in members), names, strict=True)
+            unit = self._store.write(units.restore, unit, [targets[f.path] for f in unit.files], self._clock())
+            try:
+                bring_back(self._disk, fd, [(m.trash_path, targets[m.path]) for m in members])
+            except FileExistsError:
+                attempt += 1  # taken at this very moment: the next name
+            else:
+                return unit
+
+    def _in_trash(self, unit: Unit, fd: int) -> list[UnitFile]:
+        """The files of a unit whose place in the trash is not empty, whatever stands there."""
+        return [f for f in unit.files if f.trash_path and self._disk.status(fd, f.trash_path) is not None]
+
+    def _is_whole(self, unit: Unit, fd: int) -> bool:
+        try:
+            return len(self._in_trash(unit, fd)) == len(unit.files)
+        except OSError:
+            return False
+
+    def _place_of(self, file: UnitFile, fd: int) -> str | None:
+        """Where a file of a unit stands outside the trash, decided by its inode; None where it does not."""
+        for path in (file.restored_path, file.path):
+            status = self._disk.status(fd, path) if path else None
+            if status and status.st_ino == file.stamp.inode:
+                return path
+        return None
+
+    # --- after a crash -------------------------------------------------------------------------------------------------
+
+    def settle(self, unit: Unit) -> str:
+        """Finish or reverse what was interrupted, as the disk tells, and say which. It can be repeated at will."""
+        name = name_of(unit)
+        if unit.state is UnitState.APPROVED:
+            self._refused(unit, TrashRefused("The service ended before it was moved; approve it again."))
+            return f"{name} was approved but not moved; it waits for you to approve it again."
+        try:
+            if unit.state is UnitState.RESTORING:
+                self.restore(unit)
+                return f"{name} was being put back when the service ended, and is back."
+            root = self._store.read(roots.get, unit.root_id)
+            with entered(self._disk, root) as fd:
+                return self._settle_planned(unit, fd)
+        except TrashRefused as refusal:
+            return f"{name} was on its way when the service ended, and waits as it is. {refusal}"
+
+    def _settle_planned(self, unit: Unit, fd: int) -> str:
+        name = name_of(unit)
+        try:
+            there = {f.path: self._disk.status(fd, f.trash_path or "") for f in unit.files}
+            moved = [f for f in unit.files if there[f.path] is not None]
+            right = [f for f in moved if (status := there[f.path]) and status.st_ino == f.stamp.inode]
+            with ExitStack() as stack:
+                home = stack.enter_context(self._disk.folder(fd, home_of(unit))) if moved else -1
+                folders = [made_folder(self._disk, fd, posixpath.dirname(f.path), stack) for f in moved]
+                if len(right) == len(unit.files):
+                    sync_folders(self._disk, [*folders, home])
+                    self._done(unit)
+                    return f"{name} was being moved when the service ended, and is in the trash now."
+                take_back(
+                    self._disk,
+                    [
+                        Move(folder, posixpath.basename(f.path), home, posixpath.basename(f.trash_path or ""), -1, f.stamp)
+                        for folder, f in zip(folders, moved, strict=True)
+                    ],
+                )
+            if len(moved) > len(right):
+                raise Swapped(f"{name} was replaced by something else at the moment it was moved.")
+            raise TrashRefused(f"{name} was being moved when the service ended, and is back where it was.")
+        except LogFailed:
+            raise
+        except (TrashRefused, OSError) as exc:
+            unit = self._cancelled(unit, fd, exc)
+            return unit.error or ""
+
+    # --- the audit log -------------------------------------------------------------------------------------------------
+
+    def _log(self, action: str, unit: Unit, reason: str) -> None:
+        root = self._store.read(roots.get, unit.root_id)
+        self._append([self._entry(action, root, reason, unit, file) for file in unit.files or (None,)])
+
+    def _entry(
+        self, action: str, root: Root, reason: str, unit: Unit | None = None, file: UnitFile | None = None
+    ) -> dict[str, str | None]:
+        return {
+            "at": datetime.fromtimestamp(self._clock(), UTC).isoformat(timespec="milliseconds"),
+            "action": action,
+            "root": root.path,
+            "path": (file.restored_path or file.path) if file else None,
+            "trash": file.trash_path if file else None,
+            "blake3": file.content_hash.hex() if file else None,
+            "batch": unit.batch if unit else None,
+            "unit": unit.uid if unit else None,
+            "reason": reason,
+        }
+
+    def _append(self, entries: list[dict[str, str | None]]) -> None:
+        try:
+            audit.append(self._audit_log, entries)
+        except OSError as exc:
+            raise LogFailed(f"{self._audit_log} cannot be written ({exc.strerror}). Nothing more is moved until it can.") from exc
+
+
+def _require_present(photo: Photo) -> None:
+    if photo.state is PhotoState.TRASHED:
+        raise TrashRefused(f"{shown(photo.path)} is in the trash already.")
+    if photo.state is not PhotoState.PRESENT:
+        raise TrashRefused(f"{shown(photo.path)} is not there as it was, or not yet read again; scan the folder first.")
+
+
+def refusal_of(exc: TrashRefused | OSError, sentence: str) -> TrashRefused:
+    """An error as a refusal: DiskFailed where the disk is failing, and else the sentence with the system's reason."""
+    if isinstance(exc, TrashRefused):
+        return exc
+    trouble = explained(exc)
+    return trouble if isinstance(trouble, DiskFailed) else TrashRefused(f"{sentence} ({exc.strerror}).")

@@ -1,0 +1,118 @@
+"""The two pages that ask, and where their answers go. Nothing a model thinks is shown here: the answers must be blind."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+from aiohttp import web
+
+from precious_daemon import ask
+from precious_daemon.ask import Asked
+from precious_daemon.models import Choice, Question
+from precious_daemon.store import answers, photos, scores
+from precious_daemon.web import words
+from precious_daemon.web.keys import SERVICE, VOTER
+from precious_daemon.web.problems import BadRequest
+from precious_daemon.web.render import page
+from precious_daemon.web.talk import asked_json, photo_json, reply, said
+
+routes = web.RouteTableDef()
+
+PAGE = {Question.PAIR: "/compare", Question.LABEL: "/label", Question.AUDIT: "/label", Question.SUGGESTION: "/suggestions"}
+
+
+@routes.get("/compare")
+async def compare(request: web.Request) -> web.Response:
+    return await _question(request, "compare.html", Question.PAIR)
+
+
+@routes.get("/label")
+async def label(request: web.Request) -> web.Response:
+    return await _question(request, "label.html", Question.LABEL)
+
+
+async def _question(request: web.Request, template: str, kind: Question) -> web.Response:
+    asked = await _again(request, kind) or await _next(request, kind)
+    return await page(request, template, asked=asked, progress=await _progress(request), request_name=secrets.token_hex(16))
+
+
+async def _again(request: web.Request, kind: Question) -> Asked | None:
+    """The question that an undo came back to: `?photo=UID&purpose=...`, with two photos for a pair."""
+    uids, purpose = request.query.getall("photo", []), request.query.get("purpose", "")
+    if len(uids) != (2 if kind is Question.PAIR else 1) or purpose not in ("rank", "train", "test", "audit"):
+        return None
+    shown = tuple([await request.app[SERVICE].store.aread(photos.by_uid, uid) for uid in uids])
+    return Asked(Question.AUDIT if purpose == "audit" else kind, purpose, shown)
+
+
+async def _next(request: web.Request, kind: Question) -> Asked | None:
+    next_question = ask.next_pair if kind is Question.PAIR else ask.next_label
+    return await next_question(request.app[SERVICE], request[VOTER])
+
+
+async def _progress(request: web.Request) -> dict[str, Any]:
+    """How far the owner is, in numbers and in one line."""
+    service = request.app[SERVICE]
+    counts = await service.store.aread(answers.counts, request[VOTER])
+    _, _, needed = await service.store.aread(scores.certificate, request[VOTER])
+    goals, votes = service.settings.ask, counts["votes"]
+    reached, ahead = words.milestone(votes)
+    train, test = counts.get("train", 0), counts.get("test", 0)
+    done = train >= goals.train_labels and test >= goals.test_labels
+    said_label = f"Learning {train} of {goals.train_labels} · testing {test} of {goals.test_labels}"
+    if done:
+        said_label = f"{words.count(train + test)} answers to learn from"
+        said_label += f" · {words.count(needed, 'more check')} to certify" if needed else ""
+    return {
+        "votes": votes, "reached": reached, "ahead": ahead, "train": train, "train_goal": goals.train_labels,
+        "test": test, "test_goal": goals.test_labels, "audit": counts.get("audit", 0), "needed": needed,
+        "pair_words": f"{words.count(votes, 'comparison')} · {ahead - votes} to the {ahead:,} mark",
+        "label_words": said_label, "done": done,
+    }  # fmt: skip
+
+
+@routes.get("/api/question")
+async def question(request: web.Request) -> web.Response:
+    """The next question of `?kind=pair|label`. Asking twice changes nothing, so that a page can look ahead."""
+    kind = request.query.get("kind", "")
+    if kind not in (Question.PAIR, Question.LABEL):
+        raise BadRequest('"kind" has to be pair or label.')
+    asked = await _next(request, Question(kind))
+    return web.json_response({"next": asked_json(asked), "progress": await _progress(request)})
+
+
+@routes.post("/api/answer")
+async def answer(request: web.Request) -> web.Response:
+    """Stored on disk before this returns, together with the next question of the same page."""
+    fields = await said(request)
+    kind, choice = _one_of(Question, fields.text("question")), _one_of(Choice, fields.text("choice"))
+    stored = await ask.answer(
+        request.app[SERVICE], request[VOTER], kind, choice, fields.names("photos"), fields.text("purpose", "train"),
+        fields.text("request", "") or None,
+    )  # fmt: skip
+    following = await _next(request, Question.PAIR if kind is Question.PAIR else Question.LABEL)
+    value = {"answer": stored.id, "next": asked_json(following), "progress": await _progress(request)}
+    return reply(request, value, PAGE[kind])
+
+
+@routes.post("/api/undo")
+async def undo(request: web.Request) -> web.Response:
+    """Take back the newest answer, and give its question to be asked again."""
+    await said(request)
+    undone, shown = await ask.take_back(request.app[SERVICE], request[VOTER])
+    where = PAGE[undone.question]
+    if undone.question is not Question.SUGGESTION:
+        where += "?" + "&".join([*(f"photo={photo.uid}" for photo in shown), f"purpose={undone.purpose}"])
+    value = {
+        "question": undone.question, "choice": undone.choice, "purpose": undone.purpose, "group_size": 1, "page": where,
+        "photos": [photo_json(photo) for photo in shown], "progress": await _progress(request),
+    }  # fmt: skip
+    return reply(request, value, where)
+
+
+def _one_of(kind: Any, value: str) -> Any:
+    try:
+        return kind(value)
+    except ValueError as exc:
+        raise BadRequest(f'"{value}" is not one of {words.listed(kind)}.') from exc

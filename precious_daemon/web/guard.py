@@ -1,0 +1,164 @@
+"""Who may ask: the checks that every request passes before its handler, and the headers that every answer carries.
+
+A refusal has no body, and is the same for what exists and what does not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Awaitable, Callable
+
+from aiohttp import hdrs, web
+
+from precious_daemon.store import sessions
+from precious_daemon.web.keys import ADDRESS, API_KEY, SERVICE, SESSION, VOTER, Address
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+SESSION_SECONDS = 30 * 86400
+RENEW_SECONDS = 86400
+OWNER = 1
+READING = frozenset({"GET", "HEAD"})
+PUBLIC = frozenset({"/login", "/static/{name}"})
+"""Routes that need no session: nothing of the owner's is in them."""
+PICTURES = ("/thumb/", "/preview/")
+NOT_PAGES = (*PICTURES, "/api/", "/static/")
+BODIES = frozenset({"application/json", "application/x-www-form-urlencoded", "multipart/form-data", "text/csv"})
+
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; img-src 'self'; style-src 'self'; script-src 'self'; connect-src 'self'; form-action 'self'; "
+        "base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+    ),
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Server": "precious-daemon",
+}
+
+
+async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
+    """On every answer, errors included. What says nothing of caching is not stored."""
+    response.headers.update(HEADERS)
+    response.headers.setdefault(hdrs.CACHE_CONTROL, "no-store")
+
+
+@web.middleware
+async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Host, then origin, then session; no handler runs before all three hold."""
+    address = request.app[ADDRESS]
+    if not _host_known(request, address) or not _same_origin(request, address):
+        return _refuse(request, 403)
+    if request.method not in READING and not _body_known(request):
+        return _refuse(request, 415)
+    resource = request.match_info.route.resource
+    if resource is not None and resource.canonical in PUBLIC:
+        return await handler(request)
+    if hdrs.AUTHORIZATION in request.headers:
+        if not _has_key(request):
+            return _refuse(request, 401)
+        request[VOTER] = OWNER
+        return await handler(request)
+    voter_id = await signed_in(request)
+    if voter_id is None:
+        return _refuse(request, 401)
+    request[VOTER] = voter_id
+    response = await handler(request)
+    if request.method not in READING:
+        await _renew(request, response)
+    return response
+
+
+def _host_known(request: web.Request, address: Address) -> bool:
+    """Exactly one `Host`, and one of ours: a foreign name that resolves to this machine is refused (DNS rebinding)."""
+    hosts = request.headers.getall(hdrs.HOST, [])
+    return len(hosts) == 1 and hosts[0] in address.hosts
+
+
+def _same_origin(request: web.Request, address: Address) -> bool:
+    """Asked for by our own pages, by the address bar, or by no browser at all.
+
+    Another port of this machine is the "same site" and gets the cookie sent, so `same-site` is as foreign as `cross-site`.
+    """
+    site = request.headers.get("Sec-Fetch-Site")
+    origin = request.headers.get(hdrs.ORIGIN)
+    own = origin == f"http://{request.headers[hdrs.HOST]}"
+    if request.method in READING:
+        if site is None:
+            return origin is None or own
+        return site in ("same-origin", "none") or _is_visit(request)
+    if site is not None:
+        return site == "same-origin"
+    return own or (origin is None and hdrs.AUTHORIZATION in request.headers)
+
+
+def _is_visit(request: web.Request) -> bool:
+    """A link on another site that opens one of our pages in the whole window. Pictures and data are no pages."""
+    is_page = not request.path.startswith(NOT_PAGES)
+    document = request.headers.get("Sec-Fetch-Dest", "document") == "document"
+    return is_page and document and request.headers.get("Sec-Fetch-Mode") == "navigate"
+
+
+def _body_known(request: web.Request) -> bool:
+    return not request.body_exists or request.content_type in BODIES
+
+
+def _has_key(request: web.Request) -> bool:
+    """The command line shows the key of the service file; pages are not for it, and browsers do not send it."""
+    scheme, _, key = request.headers[hdrs.AUTHORIZATION].partition(" ")
+    right = secrets.compare_digest(key.encode("utf-8", "surrogateescape"), request.app[API_KEY].encode())
+    return right and scheme == "Bearer" and request.path.startswith("/api/")
+
+
+def _refuse(request: web.Request, status: int) -> web.Response:
+    if status == 401 and request.path.startswith(PICTURES):
+        return web.Response(status=404)  # as for a picture that does not exist
+    if status == 401 and request.method in READING and not request.path.startswith(NOT_PAGES):
+        return web.Response(status=303, headers={hdrs.LOCATION: "/login"})
+    return web.Response(status=status)
+
+
+# --- sessions ----------------------------------------------------------------------------------------------------------
+
+
+def token_hash(token: str) -> bytes:
+    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
+
+
+def cookie_name(address: Address) -> str:
+    """With the port, because cookies do not tell ports apart: two libraries on one machine have two sessions."""
+    return f"precious-{address.port}"
+
+
+async def signed_in(request: web.Request) -> int | None:
+    """The voter whose session the request's cookie names."""
+    token = request.cookies.get(cookie_name(request.app[ADDRESS]))
+    if not token:
+        return None
+    service = request.app[SERVICE]
+    found = await service.store.aread(sessions.find, token_hash(token), service.clock() - SESSION_SECONDS)
+    if found is None:
+        return None
+    voter_id, seen_at = found
+    request[SESSION] = (token, seen_at)
+    return voter_id
+
+
+def set_cookie(request: web.Request, response: web.StreamResponse, token: str) -> None:
+    response.set_cookie(
+        cookie_name(request.app[ADDRESS]), token, max_age=SESSION_SECONDS, httponly=True, samesite="Strict", path="/"
+    )
+
+
+async def _renew(request: web.Request, response: web.StreamResponse) -> None:
+    """A session lasts 30 days from the last thing its owner did; reading changes nothing, not even this."""
+    token, seen_at = request[SESSION]
+    service = request.app[SERVICE]
+    now = service.clock()
+    if now - seen_at > RENEW_SECONDS and not response.prepared and not response.cookies:
+        await service.store.awrite(sessions.touch, token_hash(token), now)
+        set_cookie(request, response, token)

@@ -1,0 +1,191 @@
+"""The first page: what happened, and the one thing that is worth doing now."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import hdrs, web
+
+from precious_daemon import __version__, scan, status
+from precious_daemon.errors import NotFound
+from precious_daemon.models import PhotoState
+from precious_daemon.store import photos, ratings, roots
+from precious_daemon.web import words
+from precious_daemon.web.events import running
+from precious_daemon.web.keys import LOGIN, SERVICE, VOTER
+from precious_daemon.web.render import page
+from precious_daemon.web.talk import reply, said, whole
+
+routes = web.RouteTableDef()
+
+NEWEST = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What is worth doing now. `job` is run by the button, where `href` is None."""
+
+    title: str
+    sentence: str
+    action: str
+    href: str | None = None
+    job: str | None = None
+
+
+def next_step(now: Mapping[str, Any]) -> Step:
+    """One step, the most useful first: photos, answers, review, audits, and then the pleasure of comparing."""
+    present, answers, suggestions = now["photos"].get("present", 0), now["answers"], now["suggestions"]["open"]
+    train, test = answers["train_goal"] - answers["train"], answers["test_goal"] - answers["test"]
+    missing = max(0, train) + max(0, test)
+    if not now["roots"]:
+        return Step(
+            "Choose a folder", "Nothing is watched yet. Start with: precious-daemon run FOLDER", "Read how it works", "/help"
+        )
+    if present < 2:
+        return Step(
+            "Your photos are being read",
+            "The first ones will be here in a moment. Nothing in your folders is changed.",
+            "See the photos",
+            "/photos",
+        )
+    if suggestions:
+        freed = words.size(now["suggestions"]["bytes"])
+        title = f"Review {words.count(suggestions, 'suggestion')}"
+        return Step(title, f"They take up {freed}. Nothing moves before you say so.", "Review them", "/suggestions")
+    if missing and train > 0:
+        sentence = "Keep or delete, a second each. Then the first model learns what you throw away."
+        return Step(f"Answer {missing} more to train", sentence, "Keep or delete", "/label")
+    if missing:
+        sentence = "These answers are held back to measure the model honestly."
+        return Step(f"Answer {missing} more to test", sentence, "Keep or delete", "/label")
+    if now["model"] is None:
+        return Step(
+            "Ready to learn",
+            "You have answered enough. Learning starts by itself tonight, or right now.",
+            "Learn now",
+            job="learn",
+        )
+    if needed := now["certificate"]["needed"]:
+        sentence = "Blind checks, drawn at random: they prove how far the suggestions can be trusted."
+        return Step(f"{words.count(needed, 'more answer')} to certify", sentence, "Answer some", "/label")
+    return Step("All is well", "Nothing waits for you. Comparing photos sharpens your ranking.", "Compare photos", "/compare")
+
+
+OUTCOMES = {"done": "finished", "failed": "failed", "stopped": "stopped early", "running": "is running"}
+DEEDS = {
+    "scan": "Looking for changes",
+    "ingest": "Reading photos",
+    "embed": "Looking at photos",
+    "group": "Grouping similar photos",
+    "learn": "Learning your taste",
+    "suggest": "Making suggestions",
+    "night": "The night's work",
+}
+
+
+def deed(job: str) -> str:
+    return DEEDS.get(job, job.capitalize())
+
+
+@routes.get("/")
+async def home(request: web.Request) -> web.Response:
+    service = request.app[SERVICE]
+    now = await status.snapshot(service, request[VOTER])
+    newest = await service.store.aread(photos.page, PhotoState.PRESENT, None, NEWEST)
+    best = [photo for photo, _ in await service.store.aread(ratings.ranking, request[VOTER], None, 3)]
+    told = {root["reason"] for root in now["roots"]}
+    events = sorted((j for j in now["jobs"] if j["last"]), key=lambda j: -j["last"]["started_at"])
+    return await page(
+        request,
+        "home.html",
+        s=now,
+        step=next_step(now),
+        newest=newest,
+        best=best if len(best) == 3 else newest[:3],
+        events=events[:4],
+        warnings=[w for w in now["warnings"] if w not in told and "cannot be read" not in w],
+        running=running(service),
+        deed=deed,
+        outcomes=OUTCOMES,
+    )
+
+
+@routes.get("/help")
+async def show_help(request: web.Request) -> web.Response:
+    return await page(request, "help.html")
+
+
+@routes.get("/jobs")
+async def jobs(request: web.Request) -> web.Response:
+    service = request.app[SERVICE]
+    now = await status.snapshot(service, request[VOTER])
+    busy = {p["job"] for p in running(service)} | {
+        j["name"] for j in now["jobs"] if j["last"] and j["last"]["outcome"] == "running"
+    }
+    return await page(request, "jobs.html", s=now, running=running(service), busy=busy, deed=deed, outcomes=OUTCOMES)
+
+
+@routes.get("/api/status")
+async def show_status(request: web.Request) -> web.Response:
+    return web.json_response(await status.snapshot(request.app[SERVICE], request[VOTER]))
+
+
+@routes.post("/api/jobs/{name}/run")
+async def run(request: web.Request) -> web.Response:
+    await said(request)
+    name = _job(request)
+    started = request.app[SERVICE].jobs.start(name)
+    return reply(request, {"job": name, "started": started}, "/jobs")
+
+
+@routes.post("/api/jobs/{name}/stop")
+async def stop(request: web.Request) -> web.Response:
+    await said(request)
+    name = _job(request)
+    await request.app[SERVICE].jobs.stop_job(name)
+    return reply(request, {"job": name, "stopped": True}, "/jobs")
+
+
+def _job(request: web.Request) -> str:
+    name, names = request.match_info["name"], request.app[SERVICE].jobs.NAMES
+    if name not in names:
+        raise NotFound(f"There is no job of that name; there are {words.listed(names)}.")
+    return name
+
+
+@routes.get("/api/alive")
+async def alive(request: web.Request) -> web.Response:
+    return web.json_response({"version": __version__})
+
+
+# --- folders -----------------------------------------------------------------------------------------------------------
+
+
+@routes.post("/api/roots")
+async def add_root(request: web.Request) -> web.Response:
+    """Watch one more folder of this machine, and look through it now."""
+    service, path = request.app[SERVICE], (await said(request)).text("path", longest=4096)
+    root = await asyncio.to_thread(scan.add_root, service.store, path, service.clock())
+    service.jobs.start("scan")
+    return reply(request, {"id": root.id, "path": words.shown(root.path)}, "/")
+
+
+@routes.post("/api/roots/{id}/remove")
+async def remove_root(request: web.Request) -> web.Response:
+    """Stop watching a folder. Its files are not touched, and its photos keep their answers."""
+    await said(request)
+    service, root_id = request.app[SERVICE], whole(request.match_info["id"], "id")
+    root = await service.store.aread(roots.get, root_id)
+    await service.store.awrite(roots.remove, root_id, service.clock())
+    return reply(request, {"id": root.id, "path": words.shown(root.path)}, "/")
+
+
+@routes.post("/api/login-link")
+async def login_link(request: web.Request) -> web.Response:
+    """A fresh link for `precious-daemon login`; only the service's own key gets one."""
+    if hdrs.AUTHORIZATION not in request.headers:
+        raise web.HTTPNotFound
+    return web.json_response({"url": request.app[LOGIN].link()})

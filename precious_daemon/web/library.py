@@ -1,0 +1,152 @@
+"""Looking around: the photos, one photo, the ranking with its files in and out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import hdrs, web
+
+from precious_daemon import ask
+from precious_daemon.models import FileEntry, Group, GroupKind, Photo, PhotoState, Rating, Root, Score
+from precious_daemon.store import Database, groups, photos, ratings, roots, scores
+from precious_daemon.web import words
+from precious_daemon.web.keys import SERVICE, VOTER
+from precious_daemon.web.problems import BadRequest, wants_page
+from precious_daemon.web.render import page
+from precious_daemon.web.talk import keyset, reply, whole
+
+routes = web.RouteTableDef()
+
+PHOTOS_A_PAGE = 96
+RANKS_A_PAGE = 100
+LARGEST_FILE = 16 * 1024 * 1024
+STATES = {
+    PhotoState.PRESENT: "Present",
+    PhotoState.NEW: "Waiting to be read",
+    PhotoState.BROKEN: "Cannot be read",
+    PhotoState.MISSING: "Missing",
+    PhotoState.TRASHED: "In the trash",
+}
+KINDS = {GroupKind.COPY: "Copies, byte for byte", GroupKind.SAME: "The same picture", GroupKind.BURST: "Frames of one moment"}
+
+
+@routes.get("/photos")
+async def show_photos(request: web.Request) -> web.Response:
+    store = request.app[SERVICE].store
+    try:
+        state = PhotoState(request.query.get("state", PhotoState.PRESENT))
+    except ValueError as exc:
+        raise BadRequest(f'"state" has to be one of {words.listed(PhotoState)}.') from exc
+    found = await store.aread(photos.page, state, keyset(request), PHOTOS_A_PAGE)
+    return await page(
+        request,
+        "photos.html",
+        state=state,
+        states=STATES,
+        counts=await store.aread(photos.counts),
+        months=by_month(found),
+        older=f"{found[-1].taken_at or 0!r},{found[-1].id}" if len(found) == PHOTOS_A_PAGE else None,
+        first="after" not in request.query,
+    )
+
+
+def by_month(found: Iterable[Photo]) -> list[tuple[str, list[Photo]]]:
+    """Photos under the month they were taken in, in the order given."""
+    months: list[tuple[str, list[Photo]]] = []
+    for photo in found:
+        month = words.month(photo.taken_at)
+        if not months or months[-1][0] != month:
+            months.append((month, []))
+        months[-1][1].append(photo)
+    return months
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """All that is known of one photo."""
+
+    photo: Photo
+    root: Root
+    files: list[FileEntry]
+    score: Score | None
+    rating: Rating | None
+    groups: list[tuple[Group, dict[int, Photo]]]
+
+
+def _whole(db: Database, uid: str, voter_id: int) -> Whole:
+    photo = photos.by_uid(db, uid)
+    found = groups.group_of(db, photo.id)
+    return Whole(
+        photo,
+        roots.get(db, photo.root_id),
+        photos.files_of(db, photo.id),
+        scores.of(db, voter_id, [photo.id]).get(photo.id),
+        ratings.many(db, voter_id, [photo.id]).get(photo.id),
+        [(group, photos.many(db, (m.photo_id for m in group.members))) for group in found],
+    )
+
+
+@routes.get("/photo/{uid}")
+async def show_photo(request: web.Request) -> web.Response:
+    whole_photo = await request.app[SERVICE].store.aread(_whole, request.match_info["uid"], request[VOTER])
+    return await page(request, "photo.html", it=whole_photo, states=STATES, kinds=KINDS)
+
+
+# --- ranking -----------------------------------------------------------------------------------------------------------
+
+
+@routes.get("/ranking")
+async def show_ranking(request: web.Request) -> web.Response:
+    start = whole(request.query.get("start", "1"), "start")
+    found = await request.app[SERVICE].store.aread(ratings.ranking, request[VOTER], keyset(request), RANKS_A_PAGE)
+    following = None
+    if len(found) == RANKS_A_PAGE:
+        photo, rating = found[-1]
+        following = f"after={rating.mu!r},{photo.id}&start={start + RANKS_A_PAGE}"
+    imported = request.query.get("imported")
+    news = None
+    if imported is not None:
+        news = f"{words.count(whole(imported), 'line')} taken over."
+        if unknown := whole(request.query.get("unknown", "0")):
+            news += f" {words.count(unknown, 'name is', 'names are')} not in this library."
+    return await page(
+        request, "ranking.html", ranks=list(enumerate(found, start)), following=following, first=start == 1, news=news
+    )
+
+
+@routes.get("/api/votes.csv")
+async def votes_csv(request: web.Request) -> web.Response:
+    return _csv("votes.csv", await ask.export_votes(request.app[SERVICE], request[VOTER]))
+
+
+@routes.get("/api/ranking.csv")
+async def ranking_csv(request: web.Request) -> web.Response:
+    return _csv("ranking.csv", await ask.export_ranking(request.app[SERVICE], request[VOTER]))
+
+
+def _csv(name: str, text: str) -> web.Response:
+    """File names that are not UTF-8 come out as the bytes they are."""
+    return web.Response(
+        body=text.encode("utf-8", "surrogateescape"), content_type="text/csv", charset="utf-8",
+        headers={hdrs.CONTENT_DISPOSITION: f'attachment; filename="{name}"'},
+    )  # fmt: skip
+
+
+@routes.post("/api/votes/import")
+async def import_votes(request: web.Request) -> web.Response:
+    """One of image-ranker's two files, as the body or as the field `file` of a form."""
+    text = (await _uploaded(request)).decode("utf-8-sig", "surrogateescape")
+    report = await ask.import_csv(request.app[SERVICE], request[VOTER], text)
+    value: dict[str, Any] = {"kind": report.kind, "imported": report.imported, "unknown": list(report.unknown)}
+    return reply(request, value, f"/ranking?imported={report.imported}&unknown={len(report.unknown)}")
+
+
+async def _uploaded(request: web.Request) -> bytes:
+    if not wants_page(request):
+        return await request.read()
+    field = (await request.post()).get("file")
+    if not isinstance(field, web.FileField) or not field.filename:
+        raise BadRequest("Choose a CSV file first; nothing was changed.")
+    return field.file.read()

@@ -1,0 +1,71 @@
+"""Everything that goes wrong becomes one calm sentence: a page for a person, JSON for a script."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from aiohttp import web
+
+from precious_daemon.errors import CountNeeded, NotEnoughAnswers, NotFound, PreciousError, RootError, ServiceError, TrashRefused
+from precious_daemon.web.guard import Handler
+from precious_daemon.web.render import page
+
+log = logging.getLogger(__name__)
+
+STATUS: dict[type[PreciousError], int] = {
+    NotFound: 404,
+    NotEnoughAnswers: 409,
+    TrashRefused: 409,
+    RootError: 409,
+    ServiceError: 503,
+}
+ABSENT = "There is nothing here by that name."
+
+
+class BadRequest(PreciousError):
+    """What was sent cannot be understood."""
+
+
+@web.middleware
+async def calm(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Expected errors keep their sentence; unexpected ones are logged whole and shown as nothing but an apology."""
+    try:
+        return await handler(request)
+    except PreciousError as exc:
+        extra = {"count": exc.count} if isinstance(exc, CountNeeded) else {}
+        return await _answer(request, _status(exc), str(exc), kind=type(exc).__name__, **extra)
+    except web.HTTPNotFound:
+        return await _answer(request, 404, ABSENT)
+    except web.HTTPMethodNotAllowed as exc:
+        response = await _answer(request, 405, "This address does not take that.")
+        response.headers["Allow"] = ", ".join(sorted(exc.allowed_methods))
+        return response
+    except web.HTTPException as exc:
+        return await _answer(request, exc.status, exc.reason)
+    except Exception:
+        log.exception("%s %s failed", request.method, request.path)
+        sentence = "Something went wrong here. What you said before is stored; the log has the details."
+        return await _answer(request, 500, sentence)
+
+
+def _status(exc: PreciousError) -> int:
+    return next((status for kind, status in STATUS.items() if isinstance(exc, kind)), 400)
+
+
+async def _answer(request: web.Request, status: int, sentence: str, **more: Any) -> web.Response:
+    """`more` is for scripts: which error it is, and what its remedy needs."""
+    if request.path.startswith(("/thumb/", "/preview/", "/static/")):
+        return web.Response(status=status)
+    if request.path.startswith("/api/") and not wants_page(request):
+        return web.json_response({"error": sentence} | more, status=status)
+    try:
+        return await page(request, "problem.html", status=status, sentence=sentence, status_code=status)
+    except Exception:
+        log.exception("the page that says so failed, too")
+        return web.Response(status=500, text=sentence)
+
+
+def wants_page(request: web.Request) -> bool:
+    """A form was sent without scripts: the answer is a page, not JSON."""
+    return request.content_type in ("application/x-www-form-urlencoded", "multipart/form-data")

@@ -1,0 +1,94 @@
+"""Templates to answers: one environment, one way to send a page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from precious_daemon import __version__
+from precious_daemon.models import Photo, SuggestionState
+from precious_daemon.store import suggestions
+from precious_daemon.web import words
+from precious_daemon.web.keys import PAGES, SERVICE, VOTER
+
+HERE = Path(__file__).parent
+PREVIEW_SIDE = 1024
+KEYS = (
+    ("Comparing two photos", (
+        (("←",), "the left photo is better"), (("→",), "the right photo is better"), (("D",), "they are equal"),
+        (("↑", "C"), "both stay"), (("↓", "X"), "both go"), (("S",), "skip"), (("Z", "Backspace"), "take back the last answer"),
+    )),
+    ("One photo", (
+        (("→", "K"), "keep"), (("←", "D"), "delete"), (("S",), "skip"), (("Z", "Backspace"), "take back the last answer"),
+    )),
+    ("Suggestions", (
+        (("J",), "next"), (("K",), "previous"), (("Space",), "select"), (("A",), "move to the trash"), (("X",), "keep it"),
+        (("Z",), "undo the last one"),
+    )),
+    ("Everywhere", (((("?",), "show these keys")),)),
+)  # fmt: skip
+
+
+def environment() -> Environment:
+    """Escapes everything; a name that a template misspells is an error."""
+    env = Environment(
+        loader=FileSystemLoader(HERE / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    env.filters |= {
+        "name": words.name,
+        "shown": words.shown,
+        "count": words.count,
+        "filesize": words.size,
+        "percent": words.percent,
+        "duration": words.duration,
+        "taken": words.taken,
+        "thumb": thumb,
+        "preview": preview,
+        "scaled": scaled,
+    }
+    env.globals |= {"version": __version__, "keymap": KEYS, "sureness": words.sureness, "standing": words.standing}
+    return env
+
+
+def thumb(photo: Photo) -> str:
+    return _picture("thumb", photo)
+
+
+def preview(photo: Photo) -> str:
+    return _picture("preview", photo)
+
+
+def _picture(kind: str, photo: Photo) -> str:
+    """With the content in the address, so that a browser may keep it until the photo changes."""
+    version = photo.content_hash.hex()[:12] if photo.content_hash else ""
+    return f"/{kind}/{photo.uid}?v={version}"
+
+
+def scaled(photo: Photo, side: int = PREVIEW_SIDE) -> tuple[int, int]:
+    """(width, height) of a photo whose longest side is `side`: the page leaves the room before the picture is there."""
+    width, height = photo.width or 4, photo.height or 3
+    factor = side / max(width, height)
+    return max(1, round(width * factor)), max(1, round(height * factor))
+
+
+async def page(request: web.Request, template: str, status: int = 200, **values: Any) -> web.Response:
+    """A whole page. What cannot be UTF-8 is replaced, so that no file name can stop one from being shown."""
+    service = request.app[SERVICE]
+    now = service.clock()
+    to_review = 0
+    if VOTER in request:
+        counts = await service.store.aread(suggestions.counts, request[VOTER])
+        to_review = counts[SuggestionState.OPEN]
+    html = request.app[PAGES].get_template(template).render(
+        values, here=request.path, to_review=to_review, signed_in=VOTER in request,
+        moment=lambda at: words.moment(at, now), ago=lambda at: words.ago(at, now),
+    )  # fmt: skip
+    return web.Response(body=html.encode("utf-8", "replace"), status=status, content_type="text/html", charset="utf-8")

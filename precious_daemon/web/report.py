@@ -1,0 +1,144 @@
+"""The model's report: how well it does, on answers that it has not seen, and what it got wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import web
+
+from precious_daemon.models import Photo
+from precious_daemon.store import Database, photos, scores
+from precious_daemon.web.keys import SERVICE, VOTER
+from precious_daemon.web.render import page
+
+routes = web.RouteTableDef()
+
+WIDTH, HEIGHT = 320, 220
+MARGIN = 34
+LEARNERS = {
+    "regression": "Regression",
+    "label_spreading": "Label spreading",
+    "spreading": "Label spreading",
+    "fixmatch": "FixMatch",
+    "mean_rank": "Mean of ranks",
+    "prior": "Guessing",
+}
+MEASURES = ("precision", "recall", "f1", "average_precision")
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A line in the unit square, as an SVG polyline and its dots; x and y in pixels of the drawing."""
+
+    line: str
+    dots: tuple[tuple[float, float, str], ...]
+
+
+def figure(points: Iterable[tuple[float, float, str]]) -> Figure:
+    """Points (x, y, words), x and y in 0..1, y upwards."""
+    placed = [(_x(x), _y(y), said) for x, y, said in points]
+    return Figure(" ".join(f"{x:.1f},{y:.1f}" for x, y, _ in placed), tuple(placed))
+
+
+def _x(value: float) -> float:
+    return round(MARGIN + min(max(value, 0), 1) * (WIDTH - MARGIN - 10), 1)
+
+
+def _y(value: float) -> float:
+    return round(HEIGHT - MARGIN - min(max(value, 0), 1) * (HEIGHT - MARGIN - 10), 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Learner:
+    name: str
+    champion: bool
+    cv_ap: float | None
+    test: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Confusion:
+    """Photos of the held-out answers. Positive is "delete"."""
+
+    deleted_right: int
+    deleted_wrong: int  # would have thrown away a keeper: the costly one
+    kept_wrong: int
+    kept_right: int
+
+
+def learners(report: Mapping[str, Any]) -> list[Learner]:
+    """The champion first, then by cross-validation."""
+    found = []
+    for name, of in (report.get("learners") or {}).items():
+        test = {m: float(v) for m in MEASURES if isinstance(v := (of.get("test") or {}).get(m), int | float)}
+        found.append(Learner(LEARNERS.get(name, name), name == report.get("champion"), of.get("cv_ap"), test))
+    return sorted(found, key=lambda learner: (not learner.champion, -(learner.cv_ap or 0)))
+
+
+def confusion(report: Mapping[str, Any]) -> Confusion | None:
+    champion = (report.get("learners") or {}).get(report.get("champion")) or {}
+    found = (champion.get("test") or {}).get("confusion")
+    if isinstance(found, Mapping):
+        return Confusion(*(int(found.get(key, 0)) for key in ("tp", "fp", "fn", "tn")))
+    if isinstance(found, Sequence) and len(found) == 2:
+        (kept_right, deleted_wrong), (kept_wrong, deleted_right) = found
+        return Confusion(deleted_right, deleted_wrong, kept_wrong, kept_right)
+    return None
+
+
+def pr_curve(report: Mapping[str, Any]) -> Figure | None:
+    """Precision over recall of "delete"."""
+    found = report.get("pr_curve")
+    if isinstance(found, Mapping):
+        pairs = list(zip(found.get("recall", ()), found.get("precision", ()), strict=False))
+    else:
+        pairs = [(p["recall"], p["precision"]) if isinstance(p, Mapping) else (p[0], p[1]) for p in found or ()]
+    pairs.sort(key=lambda pair: (pair[0], -pair[1]))
+    words = "finds {:.0%} of what you would delete, right {:.0%} of the time"
+    return figure((r, p, words.format(r, p)) for r, p in pairs) if pairs else None
+
+
+def reliability(report: Mapping[str, Any]) -> Figure | None:
+    """Share kept over the probability said: on the diagonal the model means what it says."""
+    rows = []
+    for bin_ in report.get("reliability") or ():
+        said, true, count = (
+            (bin_.get("predicted"), bin_.get("observed"), bin_.get("count", 0)) if isinstance(bin_, Mapping) else (*bin_, 0)[:3]
+        )
+        if said is not None and true is not None and (count or not isinstance(bin_, Mapping)):
+            rows.append((said, true, f"said {said:.0%}, was {true:.0%} of {count}"))
+    return figure(sorted(rows)) if rows else None
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    photo: Photo
+    keep: float | None
+    kept: bool | None  # what the owner said
+
+
+def _mistakes(db: Database, report: Mapping[str, Any]) -> list[Mistake]:
+    rows = [m if isinstance(m, Mapping) else {"photo_id": m} for m in report.get("mistakes") or ()]
+    known = photos.many(db, (int(row["photo_id"]) for row in rows if "photo_id" in row))
+    return [Mistake(known[row["photo_id"]], row.get("keep"), row.get("kept")) for row in rows if row.get("photo_id") in known][
+        :24
+    ]
+
+
+@routes.get("/report")
+async def show_report(request: web.Request) -> web.Response:
+    store = request.app[SERVICE].store
+    model = await store.aread(scores.newest_model, request[VOTER])
+    _, sentence, needed = await store.aread(scores.certificate, request[VOTER])
+    if model is None:
+        return await page(request, "report.html", model=None, sentence=sentence, needed=needed)
+    report: dict[str, Any] = model["report"]
+    cost = {key: value for key, value in (report.get("cost") or {}).items() if isinstance(value, int | float | str)}
+    return await page(
+        request, "report.html", model=model, sentence=sentence, needed=needed, why=report.get("why", ""),
+        champion=LEARNERS.get(model["champion"], model["champion"]), learners=learners(report), confusion=confusion(report),
+        pr=pr_curve(report), reliability=reliability(report), mistakes=await store.aread(_mistakes, report), cost=cost,
+        box=(WIDTH, HEIGHT, _x(0), _x(1), _y(0), _y(1)),
+    )  # fmt: skip

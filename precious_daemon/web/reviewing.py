@@ -1,0 +1,206 @@
+"""Suggestions and the trash: what might go, what went, and the way back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import web
+
+from precious_daemon import review
+from precious_daemon.models import Certificate, Photo, Root, SuggestionState, Unit
+from precious_daemon.store import Database, photos, roots, scores, suggestions
+from precious_daemon.store.suggestions import SuggestionRow
+from precious_daemon.trash import Outcome
+from precious_daemon.web import words
+from precious_daemon.web.keys import SERVICE, VOTER
+from precious_daemon.web.render import page
+from precious_daemon.web.talk import keyset, photo_json, reply, said, whole
+
+routes = web.RouteTableDef()
+
+A_PAGE = 48
+UNITS_A_PAGE = 60
+JUST_NOW = 15 * 60
+"""Seconds after a move in which the page still offers to undo it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A suggestion as the page shows it: with what stays in its place, and what it would free."""
+
+    row: SuggestionRow
+    keeper: Photo | None
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    candidates: list[Candidate]
+    open: int
+    open_bytes: int
+    certificate: Certificate | None
+    sentence: str
+    needed: int | None
+
+    @property
+    def after(self) -> str | None:
+        if len(self.candidates) < A_PAGE:
+            return None
+        last = self.candidates[-1].row
+        return f"{2 if last.suggestion.keep is None else last.suggestion.keep!r},{last.id}"
+
+
+def _listing(db: Database, voter_id: int, after: tuple[float, int] | None) -> Listing:
+    rows = suggestions.page(db, voter_id, after=after, limit=A_PAGE)
+    keepers = photos.many(db, (r.suggestion.keeper_id for r in rows if r.suggestion.keeper_id is not None))
+    sizes = photos.sizes(db, [r.photo.id for r in rows])
+    found = [
+        Candidate(r, keepers.get(r.suggestion.keeper_id) if r.suggestion.keeper_id else None, sizes.get(r.photo.id, 0))
+        for r in rows
+    ]
+    count = suggestions.counts(db, voter_id)[SuggestionState.OPEN]
+    return Listing(found, count, suggestions.open_bytes(db, voter_id), *scores.certificate(db, voter_id))
+
+
+@routes.get("/suggestions")
+async def show_suggestions(request: web.Request) -> web.Response:
+    service = request.app[SERVICE]
+    listing = await service.store.aread(_listing, request[VOTER], keyset(request))
+    return await page(
+        request, "suggestions.html", listing=listing, first="after" not in request.query, last_moved=await _last_moved(request),
+        batch=service.settings.trash.batch, alpha=service.settings.certify.alpha,
+    )  # fmt: skip
+
+
+async def _last_moved(request: web.Request) -> list[Unit]:
+    """The newest batch in the trash, while it is fresh."""
+    service = request.app[SERVICE]
+    units = await service.trash.listing(UNITS_A_PAGE)
+    if not units or service.clock() - units[0].changed_at > JUST_NOW:
+        return []
+    return [unit for unit in units if unit.batch == units[0].batch]
+
+
+@routes.get("/api/suggestions")
+async def list_suggestions(request: web.Request) -> web.Response:
+    listing = await request.app[SERVICE].store.aread(_listing, request[VOTER], keyset(request))
+    return web.json_response(
+        {
+            "suggestions": [
+                {
+                    "uid": c.row.uid, "photo": photo_json(c.row.photo), "kind": c.row.suggestion.kind,
+                    "keep": c.row.suggestion.keep, "certified": c.row.suggestion.certified,
+                    "reasons": list(c.row.suggestion.reasons), "bytes": c.size,
+                    "keeper": photo_json(c.keeper) if c.keeper else None,
+                }
+                for c in listing.candidates
+            ],
+            "open": listing.open, "bytes": listing.open_bytes, "after": listing.after,
+            "certificate": {
+                "certified": listing.certificate is not None, "sentence": listing.sentence, "needed": listing.needed
+            },
+        }
+    )  # fmt: skip
+
+
+@routes.post("/api/suggestions/approve")
+async def approve(request: web.Request) -> web.Response:
+    """Move to the trash what the owner names. More than the cap only with the number typed."""
+    fields = await said(request)
+    outcomes = await review.approve_and_apply(request.app[SERVICE], request[VOTER], fields.chosen(), fields.number("typed_count"))
+    return await _told(request, outcomes, "/suggestions")
+
+
+@routes.post("/api/suggestions/dismiss")
+async def dismiss(request: web.Request) -> web.Response:
+    fields = await said(request)
+    dismissed = await review.dismiss(request.app[SERVICE], request[VOTER], fields.chosen())
+    return reply(request, {"dismissed": dismissed}, "/suggestions")
+
+
+@routes.post("/api/suggestions/reopen")
+async def reopen(request: web.Request) -> web.Response:
+    """Undo a dismissal: the suggestion is open again, and its "keep" is taken back."""
+    fields = await said(request)
+    service = request.app[SERVICE]
+    reopened = await service.store.awrite(suggestions.reopen, request[VOTER], fields.chosen(), service.clock())
+    return reply(request, {"reopened": reopened}, "/suggestions")
+
+
+async def _told(request: web.Request, outcomes: Any, back: str) -> web.Response:
+    """What became of each unit. Without scripts, a page says so where anything was refused."""
+    done: list[Outcome] = list(outcomes)
+    refused = [outcome for outcome in done if not outcome.moved]
+    value = {
+        "moved": [o.unit.uid for o in done if o.moved],
+        "refused": [{"unit": o.unit.uid, "message": o.message} for o in refused],
+        "sentence": _sentence(done, refused, back),
+    }
+    response = reply(request, value, back)
+    if refused and response.status == 303:
+        return await page(request, "outcomes.html", sentence=value["sentence"], refused=refused, back=back)
+    return response
+
+
+def _sentence(done: list[Outcome], refused: list[Outcome], back: str) -> str:
+    moved = len(done) - len(refused)
+    deed = "back in its place" if back == "/trash" else "in the trash"
+    said_moved = f"{words.count(moved, 'photo is', 'photos are')} {deed}." if moved else "Nothing was moved."
+    if moved > 1:
+        said_moved = said_moved.replace("its place", "their places")
+    return said_moved + (f" {words.count(len(refused), 'photo')} could not be." if refused and moved else "")
+
+
+# --- trash -------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Thrown:
+    """A unit in the trash with its photo, the folder it was in, and its bytes."""
+
+    unit: Unit
+    photo: Photo
+    root: Root
+    size: int
+
+
+def _thrown(db: Database, units: list[Unit]) -> list[Thrown]:
+    known = photos.many(db, (unit.photo_id for unit in units))
+    folders = {root.id: root for root in roots.all_roots(db)}
+    return [Thrown(u, known[u.photo_id], folders[u.root_id], sum(f.stamp.size for f in u.files)) for u in units]
+
+
+async def _trash(request: web.Request) -> list[Thrown]:
+    service, after = request.app[SERVICE], request.query.get("after")
+    units = await service.trash.listing(UNITS_A_PAGE, whole(after, "after") if after else None)
+    return await service.store.aread(_thrown, units)
+
+
+@routes.get("/trash")
+async def show_trash(request: web.Request) -> web.Response:
+    thrown = await _trash(request)
+    older = thrown[-1].unit.id if len(thrown) == UNITS_A_PAGE else None
+    return await page(request, "trash.html", thrown=thrown, older=older, first="after" not in request.query)
+
+
+@routes.get("/api/trash")
+async def list_trash(request: web.Request) -> web.Response:
+    return web.json_response(
+        {
+            "units": [
+                {
+                    "uid": t.unit.uid, "id": t.unit.id, "batch": t.unit.batch, "photo": photo_json(t.photo), "at": t.unit.changed_at,
+                    "reason": t.unit.reason, "root": words.shown(t.root.path), "path": words.shown(t.photo.path), "bytes": t.size,
+                }
+                for t in await _trash(request)
+            ]
+        }
+    )  # fmt: skip
+
+
+@routes.post("/api/trash/restore")
+async def restore(request: web.Request) -> web.Response:
+    fields = await said(request)
+    outcomes = await review.undo(request.app[SERVICE], request[VOTER], fields.chosen())
+    return await _told(request, outcomes, "/trash")

@@ -1,0 +1,101 @@
+// What every page has: sending, short messages, keys. Other modules import from here.
+
+/** Send JSON and return the JSON answer. Throws an Error whose message is a sentence; `status` says which. */
+export async function post(path, data = {}) {
+  let response;
+  try {
+    response = await fetch(path, {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify(data),
+    });
+  } catch {
+    throw problem("The service does not answer. Nothing was stored; try again once it runs.", 0);
+  }
+  return answer(response);
+}
+
+export async function get(path) {
+  return answer(await fetch(path));
+}
+
+async function answer(response) {
+  if (response.status === 401) throw problem("You are signed out. Open a fresh link: precious-daemon login", 401);
+  const value = await response.json().catch(() => ({}));
+  if (!response.ok) throw problem(value.error || "That did not work. Nothing was changed.", response.status);
+  return value;
+}
+
+function problem(sentence, status) {
+  return Object.assign(new Error(sentence), { status });
+}
+
+/** Show a sentence for a while, with an action beside it where there is one: {title, run}. */
+export function toast(sentence, action = null) {
+  const shelf = document.getElementById("toasts");
+  const item = document.createElement("div");
+  item.className = "toast";
+  const text = document.createElement("p");
+  text.textContent = sentence;
+  item.append(text);
+  let timer;
+  const leave = () => {
+    clearTimeout(timer);
+    item.remove();
+  };
+  if (action) {
+    const button = document.createElement("button");
+    button.className = "small";
+    button.textContent = action.title;
+    button.addEventListener("click", () => {
+      leave();
+      action.run();
+    });
+    item.append(button);
+  }
+  shelf.replaceChildren(item);
+  const wait = () => {
+    timer = setTimeout(leave, action ? 12000 : 6000);
+  };
+  item.addEventListener("pointerenter", () => clearTimeout(timer));
+  item.addEventListener("pointerleave", wait);
+  wait();
+}
+
+/** One listener for single keys. Typing in a field, and keys with Ctrl, Alt or Meta, are left alone. */
+export function keys(actions) {
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.altKey || event.metaKey || event.repeat || document.querySelector("dialog[open]")) return;
+    const field = event.target.closest("input, textarea, select, summary");
+    if (field && !(field.type === "checkbox" && event.key !== " ")) return;
+    if (event.key === " " && event.target.closest("button, a")) return;
+    const action = actions[event.key.length === 1 ? event.key.toLowerCase() : event.key];
+    if (!action) return;
+    event.preventDefault();
+    action(event);
+  });
+}
+
+export const count = (number, one) => `${number.toLocaleString("en")} ${one}${number === 1 ? "" : "s"}`;
+
+export function filesize(bytes) {
+  for (const unit of ["bytes", "KB", "MB", "GB"]) {
+    if (bytes < 999.5) return `${bytes.toFixed(unit === "bytes" || bytes >= 99.5 ? 0 : 1)} ${unit}`;
+    bytes /= 1000;
+  }
+  return `${bytes.toFixed(1)} TB`;
+}
+
+document.documentElement.classList.add("scripted");
+keys({ "?": () => document.getElementById("keys")?.showModal() });
+for (const dialog of document.querySelectorAll("dialog")) {
+  dialog.addEventListener("click", (event) => {
+    if (event.target === dialog) dialog.close();
+  });
+}
+// an open menu closes when something else is pressed
+document.addEventListener("click", (event) => {
+  for (const open of document.querySelectorAll("details.more[open], details.pop[open]")) {
+    if (!open.contains(event.target)) open.open = false;
+  }
+});

@@ -1,0 +1,194 @@
+// Reviewing with keys and without reloading. Whatever is decided here can be undone from the message that follows.
+import { count, filesize, keys, post, toast } from "./app.js";
+
+const form = document.getElementById("review");
+if (form) {
+  const cards = () => [...form.querySelectorAll(".candidate")];
+  const boxes = () => [...form.querySelectorAll("input[name=uids]")];
+  const ticked = () => boxes().filter((box) => box.checked).map((box) => box.value);
+  const byUid = (uid) => form.querySelector(`.candidate[data-uid="${CSS.escape(uid)}"]`);
+  const bar = form.querySelector(".bulk");
+  let current = null;
+  let undoLast = null;
+  let busy = false;
+
+  function go(card) {
+    current?.classList.remove("current");
+    current = card;
+    if (!card) return;
+    card.classList.add("current");
+    card.focus({ preventScroll: true });
+    card.scrollIntoView({ block: "nearest" });
+  }
+
+  function step(by) {
+    const all = cards();
+    const place = all.indexOf(current);
+    go(all[place < 0 ? 0 : Math.min(all.length - 1, Math.max(0, place + by))]);
+  }
+
+  function summary() {
+    const chosen = ticked();
+    const bytes = chosen.reduce((sum, uid) => sum + Number(byUid(uid).dataset.size), 0);
+    bar.classList.toggle("active", chosen.length > 0);
+    bar.querySelector("[data-selected]").textContent = chosen.length
+      ? `${count(chosen.length, "photo")} selected, ${filesize(bytes)}`
+      : "Tick what you have looked at, then decide for all of it.";
+    for (const button of bar.querySelectorAll("[data-approve-selected], [data-dismiss-selected]")) button.disabled = !chosen.length;
+  }
+
+  /** Take cards off the page, and give what puts them back in their places. */
+  function take(uids) {
+    const gone = uids.map(byUid).filter(Boolean);
+    const places = gone.map((card) => ({ card, before: card.nextElementSibling }));
+    const all = cards();
+    const after = gone.includes(current) ? all.slice(all.indexOf(current)).find((card) => !gone.includes(card)) : current;
+    for (const card of gone) {
+      card.querySelector("input[name=uids]").checked = false;
+      card.remove();
+    }
+    go(after || cards().at(-1) || null);
+    summary();
+    counted(-gone.length);
+    return () => {
+      for (const { card, before } of places.reverse()) {
+        const list = form.querySelector(".candidates");
+        list.insertBefore(card, before?.isConnected ? before : null);
+      }
+      counted(gone.length);
+      go(gone[0]);
+      summary();
+    };
+  }
+
+  function counted(by) {
+    const place = document.querySelector("[data-open]");
+    const now = Number(place.textContent.replace(/\D/g, "")) + by;
+    place.textContent = count(now, "suggestion");
+  }
+
+  async function alone(action) {
+    if (busy) return;
+    busy = true;
+    form.setAttribute("aria-busy", "true");
+    try {
+      await action();
+    } catch (error) {
+      toast(error.message);
+    } finally {
+      busy = false;
+      form.removeAttribute("aria-busy");
+    }
+  }
+
+  function offerUndo(sentence, run) {
+    undoLast = async () => {
+      undoLast = null;
+      await run();
+    };
+    toast(sentence, { title: "Undo", run: () => undoLast && alone(undoLast) });
+    if (!cards().length) setTimeout(() => !cards().length && location.reload(), 8000);
+  }
+
+  async function sendApproval(uids) {
+    try {
+      return await post("/api/suggestions/approve", { uids });
+    } catch (error) {
+      if (error.status !== 409 || uids.length < 2) throw error;
+      const typed = await askForNumber(error.message, uids.length);
+      return typed === null ? null : post("/api/suggestions/approve", { uids, typed_count: typed });
+    }
+  }
+
+  const approve = (uids) =>
+    alone(async () => {
+      if (!uids.length) return;
+      const reply = await sendApproval(uids);
+      if (!reply) return;
+      if (reply.refused.length) {
+        toast(`${reply.sentence} ${reply.refused[0].message}`);
+        if (reply.moved.length) setTimeout(() => location.reload(), 4000);
+        return;
+      }
+      const putBack = take(uids);
+      offerUndo(reply.sentence, async () => {
+        const back = await post("/api/trash/restore", { uids: reply.moved });
+        if (back.refused.length) return location.assign("/trash");
+        putBack();
+        toast(back.sentence);
+      });
+    });
+
+  const dismiss = (uids) =>
+    alone(async () => {
+      if (!uids.length) return;
+      await post("/api/suggestions/dismiss", { uids });
+      const putBack = take(uids);
+      offerUndo(uids.length === 1 ? "It stays." : `${count(uids.length, "photo")} stay.`, async () => {
+        await post("/api/suggestions/reopen", { uids });
+        putBack();
+      });
+    });
+
+  /** The number, typed by the owner, or null where they leave it. */
+  function askForNumber(why, number) {
+    const dialog = document.getElementById("typed");
+    const input = dialog.querySelector("input");
+    const yes = dialog.querySelector("[value=yes]");
+    dialog.querySelector("[data-why]").textContent = why;
+    dialog.querySelector("[data-number]").textContent = number;
+    input.value = "";
+    yes.disabled = true;
+    input.oninput = () => {
+      yes.disabled = Number(input.value) !== number;
+    };
+    dialog.returnValue = "";
+    dialog.showModal();
+    return new Promise((resolve) => {
+      dialog.onclose = () => resolve(dialog.returnValue === "yes" && Number(input.value) === number ? number : null);
+    });
+  }
+
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    const button = event.submitter;
+    if (!button) return;
+    if ("approve" in button.dataset) approve([button.value]);
+    else if ("dismiss" in button.dataset) dismiss([button.value]);
+    else if ("approveSelected" in button.dataset) approve(ticked());
+    else if ("dismissSelected" in button.dataset) dismiss(ticked());
+  });
+  form.addEventListener("change", summary);
+  form.addEventListener("focusin", (event) => {
+    const card = event.target.closest(".candidate");
+    if (card && card !== current) {
+      current?.classList.remove("current");
+      current = card;
+      card.classList.add("current");
+    }
+  });
+
+  const all = bar.querySelector("[data-select-all]");
+  all.hidden = false;
+  all.addEventListener("click", () => {
+    const certified = boxes().filter((box) => box.closest(".candidate").dataset.certified === "yes");
+    const on = certified.some((box) => !box.checked);
+    for (const box of certified) box.checked = on;
+    summary();
+  });
+
+  keys({
+    j: () => step(1),
+    k: () => step(-1),
+    a: () => current && approve([current.dataset.uid]),
+    x: () => current && dismiss([current.dataset.uid]),
+    z: () => undoLast && alone(undoLast),
+    " ": () => {
+      const box = current?.querySelector("input[name=uids]");
+      if (!box) return;
+      box.checked = !box.checked;
+      summary();
+    },
+  });
+  summary();
+}

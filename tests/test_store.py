@@ -1,0 +1,150 @@
+"""The store: one writer, append-only answers, a database from elsewhere refused."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from precious_daemon.config import Places
+from precious_daemon.errors import DatabaseError, LibraryLocked, NotFound
+from precious_daemon.models import Choice, Photo, Question, Stamp
+from precious_daemon.store import Database, Store, answers, photos, pictures, roots
+
+
+@pytest.fixture
+def three(store: Store, tmp_path: Path) -> list[Photo]:
+    root = store.write(roots.add, str(tmp_path), "m", 1, 0.0)
+    ids = [store.write(photos.add_still, root.id, f"{n}.jpg", Stamp(1, n, 10, 0), float(n)) for n in (1, 2, 3)]
+    return [store.read(photos.get, i) for i in ids]
+
+
+def vote(store: Store, choice: Choice, first: Photo, second: Photo, request: str | None = None) -> int:
+    return store.write(answers.add, 1, Question.PAIR, choice, first.id, second.id, "rank", 0.0, request).id
+
+
+def test_second_writer_is_refused_with_the_process_that_has_it(here: Places, store: Store) -> None:
+    code = "from precious_daemon.config import places; from precious_daemon.store import Store; Store(places())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert "LibraryLocked" in done.stderr
+    with pytest.raises(LibraryLocked, match="already open in process"):
+        Store(here)
+
+
+def test_reader_needs_no_lock_and_cannot_write(here: Places, store: Store) -> None:
+    with Store(here, writer=False) as reader:
+        assert reader.read(roots.all_roots) == []
+        with pytest.raises(sqlite3.OperationalError, match="readonly"):
+            reader.read(lambda db: db.execute("DELETE FROM roots"))
+
+
+def test_database_of_a_newer_version_is_refused_untouched(here: Places) -> None:
+    Store(here).close()
+    with sqlite3.connect(here.library_db) as connection:
+        connection.execute("INSERT INTO _sqlite_migrations (migration_set, name, applied_at) VALUES (?, 'm999_future', '2030')",
+                           ["precious-daemon library"])  # fmt: skip
+    connection.close()
+    with pytest.raises(DatabaseError, match="newer version"):
+        Store(here)
+
+
+def test_file_that_is_no_database_is_refused(here: Places) -> None:
+    here.make()
+    here.library_db.write_bytes(b"not a database, whatever its name says" * 100)
+    with pytest.raises(DatabaseError, match="damaged"):
+        Store(here)
+
+
+def test_failed_write_leaves_nothing_behind(store: Store, three: list[Photo]) -> None:
+    def half(db: Database) -> None:
+        answers.add(db, 1, Question.LABEL, Choice.KEEP, three[0].id, None, "train", 0.0)
+        raise ValueError("half way")
+
+    with pytest.raises(ValueError, match="half way"):
+        store.write(half)
+    assert store.read(answers.labels, 1) == []
+
+
+def test_answers_cannot_be_changed_or_deleted(store: Store, three: list[Photo]) -> None:
+    vote(store, Choice.FIRST, three[0], three[1])
+    for sql in ("DELETE FROM answers", "UPDATE answers SET choice = 'second'"):
+        with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+            store.write(lambda db, sql=sql: db.execute(sql))
+
+
+def test_repeated_send_is_stored_once(store: Store, three: list[Photo]) -> None:
+    assert vote(store, Choice.FIRST, three[0], three[1], "r1") == vote(store, Choice.FIRST, three[0], three[1], "r1")
+    assert len(list(store.read(lambda db: list(answers.votes(db, 1))))) == 1
+
+
+def test_undo_takes_back_the_newest_that_counts_and_keeps_the_row(store: Store, three: list[Photo]) -> None:
+    a, b, c = three
+    vote(store, Choice.FIRST, a, b)
+    vote(store, Choice.SECOND, b, c)
+    assert store.write(answers.undo, 1, 1.0).choice is Choice.SECOND
+    assert [v.winner for _, v in store.read(lambda db: list(answers.votes(db, 1)))] == [a.id]
+    store.write(answers.undo, 1, 2.0)
+    with pytest.raises(NotFound):
+        store.write(answers.undo, 1, 3.0)
+    assert store.read(lambda db: db.execute("SELECT count(*) FROM answers").fetchone()[0]) == 4
+
+
+def test_both_go_is_a_delete_label_for_each(store: Store, three: list[Photo]) -> None:
+    vote(store, Choice.BOTH_DELETE, three[0], three[1])
+    assert {(label.photo_id, label.keep) for label in store.read(answers.labels, 1)} == {
+        (three[0].id, False),
+        (three[1].id, False),
+    }
+    assert store.read(answers.counts, 1)["votes"] == 0
+
+
+def test_newest_label_of_a_photo_counts(store: Store, three: list[Photo]) -> None:
+    for choice in (Choice.KEEP, Choice.DELETE):
+        store.write(answers.add, 1, Question.LABEL, choice, three[0].id, None, "train", 0.0)
+    assert [label.keep for label in store.read(answers.labels, 1)] == [False]
+
+
+def test_previews_beyond_the_limit_give_way_to_newer_ones(store: Store) -> None:
+    for number in range(10):
+        store.write(pictures.put_preview, bytes([number]) * 32, b"x" * 1000, 5500)
+    store.write(pictures.put_preview, bytes([9]) * 32, b"y" * 1000, 5500)
+    kept = [number for number in range(10) if store.read(pictures.preview, bytes([number]) * 32)]
+    assert kept == [5, 6, 7, 8, 9]
+    assert store.read(pictures.preview_bytes) == 5000
+
+
+def test_files_are_readable_by_their_owner_alone(here: Places, store: Store) -> None:
+    for file in (here.library_db, here.cache_db):
+        assert file.stat().st_mode & 0o077 == 0
+
+
+def test_writes_are_on_disk_when_they_return(here: Places) -> None:
+    """A process killed right after an answer was acknowledged has it."""
+    code = """
+import os, signal
+from precious_daemon.config import places
+from precious_daemon.models import Choice, Question, Stamp
+from precious_daemon.store import Store, answers, photos, roots
+store = Store(places())
+root = store.write(roots.add, "/x", "m", 1, 0.0)
+photo = store.write(photos.add_still, root.id, "a.jpg", Stamp(1, 1, 1, 1), 0.0)
+store.write(answers.add, 1, Question.LABEL, Choice.KEEP, photo, None, "train", 0.0)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    subprocess.run([sys.executable, "-c", code], check=False)
+    with Store(here) as store:
+        assert len(store.read(answers.labels, 1)) == 1
+        assert store.read(lambda db: db.execute("PRAGMA integrity_check").fetchone()[0]) == "ok"
+
+
+def test_closing_finishes_what_is_queued(here: Places) -> None:
+    store = Store(here)
+    store.write(roots.add, "/x", "m", 1, time.time())
+    store.close()
+    with Store(here) as again:
+        assert len(again.read(roots.all_roots)) == 1
