@@ -15,7 +15,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check -qq --no-input
 .DEFAULT_GOAL := run
 
 run: $(VENV)/installed
-	@$(BIN)/precious-daemon run $(if $(PHOTOS),"$(PHOTOS)",--demo)
+	@$(BIN)/precious-daemon run $(if $(PHOTOS),"$$PHOTOS",--demo)
 
 test: $(VENV)/installed-dev tools lint
 	@$(BIN)/python -m pytest

@@ -123,7 +123,9 @@ def _best(
     draws: Sequence[Draw], answered: Sequence[Draw], alpha: float, confidence: float, candidates: Sequence[float]
 ) -> Certificate | None:
     """The loosest threshold that passed at a look, and that all answers so far still bear out."""
-    passed = [t for look, level in _looks(len(answered), alpha, confidence) for t in _passed(draws, answered[:look], level, alpha)]
+    passed = [
+        t for look, level in _looks(len(answered), alpha, confidence) for t in _passed(draws, answered[:look], level, alpha)
+    ]
     for threshold in sorted(passed, reverse=True):
         kept = [draw.kept for draw in answered if draw.keep <= threshold]
         if tail(sum(map(bool, kept)), len(kept), alpha) <= (1 - confidence) * (1 + 1e-9):
@@ -157,9 +159,7 @@ def _passed(draws: Sequence[Draw], seen: Sequence[Draw], level: float, alpha: fl
         yield threshold
 
 
-def _needed(
-    draws: Sequence[Draw], answered: int, alpha: float, confidence: float, candidates: Sequence[float]
-) -> int | None:
+def _needed(draws: Sequence[Draw], answered: int, alpha: float, confidence: float, candidates: Sequence[float]) -> int | None:
     """The least number of further answers that certifies if none is a mistake. More clean answers never undo a pass."""
     if_well = [*draws[:answered], *(Draw(draw.keep, False) for draw in draws[answered:])]
 

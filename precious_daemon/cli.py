@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from precious_daemon import __version__, config
+from precious_daemon import __version__, config, errors
 from precious_daemon.errors import PreciousError
 
 if TYPE_CHECKING:
@@ -25,8 +25,17 @@ BYTES = ("B", "KB", "MB", "GB", "TB")
 POLL = 0.25  # seconds between looks at a job
 
 
-class Commands(click.Group):
-    """Turns expected errors into one sentence and an exit code; commands are listed in the order of their use."""
+class Ordered(click.Group):
+    """Lists commands in the order of their use, not of the alphabet."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+
+class Commands(Ordered):
+    """Turns expected errors into one sentence and an exit code."""
+
+    group_class = Ordered
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -37,9 +46,6 @@ class Commands(click.Group):
         except BrokenPipeError:
             sys.stderr.close()  # whoever read our output has seen enough
             ctx.exit(0)
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(self.commands)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -345,7 +351,8 @@ def _run_job(service: Remote, name: str) -> str:
             show(next((job for job in found["running"] if job["job"] == name), None))
             time.sleep(POLL)
     if last["outcome"] == "failed":
-        raise PreciousError(f"{name}: {last['detail']}")
+        kind = getattr(errors, last["error"] or "", PreciousError)
+        raise kind(f"{name}: {last['detail']}")
     return f"{name}: {last['detail']}"
 
 
@@ -570,14 +577,17 @@ def config_check() -> None:
     )
 
 
-@cli.group()
-def plugins() -> None:
-    """Who gets the suggestions."""
+@cli.group(invoke_without_command=True)
+@click.pass_context
+def plugins(ctx: click.Context) -> None:
+    """Who gets the suggestions. Without a command: list."""
+    if ctx.invoked_subcommand is None:
+        ctx.invoke(plugins_list)
 
 
 @plugins.command("list")
 @click.option("--json", "as_json", is_flag=True)
-def plugins_list(as_json: bool) -> None:
+def plugins_list(as_json: bool = False) -> None:
     """Every plugin found, whether it is enabled, and what went wrong."""
     from dataclasses import asdict
 

@@ -6,6 +6,7 @@ import dataclasses
 import difflib
 import os
 import tomllib
+from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from types import MappingProxyType
@@ -186,7 +187,7 @@ def parse(table: dict[str, Any], where: str = "settings") -> Settings:
     hints = get_type_hints(Settings)
     for name, value in table.items():
         if name not in hints:
-            raise ConfigError(f"{where}: [{name}] is not a section{_nearest(name, hints)}.")
+            raise ConfigError(f"{where}: [{name}] is not a section{nearest(name, hints)}")
         if not isinstance(value, dict):
             raise ConfigError(f"{where}: {name} has to be a section, [{name}].")
         sections[name] = MappingProxyType(value) if name == "plugin" else _section(hints[name], name, value, where)
@@ -199,7 +200,7 @@ def _section(kind: type[Any], section: str, table: dict[str, Any], where: str) -
     values: dict[str, Any] = {}
     for name, value in table.items():
         if name not in known:
-            raise ConfigError(f"{where}: {section}.{name} is not a setting{_nearest(name, known)}.")
+            raise ConfigError(f"{where}: {section}.{name} is not a setting{nearest(name, known)}")
         values[name] = _value(hints[name], f"{section}.{name}", value, known[name].metadata, where)
     return kind(**values)
 
@@ -231,9 +232,11 @@ def night_time(text: str, where: str = "settings") -> tuple[int, int]:
     raise ConfigError(f'{where}: schedule.night is "{text}", and has to be a time like "02:00".')
 
 
-def _nearest(name: str, known: Any) -> str:
-    near = difflib.get_close_matches(name, list(known), n=1)
-    return f"; did you mean {near[0]}?" if near else f"; there are {', '.join(sorted(known))}"
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The end of a sentence about an unknown name: the one that was probably meant, or all there are."""
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=1)
+    return f"; did you mean {near[0]}?" if near else f"; there are {', '.join(names)}."
 
 
 def describe() -> list[tuple[str, Any, str]]:

@@ -94,6 +94,7 @@ async def _tidy(service: Service) -> None:
         log.info("ratings were made anew from the answers")
     for sentence in await service.trash.recover():
         log.warning(sentence)
+    await asyncio.to_thread(service.plugins.call, "startup")
 
 
 def _publish(places: Places, site: Site, key: str) -> None:

@@ -26,6 +26,7 @@ import numpy as np
 import pillow_heif
 import scipy.fft
 import scipy.ndimage
+from numpy.typing import NDArray
 from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 
 from precious_daemon import demo_drawings as drawings
@@ -156,7 +157,7 @@ def _blurred(photo: Image.Image, rng: random.Random, least: float) -> Image.Imag
     return Image.fromarray(moved.astype(np.uint8)).filter(ImageFilter.GaussianBlur(radius / 2))
 
 
-def _hash(photo: Image.Image) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+def _hash(photo: Image.Image) -> NDArray[np.bool_]:
     """Perceptual hash: the signs of the 64 lowest frequencies about their median."""
     grey = np.asarray(photo.convert("L").resize((32, 32), Image.Resampling.BOX), dtype=np.float32)
     low = scipy.fft.dctn(grey)[:8, :8].ravel()
@@ -173,7 +174,7 @@ class _Library:
         self.root, self.count = root, count
         self.rng, self.noise = random.Random(seed), np.random.default_rng(seed)
         self.sources = _sources()
-        self.hashes: list[np.ndarray[tuple[int], np.dtype[np.bool_]]] = []
+        self.hashes: list[NDArray[np.bool_]] = []
         self.truth: list[Truth] = []
         self.clock = datetime(2024, 3, 2, 9, 0, tzinfo=UTC)
         self.group = self.serial = 0
@@ -203,7 +204,7 @@ class _Library:
 
     def _unlike(self, make: Callable[[], Image.Image]) -> Image.Image:
         """What `make` makes, tried until it is like none before; the least alike where that takes too long."""
-        tries = []
+        tries: list[tuple[int, Image.Image, NDArray[np.bool_]]] = []
         while len(tries) < 12 and not (tries and tries[-1][0] >= APART):
             picture = make()
             own = _hash(picture)

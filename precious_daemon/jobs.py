@@ -106,7 +106,7 @@ class Jobs:
 
     async def _recorded(self, name: str, trigger: str) -> JobRun:
         run_id = await self._store.awrite(job_runs.start, name, trigger, self._clock())
-        outcome, detail = "failed", ""
+        outcome, detail, error = "failed", "", None
         try:
             detail = await self._one(name)
             outcome = "done"
@@ -114,14 +114,14 @@ class Jobs:
             outcome, detail = "stopped", "stopped before the end; what was done is kept"
             raise
         except PreciousError as exc:
-            detail = str(exc)
+            detail, error = str(exc), type(exc).__name__
             raise
         except Exception as exc:  # the edge of a job
             log.exception("job %s failed", name)
             detail = f"{type(exc).__name__}: {exc}"
             raise
         finally:
-            await asyncio.shield(self._store.awrite(job_runs.finish, run_id, outcome, detail, self._clock()))
+            await asyncio.shield(self._store.awrite(job_runs.finish, run_id, outcome, detail, error, self._clock()))
         found = await self._store.aread(job_runs.last, name)
         assert found
         return found
@@ -176,6 +176,7 @@ class Jobs:
     def read_new(self) -> None:
         """Read photos that wait, in the background."""
         if self._reading is None or self._reading.done():
+            self._progress["ingest"] = Progress("ingest", "reading photos", 0, 0, self._clock())
             self._reading = asyncio.create_task(self._read_new(), name="reading photos")
 
     async def reading_done(self) -> None:

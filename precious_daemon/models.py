@@ -326,3 +326,4 @@ class JobRun:
     finished_at: float | None
     outcome: str  # running, done, failed, stopped
     detail: str
+    error: str | None  # name of the PreciousError that ended it

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import posixpath
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from precious_daemon import decide, verdict
+from precious_daemon import certify, decide, verdict
 from precious_daemon.hookspecs import PluginPhoto, SuggestedPhoto
 from precious_daemon.models import Certificate, Group, Photo, Root, RootState, Score
 from precious_daemon.service import Service
@@ -51,7 +51,7 @@ async def propose(service: Service, voter_id: int, run: str) -> int:
 
 
 def _gather(db: Database, voter_id: int) -> _Gathered:
-    candidates = scores.below(db, voter_id, verdict.FLOOR)
+    candidates = scores.below(db, voter_id, certify.FLOOR)
     found = groups.all_groups(db)
     certificate, _, _ = scores.certificate(db, voter_id)
     members = {member.photo_id for group in found for member in group.members}
@@ -97,6 +97,16 @@ async def deliver(service: Service, voter_id: int, run: str) -> dict[str, str | 
     for name, error in errors.items():
         await service.store.awrite(suggestions.record_delivery, run, name, error, service.clock())
     return errors
+
+
+async def tell(service: Service, hook: str, photo_ids: Iterable[int]) -> None:
+    """Call `trashed` or `restored` of every plugin that wants to know. What one of them raises is its own affair."""
+    ids = list(photo_ids)
+    if ids:
+        found = await service.store.aread(photos.many, ids)
+        watched = {root.id: root for root in await service.store.aread(roots.all_roots)}
+        shown = tuple(plugin_photo(found[photo_id], watched) for photo_id in ids)
+        await asyncio.to_thread(service.plugins.call, hook, photos=shown)
 
 
 def _thumbnail(db: Database, uid: str) -> bytes | None:

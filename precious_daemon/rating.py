@@ -52,7 +52,7 @@ def replay(votes: Iterable[Vote], start: Mapping[int, Rating] | None = None) -> 
         winner[0], winner[1], loser[0], loser[1] = _after(winner[0], winner[1], loser[0], loser[1], vote.draw)
         winner[4 if vote.draw else 2] += 1
         loser[4 if vote.draw else 3] += 1
-    return {i: Rating(mu, math.sqrt(var), int(w), int(l), int(d)) for i, (mu, var, w, l, d) in state.items()}
+    return {i: Rating(mu, math.sqrt(var), int(won), int(lost), int(drawn)) for i, (mu, var, won, lost, drawn) in state.items()}
 
 
 def best_of(order: Sequence[Rating]) -> list[Rating]:

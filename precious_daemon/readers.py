@@ -20,6 +20,7 @@ from precious_daemon.store import Database, Store, photos, pictures, roots
 log = logging.getLogger(__name__)
 
 BATCH = 64
+TOGETHER = 16  # photos stored in one transaction: waiting for the disk after each would take longer than reading it
 FULL_DISK_PAUSE = 30.0  # seconds until a full disk is tried again
 
 
@@ -98,6 +99,7 @@ class Ingest:
     def __init__(self, store: Store, settings: IngestSettings, clock: Callable[[], float]) -> None:
         self._store, self._settings, self._clock = store, settings, clock
         self.readers = Readers(settings)
+        self._unstored: list[tuple[FileEntry, PhotoFacts]] = []
         self.paused = False
         self.warning: str | None = None  # why it waits, in words
 
@@ -121,8 +123,10 @@ class Ingest:
                 async with asyncio.TaskGroup() as group:
                     for entry in waiting:
                         group.create_task(self._one(entry, watched[entry.root_id], gate, one_more))
+                await self._keep()
             return done
         except BaseException:
+            self._unstored.clear()  # read again the next time
             self.readers.kill()
             raise
         finally:
@@ -130,10 +134,10 @@ class Ingest:
 
     async def _one(self, entry: FileEntry, root: Root, gate: asyncio.Semaphore, finished: Callable[[], None]) -> None:
         async with gate:
-            await self._read_and_keep(entry, os.path.join(root.path, entry.path))
+            await self._read(entry, os.path.join(root.path, entry.path))
         finished()
 
-    async def _read_and_keep(self, entry: FileEntry, path: str) -> None:
+    async def _read(self, entry: FileEntry, path: str) -> None:
         try:
             try:
                 facts = await self.readers.read(path)
@@ -146,13 +150,16 @@ class Ingest:
             # gone between scan and reading: as if the scan had not seen it; the next one decides what became of it
             await self._store.awrite(photos.file_gone, entry, self._clock())
         else:
-            await self._keep(entry, facts)
+            self._unstored.append((entry, facts))
+            if len(self._unstored) >= TOGETHER:
+                await self._keep()
 
-    async def _keep(self, entry: FileEntry, facts: PhotoFacts) -> None:
-        """Store the facts; on a full disk wait, and try again until there is room."""
-        while True:
+    async def _keep(self) -> None:
+        """Store what was read; on a full disk wait, and try again until there is room."""
+        facts, self._unstored = self._unstored, []
+        while facts:
             try:
-                await self._store.awrite(_record, entry, facts, int(self._settings.preview_cache_gb * 1e9), self._clock())
+                await self._store.awrite(_record, facts, int(self._settings.preview_cache_gb * 1e9), self._clock())
             except sqlite3.OperationalError as exc:
                 if "full" not in str(exc):
                     raise
@@ -164,11 +171,12 @@ class Ingest:
                 return
 
 
-def _record(db: Database, entry: FileEntry, facts: PhotoFacts, preview_limit: int, now: float) -> None:
-    pictures.put(db, facts)
-    if preview_limit:
-        pictures.put_preview(db, facts.content_hash, facts.preview, preview_limit)
-    photos.record_facts(db, entry, facts, now)
+def _record(db: Database, read: list[tuple[FileEntry, PhotoFacts]], preview_limit: int, now: float) -> None:
+    for entry, facts in read:
+        pictures.put(db, facts)
+        if preview_limit:
+            pictures.put_preview(db, facts.content_hash, facts.preview, preview_limit)
+        photos.record_facts(db, entry, facts, now)
 
 
 def _waiting(db: Database, watched: list[int]) -> int:

@@ -88,7 +88,9 @@ def reach(places: Places, settings: Settings) -> Iterator[Remote]:
 
         loops.append(asyncio.get_running_loop())
         async with running(places, settings, port=0, watching=False):
-            found.append(remote) if (remote := await asyncio.to_thread(find, places)) else None
+            own = await asyncio.to_thread(find, places)
+            assert own, "a service that was just started answers"
+            found.append(own)
             ready.set()
             await leave.wait()
 

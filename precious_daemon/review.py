@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from precious_daemon import propose
 from precious_daemon.models import Choice, Question, SuggestionState
 from precious_daemon.store import Database, answers, suggestions
 
@@ -31,9 +32,11 @@ async def approve_and_apply(
     await service.trash.check_count(len(uids), typed_count)
     batch = await service.trash.approve(voter_id, uids)
     try:
-        return await service.trash.apply(batch, typed_count)
+        outcomes = await service.trash.apply(batch, typed_count)
     finally:  # what was not dealt with, for the caller went away or the count no longer holds, is not left approved
         await service.trash.cancel(batch)
+    await propose.tell(service, "trashed", [outcome.unit.photo_id for outcome in outcomes if outcome.moved])
+    return outcomes
 
 
 async def dismiss(service: Service, voter_id: int, suggestion_uids: Sequence[str]) -> int:
@@ -55,4 +58,6 @@ async def undo(service: Service, voter_id: int, unit_uids: Sequence[str]) -> lis
 
     The answer of the voter who approved it is taken back together with the journal's last step.
     """
-    return await service.trash.undo(unit_uids)
+    outcomes = await service.trash.undo(unit_uids)
+    await propose.tell(service, "restored", [outcome.unit.photo_id for outcome in outcomes if outcome.moved])
+    return outcomes

@@ -9,7 +9,6 @@ from precious_daemon.config import CertifySettings
 from precious_daemon.service import Service
 from precious_daemon.store import Database, answers, groups, scores
 
-FLOOR = 0.5  # candidates are the photos that are more likely deleted than kept
 COVER = 0.7  # a pool that holds less of the candidates than this gives way to a new one
 
 
@@ -27,7 +26,7 @@ def _refresh(db: Database, voter_id: int, settings: CertifySettings, now: float)
     keep = {photo_id: score.keep for photo_id, score in scores.of(db, voter_id, members).items()}
     # A photo without a score has left the library since: that has nothing to do with what the owner would have said of it.
     draws = [certify.Draw(keep[photo_id], kept.get(photo_id)) for photo_id in members if photo_id in keep]
-    verdict = certify.certify(draws, settings.alpha, settings.confidence)
+    verdict = certify.certify(draws, settings.alpha, settings.confidence, [draw.keep for draw in draws])
     scores.put_certificate(db, voter_id, verdict.certificate, verdict.sentence, verdict.needed, now)
 
 
@@ -38,20 +37,17 @@ def renew_pool(db: Database, voter_id: int, rng: random.Random, now: float) -> b
     good a sample of its photos for the new one. A burst is one draw: one of its frames, chosen at random.
     """
     labelled = {label.photo_id for label in answers.labels(db, voter_id) if label.purpose != "audit"}
-    candidates = [score.photo_id for score in scores.below(db, voter_id, FLOOR) if score.photo_id not in labelled]
-    together = groups.group_numbers(db, candidates)
-    units: dict[int, list[int]] = {}
-    for photo_id in candidates:
-        units.setdefault(together.get(photo_id, -photo_id), []).append(photo_id)
+    candidates = [score for score in scores.below(db, voter_id, certify.FLOOR) if score.photo_id not in labelled]
+    units = certify.pool(candidates, groups.all_groups(db))
     pool = scores.newest_pool(db, voter_id)
     if pool is not None:
         members = {photo for draw in scores.pool_draws(db, pool[0]) for photo in draw}
-        covered = sum(not members.isdisjoint(unit) for unit in units.values())
+        covered = sum(not members.isdisjoint(unit) for unit in units)
         if covered >= COVER * len(units):
             return False
-    draws = [[rng.choice(unit)] for unit in units.values()]
+    draws = [[rng.choice(unit)] for unit in units]
     rng.shuffle(draws)
-    scores.open_pool(db, voter_id, FLOOR, draws, now)
+    scores.open_pool(db, voter_id, certify.FLOOR, draws, now)
     return True
 
 

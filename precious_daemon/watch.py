@@ -45,7 +45,9 @@ class _Handler(FileSystemEventHandler):
     def on_any_event(self, event: FileSystemEvent) -> None:
         if event.event_type not in CHANGES or self._loop.is_closed():
             return  # opening and reading is what we do ourselves
-        for path in filter(None, (event.src_path, event.dest_path)):
+        for path in (event.src_path, event.dest_path):
+            if not path:
+                continue
             place = os.path.relpath(os.fsdecode(path), self._root.path)
             if place.startswith(".."):
                 continue

@@ -13,19 +13,17 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 from typing import Any, Self
 
 import pluggy
 
 from precious_daemon import __version__, hookspecs
-from precious_daemon.config import Places, Settings
+from precious_daemon.config import Places, Settings, nearest
 from precious_daemon.hookspecs import PROJECT, Context, Output, PluginPhoto, SuggestedPhoto
-from precious_daemon.models import Photo, Suggestion
-from precious_daemon.plugins.find import Found, find, nearest
+from precious_daemon.plugins.find import Found, find
 
-__all__ = ["PluginInfo", "Plugins", "shown", "suggested"]
+__all__ = ["PluginInfo", "Plugins"]
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +56,7 @@ class Plugins:
             self._add(plugin)
         for name in settings.plugins.enabled:
             if name not in self._infos:
-                missing = f"There is no plugin of this name{nearest(name, self._infos)}."
+                missing = f"There is no plugin of this name{nearest(name, self._infos)}"
                 self._infos[name] = PluginInfo(name, "not found", True, "", error=missing)
                 log.error("plugin %s: %s", name, missing)
 
@@ -201,32 +199,6 @@ class Plugins:
                 self._manager.unregister(name=found.name)
             raise
         return tuple(sorted(hooks))
-
-
-def shown(photo: Photo, root: str) -> PluginPhoto:
-    """A photo of the watched folder `root`, as plugins see it."""
-    return PluginPhoto(**_facts(photo, root))
-
-
-def suggested(suggestion: Suggestion, photo: Photo, root: str, keeper: Photo | None) -> SuggestedPhoto:
-    """A suggestion, as plugins see it."""
-    return SuggestedPhoto(
-        **_facts(photo, root),
-        kind=suggestion.kind,
-        reasons=suggestion.reasons,
-        keep=suggestion.keep,
-        certified=suggestion.certified,
-        keeper=PurePosixPath(keeper.path).name if keeper else None,
-    )
-
-
-def _facts(photo: Photo, root: str) -> dict[str, Any]:
-    path = PurePosixPath(photo.path)
-    return {
-        "uid": photo.uid, "root": Path(root), "folder": "" if path.parent == PurePosixPath() else str(path.parent),
-        "name": path.name, "size": photo.size, "width": photo.width, "height": photo.height,
-        "taken_at": photo.taken_at, "camera": photo.camera,
-    }  # fmt: skip
 
 
 def _ask_for_each(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import difflib
 import importlib
 import importlib.metadata
 import importlib.util
@@ -13,7 +12,7 @@ import re
 import stat
 import sys
 import tokenize
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -59,13 +58,6 @@ def find(places: Places, settings: Settings) -> Iterator[Found]:
 def folder(places: Places, settings: Settings) -> Path:
     """The folder of plugin files."""
     return Path(settings.plugins.folder).expanduser() if settings.plugins.folder else places.plugins
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """The end of a sentence about an unknown name."""
-    names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=1)
-    return f"; did you mean {near[0]}?" if near else f"; there are {', '.join(names)}"
 
 
 def _first_line(file: Path) -> str:

@@ -10,16 +10,21 @@ from precious_daemon.store import Database, insert
 
 
 def _run(row: dict[str, Any]) -> JobRun:
-    return JobRun(row["id"], row["name"], row["trigger"], row["started_at"], row["finished_at"], row["outcome"], row["detail"])
+    return JobRun(
+        row["id"], row["name"], row["trigger"], row["started_at"], row["finished_at"], row["outcome"], row["detail"], row["error"]
+    )
 
 
 def start(db: Database, name: str, trigger: str, now: float) -> int:
     return insert(db, "job_runs", {"name": name, "trigger": trigger, "started_at": now})
 
 
-def finish(db: Database, run_id: int, outcome: str, detail: str, now: float) -> None:
+def finish(db: Database, run_id: int, outcome: str, detail: str, error: str | None, now: float) -> None:
     detail = os.fsencode(detail).decode("utf-8", "replace")  # it may name a file whose name is not UTF-8
-    db.execute("UPDATE job_runs SET finished_at = ?, outcome = ?, detail = ? WHERE id = ?", [now, outcome, detail, run_id])
+    db.execute(
+        "UPDATE job_runs SET finished_at = ?, outcome = ?, detail = ?, error = ? WHERE id = ?",
+        [now, outcome, detail, error, run_id],
+    )
 
 
 def close_interrupted(db: Database, now: float) -> None:

@@ -213,7 +213,8 @@ def m004_jobs_and_sessions(db: Database) -> None:
             started_at REAL NOT NULL,
             finished_at REAL,
             outcome TEXT NOT NULL DEFAULT 'running',
-            detail TEXT NOT NULL DEFAULT ''
+            detail TEXT NOT NULL DEFAULT '',
+            error TEXT                       -- which expected error ended it
         );
         CREATE INDEX job_runs_by_name ON job_runs(name, started_at);
         CREATE TABLE models (

@@ -159,7 +159,7 @@ def plan(db: Database, unit: Unit, trash_paths: Iterable[str], now: float) -> Un
     for file, trash_path in zip(unit.files, trash_paths, strict=True):
         values = [os.fsencode(trash_path), unit.id, os.fsencode(file.path)]
         db.execute("UPDATE unit_files SET trash_path = ? WHERE unit_id = ? AND path = ?", values)
-    _set_photo(db, unit, "trashed", now)
+    db.execute("UPDATE photos SET state = 'trashed', changed_at = ? WHERE id = ?", [now, unit.photo_id])
     return get(db, unit.id)
 
 
@@ -174,7 +174,7 @@ def refuse(db: Database, unit: Unit, error: str, now: float) -> Unit:
     """It stays, or is back, where it was: the suggestion is open again, and the "delete" no longer counts."""
     _step(db, unit, _GOING, UnitState.REFUSED, now, error)
     if unit.state is UnitState.PLANNED:
-        _set_photo(db, unit, "present", now)
+        _photo_is_back(db, unit, now)
     db.execute(
         "UPDATE suggestions SET state = 'open', changed_at = ? WHERE id = ? AND state = 'approved'", [now, unit.suggestion_id]
     )
@@ -215,7 +215,7 @@ def undone(db: Database, unit: Unit, now: float) -> Unit:
     _step(db, unit, [UnitState.RESTORING], UnitState.UNDONE, now)
     still = next((file for file in unit.files if file.role is Role.STILL), unit.files[0])
     db.execute("UPDATE photos SET path = ? WHERE id = ?", [os.fsencode(still.restored_path or still.path), unit.photo_id])
-    _set_photo(db, unit, "present", now)
+    _photo_is_back(db, unit, now)
     _set_suggestion(db, unit, "restored", now)
     _take_back(db, unit, now)
     return get(db, unit.id)
@@ -231,8 +231,9 @@ def _step(db: Database, unit: Unit, before: Sequence[UnitState], after: UnitStat
     assert changed == 1, f"unit {unit.id} is not {' or '.join(before)}"
 
 
-def _set_photo(db: Database, unit: Unit, state: str, now: float) -> None:
-    db.execute("UPDATE photos SET state = ?, changed_at = ? WHERE id = ?", [state, now, unit.photo_id])
+def _photo_is_back(db: Database, unit: Unit, now: float) -> None:
+    """A scan that has seen more in the meantime knows better."""
+    db.execute("UPDATE photos SET state = 'present', changed_at = ? WHERE id = ? AND state = 'trashed'", [now, unit.photo_id])
 
 
 def _set_suggestion(db: Database, unit: Unit, state: str, now: float) -> None:

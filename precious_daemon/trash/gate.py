@@ -17,7 +17,7 @@ from precious_daemon.models import FileEntry, Root, RootState, Stamp
 from precious_daemon.trash.moves import Disk, explained, printable, shown, stamp_of
 
 MARKER = ".precious-root"
-SAMPLE = 20  # known photos that are looked for; more than a tenth of them gone, and the folder is not what it was
+SAMPLE = 20  # known photos that are looked for
 _BLOCK = 1 << 20
 
 
@@ -97,9 +97,9 @@ def _writable(root: Root, fd: int) -> None:
 
 
 def look_for(disk: Disk, root: Root, fd: int, sample: Sequence[FileEntry]) -> None:
-    """A sample of known photos is where it was."""
+    """A sample of known photos is where it was, but for one or a tenth that the owner may have moved since the last scan."""
     gone = sum(1 for entry in sample if disk.status(fd, entry.path) is None)
-    if gone * 10 > len(sample):
+    if gone > max(1, len(sample) // 10) or gone == len(sample):
         raise TrashRefused(
             f"{printable(root.path)}: {gone} of {len(sample)} known photos are not where they were. "
             "Nothing was moved; scan the folder first."

@@ -133,21 +133,22 @@ class Disk:
 
     def rename(self, source_folder: int, source: str, target_folder: int, target: str) -> None:
         """Move within one file system and never replace: FileExistsError where the target is taken."""
-        arguments = (
-            ctypes.c_int(source_folder), ctypes.c_char_p(os.fsencode(source)),
-            ctypes.c_int(target_folder), ctypes.c_char_p(os.fsencode(target)),
-        )  # fmt: skip
+        try:
+            self._rename(source_folder, os.fsencode(source), target_folder, os.fsencode(target))
+        except OSError as exc:
+            raise (unsupported(exc.errno) if exc.errno in _UNSUPPORTED else explained(exc)) from exc
+
+    def _rename(self, source_folder: int, source: bytes, target_folder: int, target: bytes) -> None:
         if sys.platform == "darwin":
-            failed = self._libc.renameatx_np(*arguments, ctypes.c_uint(_RENAME_EXCL))
+            call, flag = self._libc.renameatx_np, _RENAME_EXCL
         elif hasattr(self._libc, "renameat2"):
-            failed = self._libc.renameat2(*arguments, ctypes.c_uint(_RENAME_NOREPLACE))
+            call, flag = self._libc.renameat2, _RENAME_NOREPLACE
         else:
-            raise unsupported(errno.ENOSYS)
-        if failed:
+            raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+        folders = ctypes.c_int(source_folder), ctypes.c_int(target_folder)
+        if call(folders[0], ctypes.c_char_p(source), folders[1], ctypes.c_char_p(target), ctypes.c_uint(flag)):
             code = ctypes.get_errno()
-            if code in _UNSUPPORTED:
-                raise unsupported(code)
-            raise explained(OSError(code, os.strerror(code), source))
+            raise OSError(code, os.strerror(code), source)
 
     def write_record(self, folder: int, data: bytes) -> None:
         """Write `record.json`, whole and on the disk before it has its name.
@@ -172,23 +173,25 @@ class Disk:
                     os.unlink(name, dir_fd=folder)
 
     def drop_folder(self, folder: int, name: str) -> None:
-        """Remove a folder of ours, unless something is in it."""
-        with contextlib.suppress(OSError):
-            os.rmdir(name, dir_fd=folder)
+        """Remove a folder of ours. OSError where something is in it."""
+        os.rmdir(name, dir_fd=folder)
 
     def sync(self, fd: int) -> None:
         """Put a file or a folder on the disk. After a failure nobody knows what is there, so it is never tried again."""
         try:
-            if sys.platform == "darwin":
-                import fcntl
-
-                fcntl.fcntl(fd, fcntl.F_FULLFSYNC)
-            else:
-                os.fsync(fd)
+            self._sync(fd)
         except OSError as exc:
             if exc.errno in _UNSUPPORTED:
                 raise unsupported(exc.errno) from exc
             raise DiskFailed(f"The disk did not confirm what was written to it ({exc.strerror}).") from exc
+
+    def _sync(self, fd: int) -> None:
+        if sys.platform == "darwin":
+            import fcntl
+
+            fcntl.fcntl(fd, fcntl.F_FULLFSYNC)  # fsync stops at the drive's cache there
+        else:
+            os.fsync(fd)
 
 
 def unsupported(code: int | None) -> Unsupported:

@@ -7,6 +7,7 @@ can anybody with a file manager.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -80,17 +81,16 @@ def made_home(disk: Disk, root: int, unit: Unit) -> Iterator[int]:
 
 
 def drop_home(disk: Disk, root: int, home: str) -> None:
-    """Remove the record of a unit and its folders, as far as nothing else is in them."""
+    """Remove the record of a unit and its folders, as far as nothing else is in them.
+
+    What cannot be removed stays: a record without files harms nothing.
+    """
     batch, name = posixpath.split(home)
-    try:
-        with disk.folder(root, batch) as parent:
-            with disk.folder(parent, name) as folder:
-                disk.drop_record(folder)
-            disk.drop_folder(parent, name)
-        with disk.folder(root, TRASH) as trash:
-            disk.drop_folder(trash, posixpath.basename(batch))
-    except OSError:
-        return  # it stays: a record without files harms nothing
+    with contextlib.suppress(OSError), disk.folder(root, home) as folder:
+        disk.drop_record(folder)
+    for parent, child in ((batch, name), posixpath.split(batch)):
+        with contextlib.suppress(OSError), disk.folder(root, parent) as folder:
+            disk.drop_folder(folder, child)
 
 
 # --- the record --------------------------------------------------------------------------------------------------------

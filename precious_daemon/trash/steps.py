@@ -76,10 +76,7 @@ class Steps:
 
     def bind(self, photo: Photo) -> tuple[UnitFile, ...]:
         """Every file of a capture as it is now, if that is what the library knows and the owner was shown."""
-        if photo.state is PhotoState.TRASHED:
-            raise TrashRefused(f"{shown(photo.path)} is in the trash already.")
-        if photo.state is not PhotoState.PRESENT:
-            raise TrashRefused(f"{shown(photo.path)} is not there as it was, or not yet read again; scan the folder first.")
+        _require_present(photo)
         if why := self._store.read(photos.ambiguous, photo.id):
             raise TrashRefused(f"{shown(photo.path)} stays, for it is not clear which files belong to it: {why}")
         root = self._store.read(roots.get, photo.root_id)
@@ -135,6 +132,7 @@ class Steps:
             return self._done(unit)
 
     def _gate(self, unit: Unit, stack: ExitStack) -> tuple[Root, int]:
+        _require_present(self._store.read(photos.get, unit.photo_id))
         root = self._store.read(roots.get, unit.root_id)
         fd = stack.enter_context(entered(self._disk, root, self._store.read(roots.suggest_only, root.id)))
         try:
@@ -385,6 +383,13 @@ class Steps:
             audit.append(self._audit_log, entries)
         except OSError as exc:
             raise LogFailed(f"{self._audit_log} cannot be written ({exc.strerror}). Nothing more is moved until it can.") from exc
+
+
+def _require_present(photo: Photo) -> None:
+    if photo.state is PhotoState.TRASHED:
+        raise TrashRefused(f"{shown(photo.path)} is in the trash already.")
+    if photo.state is not PhotoState.PRESENT:
+        raise TrashRefused(f"{shown(photo.path)} is not there as it was, or not yet read again; scan the folder first.")
 
 
 def refusal_of(exc: TrashRefused | OSError, sentence: str) -> TrashRefused:

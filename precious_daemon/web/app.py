@@ -13,11 +13,24 @@ from aiohttp import web
 
 from precious_daemon.errors import ServiceError
 from precious_daemon.service import Service
-from precious_daemon.web import asking, events, guard, home, library, login, pictures, problems, report, reviewing, static
+from precious_daemon.web import (
+    asking,
+    events,
+    folders,
+    guard,
+    home,
+    library,
+    login,
+    pictures,
+    problems,
+    report,
+    reviewing,
+    static,
+)
 from precious_daemon.web.keys import ADDRESS, API_KEY, LOGIN, PAGES, SERVICE, STOPPING, Address
 from precious_daemon.web.render import environment
 
-ROOMS = (home, asking, library, reviewing, report, pictures, events, login, static)
+ROOMS = (home, folders, asking, library, reviewing, report, pictures, events, login, static)
 LARGEST_BODY = 16 * 1024 * 1024  # a votes file of a million lines
 
 

@@ -37,8 +37,10 @@ def test_the_tail_is_the_naive_sum(answers: int, mistakes: int, alpha: float) ->
 def test_59_answers_without_a_mistake_certify_five_percent() -> None:
     draws = answered([False] * 59 + [None] * 155)
     verdict = certify(draws, 0.05, 0.95, keeps_of(draws))
-    assert verdict.certificate is not None and verdict.needed == 0
-    assert verdict.certificate.threshold == max(keeps_of(draws)) and verdict.certificate.candidates == 214
+    assert verdict.certificate is not None
+    assert verdict.needed == 0
+    assert verdict.certificate.threshold == max(keeps_of(draws))
+    assert verdict.certificate.candidates == 214
     assert verdict.sentence == (
         "At most 5 % of these 214 suggestions are photos you would keep (95 % sure; 59 blind answers, 0 mistakes)."
     )
@@ -59,9 +61,12 @@ def test_what_is_needed_is_enough_and_one_less_is_not(kept: list[bool | None], r
     at = kept.index(None)
 
     def after(more: int) -> bool:
-        return certify(answered(kept[:at] + [False] * more + [None] * (len(kept) - at - more), keeps), 0.2, 0.9, keeps).needed == 0
+        return (
+            certify(answered(kept[:at] + [False] * more + [None] * (len(kept) - at - more), keeps), 0.2, 0.9, keeps).needed == 0
+        )
 
-    assert after(verdict.needed) and not after(verdict.needed - 1)
+    assert after(verdict.needed)
+    assert not after(verdict.needed - 1)
 
 
 def test_a_pool_too_small_to_certify_says_so() -> None:
@@ -86,7 +91,8 @@ def test_answers_after_a_hole_do_not_count() -> None:
 def test_mistakes_after_the_pass_withhold_the_certificate() -> None:
     draws = answered([False] * 59 + [True] * 2 + [None] * 200)
     verdict = certify(draws, 0.05, 0.95, keeps_of(draws))
-    assert verdict.certificate is None and verdict.needed is not None
+    assert verdict.certificate is None
+    assert verdict.needed is not None
     assert tail(2, 61 + verdict.needed, 0.05) <= 0.05 < tail(2, 60 + verdict.needed, 0.05)
 
 
@@ -95,7 +101,8 @@ def test_a_strict_part_of_a_mixed_pool_is_certified_at_a_later_look() -> None:
     keeps = [rng.random() / 2 for _ in range(2000)]
     draws = [Draw(k, (k > 0.45) if i < 300 else None) for i, k in enumerate(keeps)]
     verdict = certify(draws, 0.05, 0.95, keeps)
-    assert verdict.certificate is not None and verdict.certificate.errors == 0
+    assert verdict.certificate is not None
+    assert verdict.certificate.errors == 0
     assert 0.3 < verdict.certificate.threshold <= 0.45
     assert verdict.certificate.candidates == sum(k <= verdict.certificate.threshold for k in keeps)
 
@@ -114,7 +121,9 @@ def test_the_promise_holds_however_often_one_looks() -> None:
     broken = 0
     for seed in range(owners):
         draws = random.Random(seed).sample(owner, size)
-        looks = [[d if i < n else Draw(d.keep, None) for i, d in enumerate(draws)] for n in (11, 15, 20, 30, 44, 60, 100, 176, 200)]
+        looks = [
+            [d if i < n else Draw(d.keep, None) for i, d in enumerate(draws)] for n in (11, 15, 20, 30, 44, 60, 100, 176, 200)
+        ]
         broken += any(certify(look, alpha, confidence, keeps).certificate is not None for look in looks)
     allowed = (1 - confidence) * owners
     assert broken <= allowed + 3 * math.sqrt(allowed * confidence)

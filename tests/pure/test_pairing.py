@@ -35,7 +35,9 @@ def test_the_pair_is_two_of_the_candidates_and_new_where_any_rested_pair_is(
 ) -> None:
     candidates, answered, recent, rng = situation
     pair = choose_pair(candidates, answered, recent, rng)
-    assert pair is not None and pair[0] != pair[1] and set(pair) <= {c.photo_id for c in candidates}
+    assert pair is not None
+    assert pair[0] != pair[1]
+    assert set(pair) <= {c.photo_id for c in candidates}
     tired = set(recent[:2]) & set(recent[2:4])
     rested = [p for p in combinations(range(len(candidates)), 2) if not tired & set(p)]
     if rested:
@@ -65,7 +67,12 @@ def test_information_is_never_negative_and_the_same_both_ways(a: Rating, b: Rati
 
 
 def test_unknown_equals_come_before_known_or_unequal_photos() -> None:
-    candidates = [Candidate(1, Rating(25, 8)), Candidate(2, Rating(25, 8)), Candidate(3, Rating(25, 1)), Candidate(4, Rating(45, 8))]
+    candidates = [
+        Candidate(1, Rating(25, 8)),
+        Candidate(2, Rating(25, 8)),
+        Candidate(3, Rating(25, 1)),
+        Candidate(4, Rating(45, 8)),
+    ]
     assert set(choose_pair(candidates, set(), [], random.Random(0)) or ()) == {1, 2}
 
 
@@ -87,7 +94,8 @@ def test_frames_of_a_burst_meet_each_other_before_strangers() -> None:
     rng, answered = random.Random(0), set()
     for _ in range(2):
         pair = choose_pair(strangers + burst, answered, [], rng)
-        assert pair is not None and set(pair) <= {0, 1, 2}
+        assert pair is not None
+        assert set(pair) <= {0, 1, 2}
         answered.add((min(pair), max(pair)))
     assert set(choose_pair(strangers + burst, answered, [], rng) or ()) <= set(range(10, 20))
 

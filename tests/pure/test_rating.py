@@ -49,9 +49,12 @@ def test_an_upset_beyond_floating_point_tails_stays_exact(gap: float, draw: bool
 @given(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6), st.floats(0.01, 20), st.floats(0.01, 20), st.booleans())
 def test_every_vote_gives_finite_ratings_that_moved_the_right_way(a: float, b: float, s: float, t: float, draw: bool) -> None:
     winner, loser = rating.update(Rating(a, s), Rating(b, t), draw=draw)
-    assert all(math.isfinite(x) for x in (winner.mu, loser.mu)) and winner.sigma > 0 and loser.sigma > 0
+    assert all(math.isfinite(x) for x in (winner.mu, loser.mu))
+    assert winner.sigma > 0
+    assert loser.sigma > 0
     if not draw:
-        assert winner.mu >= a and loser.mu <= b
+        assert winner.mu >= a
+        assert loser.mu <= b
     elif a != b:
         assert (winner.mu - a) * (b - a) >= 0
 

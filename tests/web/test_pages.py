@@ -77,7 +77,7 @@ def hostile(service: Service, tmp_path: Path) -> list[Photo]:
     service.store.write(scores.add_model, "r", 1, "<b>x</b>", report, now)
     service.store.write(scores.put_certificate, 1, None, "<script>z</script>", 1, now)
     service.store.write(
-        lambda db: job_runs.finish(db, job_runs.start(db, "scan", "owner", now), "failed", "<img src=x>\udcff", now)
+        lambda db: job_runs.finish(db, job_runs.start(db, "scan", "owner", now), "failed", "<img src=x>\udcff", None, now)
     )
     return found
 

@@ -1,0 +1,122 @@
+"""Time and memory of each station on one library, from the first scan to an undone deletion.
+
+    python -m bench.loop [--library DIR] [--quick]
+
+DIR holds pictures, and beside it may stand truth.csv (path, kind, ...): photos of kind blur, dark, receipt or screenshot
+are those that the made-up owner throws away. Without DIR a library of example pictures is made.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import os
+import random
+import resource
+import statistics
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from bench.common import Figure, arguments, demo_library, report, rss_mb, say
+
+JUNK = {"blur", "dark", "receipt", "screenshot"}
+
+
+def junk_of(library: Path) -> set[str]:
+    for file in (library.parent / "truth.csv", library / "truth.csv"):
+        if file.exists():
+            with open(file, newline="") as rows:
+                return {row["path"] for row in csv.DictReader(rows) if row["kind"] in JUNK}
+    return set()
+
+
+async def measure(library: Path, home: Path, labels: int) -> dict[str, Figure]:
+    os.environ["PRECIOUS_HOME"] = str(home)
+    from precious_daemon import ask, config, review
+    from precious_daemon.daemon import running
+    from precious_daemon.models import Choice, PhotoState, Question
+    from precious_daemon.status import snapshot
+    from precious_daemon.store import photos, suggestions
+
+    junk = junk_of(library)
+    places = config.places()
+    settings = config.parse({"ask": {"train_labels": labels, "test_labels": labels}})
+    figures: dict[str, Figure] = {}
+
+    async def timed(name: str, work: Callable[[], Awaitable[object]]) -> float:
+        say(name)
+        began = time.perf_counter()
+        await work()
+        took = time.perf_counter() - began
+        figures[f"{name}, seconds"] = Figure(took, "s")
+        return took
+
+    async with running(places, settings, [str(library)], port=0, watching=False) as started:
+        service, jobs = started.service, started.service.jobs
+        figures["service at rest, RSS"] = Figure(rss_mb(), "MB", 45)
+        await timed("scan", lambda: jobs.run("scan"))
+        took = await timed("read", jobs.reading_done)
+        count = (await service.store.aread(photos.counts))[PhotoState.PRESENT]
+        figures["read, photos a second"] = Figure(count / took, "photos/s")
+        took = await timed("embed", lambda: jobs.run("embed"))
+        figures["embed, photos a second"] = Figure(count / took, "photos/s")
+        await timed("group", lambda: jobs.run("group"))
+        await timed("scan again", lambda: jobs.run("scan"))
+
+        say("ask and answer")
+        rng, pair_ms, label_ms = random.Random(0), [], []
+        for _ in range(100):
+            began = time.perf_counter()
+            asked = await ask.next_pair(service, 1)
+            assert asked
+            first, second = (photo.path in junk for photo in asked.photos)
+            choice = Choice.FIRST if (first, rng.random()) < (second, rng.random()) else Choice.SECOND
+            await ask.answer(service, 1, Question.PAIR, choice, [photo.uid for photo in asked.photos], asked.purpose)
+            pair_ms.append((time.perf_counter() - began) * 1000)
+        for _ in range(2 * labels):
+            began = time.perf_counter()
+            asked = await ask.next_label(service, 1)
+            if asked is None:
+                break
+            choice = Choice.DELETE if asked.photos[0].path in junk else Choice.KEEP
+            await ask.answer(service, 1, asked.question, choice, [asked.photos[0].uid], asked.purpose)
+            label_ms.append((time.perf_counter() - began) * 1000)
+        figures["pair asked and stored, median"] = Figure(statistics.median(pair_ms), "ms")
+        figures["label asked and stored, median"] = Figure(statistics.median(label_ms), "ms")
+
+        await timed("learn", lambda: jobs.run("learn"))
+        metrics = (await snapshot(service))["model"]["metrics"]
+        figures["average precision for delete, held out"] = Figure(metrics["average_precision"], "")
+        await timed("suggest and deliver", lambda: jobs.run("suggest"))
+        rows = await service.store.aread(suggestions.page, 1)
+        chosen = [row.uid for row in rows[:20]]
+        moved = []
+
+        async def approve() -> None:
+            moved.extend(await review.approve_and_apply(service, 1, chosen, len(chosen)))
+
+        took = await timed(f"trash {len(chosen)}", approve)
+        figures["trash, units a second"] = Figure(len(chosen) / took, "units/s")
+        await timed(f"undo {len(chosen)}", lambda: review.undo(service, 1, [outcome.unit.uid for outcome in moved]))
+        figures["service after all, RSS"] = Figure(rss_mb(), "MB")
+    figures["largest child, RSS"] = Figure(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1000, "MB", 2000)
+    for name, file in (("library.db", places.library_db), ("cache.db", places.cache_db)):
+        figures[f"{name}, a photo"] = Figure(file.stat().st_size / count / 1000, "KB")
+    return {"photos": Figure(count, "")} | figures
+
+
+def main() -> None:
+    parser = arguments(__doc__ or "")
+    parser.add_argument("--library", type=Path, help="a folder of pictures; nothing in it is changed for good")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        library = args.library or demo_library(Path(scratch) / "library", 120 if args.quick else 500)
+        labels = 20 if args.quick else 45
+        figures = asyncio.run(measure(library.absolute(), Path(scratch) / "home", labels))
+        report("loop", {"library": "given" if args.library else "demo", "labels": labels}, figures)
+
+
+if __name__ == "__main__":
+    main()

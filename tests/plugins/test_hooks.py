@@ -1,0 +1,137 @@
+"""Every hook reaches a plugin with what it promises, and the documentation says so."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+
+import pytest
+
+from precious_daemon import hookspecs
+from precious_daemon.config import Places
+from precious_daemon.hookspecs import PluginPhoto, SuggestedPhoto
+from tests.plugins.conftest import JPEG, Load, WritePlugin, photo, suggestion, thumbnail
+
+DOCS = (Path(__file__).parents[2] / "docs" / "plugins.md").read_text("utf-8")
+HOOKS = {name: value for name, value in vars(hookspecs).items() if hasattr(value, f"{hookspecs.PROJECT}_spec")}
+VALUES = [value for value in vars(hookspecs).values() if is_dataclass(value)]
+TEN_LINES = re.findall(r"```python\n(.*?)```", DOCS, re.DOTALL)[0]
+
+
+def section(heading: str) -> str:
+    found = re.search(rf"^### {re.escape(heading)}\n(.*?)(?=^##|\Z)", DOCS, re.DOTALL | re.MULTILINE)
+    assert found, f"docs/plugins.md has no section ### {heading}"
+    return found[1]
+
+
+# --- each hook ---------------------------------------------------------------------------------------------------------
+
+
+def test_hook_startup(write_plugin: WritePlugin, load: Load) -> None:
+    write_plugin("eager", "@hookimpl\ndef startup(context):\n    return context.version, context.settings['a'], context.log.name")
+    assert load("eager", eager={"a": 1}).call("startup") == {"eager": ("0.1.0", 1, "precious_daemon.plugin.eager")}
+
+
+def test_hook_veto(write_plugin: WritePlugin, load: Load) -> None:
+    write_plugin("keeper", "@hookimpl\ndef veto(photo, context):\n    return f'{photo.name} {context.settings[\"why\"]}'")
+    assert load("keeper", keeper={"why": "is mine"}).vetoes({5: photo("a.jpg")}) == {5: "a.jpg is mine"}
+
+
+def test_hook_deliver(write_plugin: WritePlugin, load: Load, here: Places) -> None:
+    write_plugin(
+        "output",
+        """
+        @hookimpl
+        def deliver(run, suggestions, output):
+            assert isinstance(suggestions, tuple)
+            (output.folder / run).write_bytes(output.thumbnail(suggestions[0].uid))
+        """,
+    )
+    assert load("output").deliver("night-1", [suggestion()], thumbnail) == {"output": None}
+    assert (here.reports / "output" / "night-1").read_bytes() == JPEG
+
+
+def _told(hook: str, write_plugin: WritePlugin, load: Load) -> None:
+    write_plugin("listener", f"@hookimpl\ndef {hook}(photos):\n    return [photo.name for photo in photos]")
+    assert load("listener").call(hook, photos=(photo("a"), photo("b"))) == {"listener": ["a", "b"]}
+
+
+def test_hook_trashed(write_plugin: WritePlugin, load: Load) -> None:
+    _told("trashed", write_plugin, load)
+
+
+def test_hook_restored(write_plugin: WritePlugin, load: Load) -> None:
+    _told("restored", write_plugin, load)
+
+
+def test_every_hook_has_a_test() -> None:
+    tests = {name for name in vars(sys.modules[__name__]) if name.startswith("test_hook_")}
+    assert {f"test_hook_{name}" for name in HOOKS} <= tests
+
+
+# --- the documentation -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", HOOKS)
+def test_every_hook_is_documented_under_its_signature_with_its_first_line(name: str) -> None:
+    signature = f"{name}({', '.join(inspect.signature(HOOKS[name]).parameters)})"
+    assert HOOKS[name].__doc__ in section(signature)
+
+
+def test_no_hook_is_documented_that_does_not_exist() -> None:
+    assert set(re.findall(r"^### (\w+)\(", DOCS, re.MULTILINE)) == set(HOOKS)
+
+
+@pytest.mark.parametrize("value", VALUES, ids=lambda value: value.__name__)
+def test_every_value_that_hooks_are_handed_is_documented(value: type) -> None:
+    inherited = {f.name for base in value.__mro__[1:] if is_dataclass(base) for f in fields(base)}
+    missing = [f.name for f in fields(value) if f.name not in inherited and f"`{f.name}`" not in section(value.__name__)]
+    assert missing == []
+
+
+def test_values_are_frozen() -> None:
+    assert all(value.__dataclass_params__.frozen for value in VALUES)
+    assert issubclass(SuggestedPhoto, PluginPhoto)
+
+
+# --- the plugin of the documentation -----------------------------------------------------------------------------------
+
+
+def test_the_documented_plugin_has_ten_lines() -> None:
+    assert len([line for line in TEN_LINES.splitlines() if line.strip()]) == 10
+
+
+def _works_as_documented(load: Load, here: Places, origin: str) -> None:
+    plugins = load("report", "keepers", keepers={"folder": "Family"})
+    found = next(info for info in plugins.names() if info.name == "keepers")
+    assert (found.origin, found.error, found.hooks) == (origin, None, ("deliver", "veto"))
+    assert plugins.vetoes({1: photo(folder="2024/Family"), 2: photo(folder="2024")}) == {1: "it is in 2024/Family"}
+    hostile = "a\udcff.jpg"  # a name that is not UTF-8
+    assert plugins.deliver("n", [suggestion(hostile)], thumbnail) == {"report": None, "keepers": None}
+    assert (here.reports / "keepers" / "list.txt").read_bytes() == b"/photos/2024/03/a\xff.jpg\tblurred\n"
+
+
+def test_the_documented_plugin_works_as_a_file(load: Load, here: Places) -> None:
+    here.plugins.mkdir(parents=True)
+    file = here.plugins / "keepers.py"
+    file.write_text(TEN_LINES)
+    _works_as_documented(load, here, str(file))
+
+
+def test_the_documented_plugin_works_as_an_installed_package(
+    load: Load, here: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "precious_daemon_keepers.py").write_text(TEN_LINES)
+    dist = tmp_path / "precious_daemon_keepers-1.0.dist-info"
+    dist.mkdir()
+    (dist / "METADATA").write_text("Metadata-Version: 2.1\nName: precious-daemon-keepers\nVersion: 1.0\nSummary: Keeps keepers\n")
+    entry = re.findall(r"\[project\.entry-points\.precious_daemon\]\n(\w+) = \"(\w+)\"", DOCS)[0]
+    (dist / "entry_points.txt").write_text("[precious_daemon]\n{} = {}\n".format(*entry))
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "precious_daemon_keepers", raising=False)
+    assert next(info for info in load().names() if info.name == "keepers").summary == "Keeps keepers"
+    _works_as_documented(load, here, "entry point")
+    sys.modules.pop("precious_daemon_keepers")

@@ -1,0 +1,152 @@
+"""The commands as somebody types them: every refusal is one sentence, a non-zero exit, and nothing changed."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from precious_daemon.config import Places
+from precious_daemon.scan import add_root
+from precious_daemon.store import Store
+from tests.e2e.process import command
+from tests.pictures import save
+
+
+def refused(*arguments: str, status: int) -> str:
+    """The one sentence of a refusal."""
+    out = command(*arguments, status=status)
+    assert out.startswith("precious-daemon: "), out
+    assert out.count("\n") == 1, out
+    return out
+
+
+def test_folder_that_does_not_exist(tmp_path: Path) -> None:
+    assert "There is no folder" in refused("run", str(tmp_path / "nowhere"), status=3)
+
+
+def test_file_instead_of_a_folder(tmp_path: Path) -> None:
+    assert "is a file" in refused("run", str(save(tmp_path / "a.jpg", 1)), status=3)
+
+
+def test_folder_without_permission(store: Store, tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o000)
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(65534)  # root may read everything
+    try:
+        with pytest.raises(Exception, match="may not be read"):
+            add_root(store, str(closed), time.time())
+    finally:
+        os.seteuid(user)
+
+
+def test_folder_inside_another(tmp_path: Path, here: Places) -> None:
+    (tmp_path / "outer" / "inner").mkdir(parents=True)
+    command("roots", "add", str(tmp_path / "outer"))
+    assert "is inside" in refused("roots", "add", str(tmp_path / "outer" / "inner"), status=3)
+    assert len(json.loads(command("roots", "list", "--json"))) == 1
+
+
+def test_unknown_setting(here: Places) -> None:
+    here.make()
+    here.config_file.write_text("[web]\nprot = 1\n")
+    assert "did you mean port" in refused("config", "check", status=2)
+
+
+def test_port_in_use(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert f"Port {port} is in use" in refused("run", str(tmp_path), "--port", str(port), status=11)
+
+
+def test_library_already_open(store: Store, tmp_path: Path) -> None:
+    assert "already open in process" in refused("run", str(tmp_path), "--port", "0", status=4)
+
+
+def test_database_of_a_newer_version(here: Places, tmp_path: Path) -> None:
+    Store(here).close()
+    with sqlite3.connect(here.library_db) as connection:
+        connection.execute(
+            "INSERT INTO _sqlite_migrations (migration_set, name, applied_at) VALUES (?, ?, ?)",
+            ["precious-daemon library", "m999_future", "2030"],
+        )
+    connection.close()
+    assert "newer version" in refused("run", str(tmp_path), "--port", "0", status=5)
+
+
+def test_too_few_labels_to_learn(here: Places) -> None:
+    Store(here).close()
+    assert "45 more keep-or-delete answers are needed" in refused("jobs", "run", "learn", status=7)
+
+
+def test_unknown_job(here: Places) -> None:
+    Store(here).close()
+    assert "no job" in refused("jobs", "run", "dance", status=6)
+
+
+def test_status_before_anything_was_started() -> None:
+    assert "no library yet" in refused("status", status=5)
+
+
+def test_status_of_a_stopped_service_is_quick_and_says_so(here: Places) -> None:
+    Store(here).close()
+    assert "stopped" in command("status", status=2)
+    assert json.loads(command("status", "--json", status=2))["service"] == "stopped"
+
+
+def test_votes_file_that_is_none(here: Places, tmp_path: Path) -> None:
+    Store(here).close()
+    (tmp_path / "votes.csv").write_text("hello\n")
+    assert "first line" in refused("votes", "import", str(tmp_path / "votes.csv"), status=10)
+
+
+def test_votes_move_over_from_image_ranker_and_back(here: Places, tmp_path: Path) -> None:
+    for number in range(3):
+        save(tmp_path / "pictures" / f"{number}.jpg", number)
+    command("roots", "add", str(tmp_path / "pictures"))
+    command("scan")
+    text = "Winner,Loser\n0.jpg,1.jpg\n1.jpg,2.jpg\n"
+    (tmp_path / "votes.csv").write_text(text)
+    assert "Imported 2 votes" in command("votes", "import", str(tmp_path / "votes.csv"))
+    assert command("votes", "export") == text
+    rows = command("votes", "export", "--ranking").splitlines()
+    assert rows[0] == "Image,ELO,Uncertainty,Upvotes,Downvotes"
+    assert [row.split(",")[0] for row in rows[1:]] == ["0.jpg", "1.jpg", "2.jpg"]
+
+
+def test_help_of_every_command_teaches() -> None:
+    text = command("--help")
+    for name in ("run", "status", "scan", "jobs", "votes", "suggest", "apply", "undo", "trash", "config", "plugins", "service"):
+        assert f"  {name} " in text
+        assert len(command(name, "--help")) > 100
+
+
+def test_service_process_has_neither_numpy_nor_pillow_nor_torch(tmp_path: Path) -> None:
+    code = """
+import asyncio, sys
+from precious_daemon import config
+from precious_daemon.cli import cli
+from precious_daemon.daemon import running
+async def main():
+    async with running(config.places(), config.Settings(), [sys.argv[1]], port=0) as started:
+        await started.service.jobs.run("scan")
+        await started.service.jobs.run("suggest")
+        print(*sorted({name.partition(".")[0] for name in sys.modules}))
+asyncio.run(main())
+"""
+    loaded = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert "aiohttp" in loaded
+    assert not {"numpy", "PIL", "torch", "torchvision", "sklearn", "skimage", "scipy", "pandas"} & set(loaded)

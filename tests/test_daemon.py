@@ -1,0 +1,188 @@
+"""The life of the service: readiness, the schedule, nights that were missed, children that are stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import sys
+import time
+from datetime import datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from precious_daemon import children, jobs
+from precious_daemon.config import Places, Settings
+from precious_daemon.daemon import last_night, notify, running
+from precious_daemon.errors import ChildFailed, NotFound
+from precious_daemon.models import JobRun
+from precious_daemon.remote import find
+from precious_daemon.store import Store, job_runs, roots
+from tests.conftest import until
+from tests.e2e.process import ServiceProcess, command
+from tests.pictures import save
+
+
+def test_readiness_is_told_to_systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        listener.bind(str(tmp_path / "notify"))
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        notify("READY=1")
+        assert listener.recv(100) == b"READY=1"
+
+
+@pytest.mark.parametrize(
+    ("now", "due"),
+    [
+        ("2026-01-10 03:00", "2026-01-10 02:30"),
+        ("2026-01-10 02:30", "2026-01-10 02:30"),
+        ("2026-01-10 01:00", "2026-01-09 02:30"),
+        ("2026-01-01 00:00", "2025-12-31 02:30"),
+    ],
+)
+def test_last_night_is_when_the_work_was_last_due(now: str, due: str) -> None:
+    zone = ZoneInfo("Europe/Berlin")
+    moment = datetime.fromisoformat(now).replace(tzinfo=zone)
+    assert last_night("02:30", moment) == datetime.fromisoformat(due).replace(tzinfo=zone)
+
+
+async def ran(here: Places, name: str) -> JobRun | None:
+    """The newest run of a job, once the service has been up for a moment."""
+    async with running(here, Settings(), port=0) as started:
+        await asyncio.sleep(0.2)
+        await started.service.jobs.stop()
+        return started.service.store.read(job_runs.last, name)
+
+
+async def test_missed_night_is_made_up_for_once(here: Places, tmp_path: Path) -> None:
+    with Store(here) as store:
+        store.write(roots.add, str(tmp_path), None, tmp_path.stat().st_dev, time.time() - 3 * 86400)
+    first = await ran(here, "night")
+    assert first is not None
+    assert first.trigger == "catch-up"
+    again = await ran(here, "night")
+    assert again is not None
+    assert again.id == first.id
+
+
+async def test_library_of_today_has_missed_no_night(here: Places, tmp_path: Path) -> None:
+    with Store(here) as store:
+        store.write(roots.add, str(tmp_path), None, tmp_path.stat().st_dev, time.time())
+    assert await ran(here, "night") is None
+
+
+async def test_next_runs_are_known(here: Places) -> None:
+    async with running(here, Settings(), port=0) as started:
+        assert (started.service.jobs.next_run("night") or 0) > time.time()
+        assert (started.service.jobs.next_run("scan") or 0) > time.time()
+        with pytest.raises(NotFound):
+            started.service.jobs.start("dance")
+
+
+async def test_service_file_is_private_and_gone_afterwards(here: Places) -> None:
+    async with running(here, Settings(), port=0):
+        assert here.service_file.stat().st_mode & 0o077 == 0
+        assert await asyncio.to_thread(find, here)
+    assert not here.service_file.exists()
+    assert find(here) is None
+
+
+def test_file_of_a_killed_service_is_no_service(here: Places) -> None:
+    here.make()
+    here.service_file.write_text(json.dumps({"pid": 1, "host": "127.0.0.1", "port": 9, "key": "x"}))
+    assert find(here) is None
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_service_stops_cleanly_in_the_middle_of_reading(tmp_path: Path, how: signal.Signals) -> None:
+    for number in range(30):
+        save(tmp_path / "pictures" / f"{number}.jpg", number, (800, 600))
+    service = ServiceProcess(str(tmp_path / "pictures"))
+    try:
+        service.start()
+        assert service.stop(how) < 10
+        assert service.process.returncode == 0
+    finally:
+        service.close()
+
+
+def test_second_service_on_one_library_is_refused(tmp_path: Path) -> None:
+    service = ServiceProcess(str(tmp_path))
+    try:
+        service.start()
+        assert "already open" in command("run", "--port", "0", status=4)
+        assert "running" in command("status")
+        assert "/login?token=" in command("login")
+    finally:
+        service.close()
+
+
+# --- children ----------------------------------------------------------------------------------------------------------
+
+
+def module(folder: Path, monkeypatch: pytest.MonkeyPatch, code: str) -> str:
+    """A module for a child to be, importable there."""
+    (folder / "childish.py").write_text(code)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(folder), *sys.path]))
+    return "childish"
+
+
+async def test_child_reports_progress_and_ends(here: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here.make()
+    name = module(tmp_path, monkeypatch, "from precious_daemon import jobfolder; jobfolder.say('counting', 1, 2); print('hello')")
+    heard = []
+    with children.job_folder(here, "test") as folder:
+        assert await children.run_child(name, folder, lambda *said: heard.append(said))
+    assert heard == [("counting", 1, 2)]
+    assert not folder.exists()
+
+
+async def test_child_that_stopped_early_is_told_from_one_that_finished(
+    here: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here.make()
+    name = module(tmp_path, monkeypatch, "import sys; from precious_daemon import jobfolder; sys.exit(jobfolder.STOPPED)")
+    with children.job_folder(here, "test") as folder:
+        assert not await children.run_child(name, folder, lambda *_: None)
+
+
+async def test_child_that_fails_says_why(here: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here.make()
+    name = module(tmp_path, monkeypatch, "raise ValueError('no such cluster')")
+    with children.job_folder(here, "test") as folder, pytest.raises(ChildFailed, match="no such cluster"):
+        await children.run_child(name, folder, lambda *_: None)
+
+
+async def test_cancelled_child_is_gone(here: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here.make()
+    code = "import os, sys, time; open(os.path.join(sys.argv[1], 'pid'), 'w').write(str(os.getpid())); time.sleep(600)"
+    name = module(tmp_path, monkeypatch, code)
+    with children.job_folder(here, "test") as folder:
+        task = asyncio.create_task(children.run_child(name, folder, lambda *_: None))
+        await asyncio.to_thread(until, lambda: (folder / "pid").exists() and (folder / "pid").read_text() != "")
+        pid = int((folder / "pid").read_text())
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+
+
+async def test_job_stopped_by_its_owner_is_recorded_as_stopped(here: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def forever(self: jobs.Jobs, say: jobs.Say) -> str:
+        await asyncio.Event().wait()
+        return ""
+
+    monkeypatch.setattr(jobs.Jobs, "_group", forever)
+    async with running(here, Settings(), port=0, watching=False) as started:
+        assert started.service.jobs.start("group")
+        assert not started.service.jobs.start("group"), "it runs already"
+        await asyncio.sleep(0.1)
+        await started.service.jobs.stop_job("group")
+        last = started.service.store.read(job_runs.last, "group")
+        assert last is not None
+        assert last.outcome == "stopped"
