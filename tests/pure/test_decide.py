@@ -199,7 +199,9 @@ def test_likeness_to_deleted_photos_is_said_first_and_the_evidence_goes_along(co
 
 def test_a_photo_with_many_reasons_is_suggested_once_with_all_of_them() -> None:
     groups = [group(GroupKind.COPY, 1, 2), group(GroupKind.BURST, 3, 2, 4)]
-    found = decide({2: 0.1}, groups, {i: known(i, SOFT if i == 2 else GOOD) for i in range(1, 5)}, evidence={2: {"like_deleted": 2}})
+    found = decide(
+        {2: 0.1}, groups, {i: known(i, SOFT if i == 2 else GOOD) for i in range(1, 5)}, evidence={2: {"like_deleted": 2}}
+    )
     assert photos(found).count(2) == 1
     assert next(s.reasons for s in found if s.photo_id == 2) == (
         "an exact copy of 2023/IMG_0001.JPG",

@@ -253,7 +253,11 @@ def test_a_series_of_minutes_is_no_burst() -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(
-    st.lists(st.tuples(st.integers(0, 3), st.integers(0, 4), st.sampled_from([None, "x", "y"]), st.integers(0, 6)), min_size=1, max_size=25)
+    st.lists(
+        st.tuples(st.integers(0, 3), st.integers(0, 4), st.sampled_from([None, "x", "y"]), st.integers(0, 6)),
+        min_size=1,
+        max_size=25,
+    )
 )
 def test_each_group_has_one_best_and_a_photo_is_in_one_group_of_a_kind(
     made: list[tuple[int, int, str | None, int]],
