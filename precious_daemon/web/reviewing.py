@@ -50,7 +50,7 @@ class Listing:
         if len(self.candidates) < A_PAGE:
             return None
         last = self.candidates[-1].row
-        return f"{2 if last.suggestion.keep is None else last.suggestion.keep!r},{last.id}"
+        return f"{last.place},{last.id}"
 
 
 def _listing(db: Database, voter_id: int, after: tuple[float, int] | None) -> Listing:
