@@ -88,8 +88,9 @@ def page(db: Database, state: PhotoState, after: tuple[float, int] | None = None
     where = "state = ?"
     values: list[Any] = [state]
     if after:
-        where += " AND (coalesce(taken_at, 0), id) < (?, ?)"
-        values += after
+        # the first condition is what an index on an expression can seek by
+        where += " AND coalesce(taken_at, 0) <= ? AND (coalesce(taken_at, 0), id) < (?, ?)"
+        values += (after[0], *after)
     sql = f"SELECT {_COLUMNS} FROM photos WHERE {where} ORDER BY coalesce(taken_at, 0) DESC, id DESC LIMIT ?"
     return [photo_from(row) for row in db.query(sql, [*values, limit])]
 

@@ -53,7 +53,7 @@ def m001_folders_and_photos(db: Database) -> None:
         );
         CREATE INDEX photos_by_state ON photos(state, added_at);
         CREATE INDEX photos_by_hash ON photos(content_hash);
-        CREATE INDEX photos_by_time ON photos(taken_at, id) WHERE state = 'present';
+        CREATE INDEX photos_newest ON photos(state, coalesce(taken_at, 0), id);
         CREATE INDEX photos_by_draw ON photos(draw) WHERE state = 'present';
         CREATE TABLE files (
             id INTEGER PRIMARY KEY,

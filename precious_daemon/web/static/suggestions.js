@@ -49,22 +49,31 @@ if (form) {
     }
     go(after || cards().at(-1) || null);
     summary();
-    counted(-gone.length);
+    counted(gone, -1);
     return () => {
       for (const { card, before } of places.reverse()) {
         const list = form.querySelector(".candidates");
         list.insertBefore(card, before?.isConnected ? before : null);
       }
-      counted(gone.length);
+      counted(gone, 1);
       go(gone[0]);
       summary();
     };
   }
 
-  function counted(by) {
-    const place = document.querySelector("[data-open]");
-    const now = Number(place.textContent.replace(/\D/g, "")) + by;
-    place.textContent = count(now, "suggestion");
+  /** What is open changed by these cards: 1 for more, -1 for less. */
+  function counted(gone, by) {
+    const open = document.querySelector("[data-open]");
+    const bytes = document.querySelector("[data-bytes]");
+    const badge = document.querySelector(".badge");
+    const now = Number(open.textContent.replace(/\D/g, "")) + by * gone.length;
+    open.textContent = count(now, "suggestion");
+    bytes.dataset.bytes = Number(bytes.dataset.bytes) + by * gone.reduce((sum, card) => sum + Number(card.dataset.size), 0);
+    bytes.textContent = filesize(Number(bytes.dataset.bytes));
+    if (badge) {
+      badge.firstChild.data = now < 1000 ? now : "999+";
+      badge.hidden = !now;
+    }
   }
 
   async function alone(action) {
