@@ -62,7 +62,24 @@ class Trash:
 
     # --- to the trash --------------------------------------------------------------------------------------------------
 
-    async def check_count(self, count: int, typed_count: int | None = None) -> None:
+    async def check(self, voter_id: int, suggestion_uids: Sequence[str], typed_count: int | None = None) -> None:
+        """What can be told of an approval before any file is looked at: are these open, and are they not too many?
+
+        Raises NotFound, TrashRefused and CountNeeded, as `approve` and `apply` would.
+        """
+        rows = await self._open(voter_id, suggestion_uids)
+        await self._check_count(len(rows), typed_count)
+
+    async def _open(self, voter_id: int, uids: Sequence[str]) -> list[SuggestionRow]:
+        rows = await self._store.aread(suggestions.by_uids, voter_id, list(dict.fromkeys(uids)))
+        if not rows:
+            raise TrashRefused("No photo was chosen.")
+        for row in rows:
+            if row.state not in (SuggestionState.OPEN, SuggestionState.APPROVED):
+                raise TrashRefused(f"{shown(row.photo.path)} is not suggested any more ({row.state}); reload the page.")
+        return rows
+
+    async def _check_count(self, count: int, typed_count: int | None) -> None:
         """Step 1. CountNeeded where so many photos do not go unless the owner types how many they are."""
         if typed_count == count:
             return
@@ -72,11 +89,10 @@ class Trash:
             sentence = f"{count} photos are more than the {self._settings.batch} that go at once. Type {count} to move them all."
             raise CountNeeded(sentence, count)
         moved, library = await self._store.aread(_moved_and_library, self._clock() - DAY)
-        allowed = max(1, int(library * self._settings.daily_percent / 100))
-        if moved + count > allowed:
+        if moved + count > max(1, int(library * self._settings.daily_percent / 100)):
             raise CountNeeded(
-                f"With the {moved} moved since yesterday, these {count} would be more than {self._settings.daily_percent:g} % "
-                f"of your {library} photos in a day. Type {count} to move them all the same.",
+                f"{moved} of your {library:,} photos were moved since yesterday, and {count} more would be over "
+                f"{self._settings.daily_percent:g} % in a day. Type {count} to move them all the same.",
                 count,
             )
 
@@ -87,12 +103,7 @@ class Trash:
         suggestion, TrashRefused for one that is not open, and then nothing is approved.
         """
         async with self._batch:
-            rows = await self._store.aread(suggestions.by_uids, voter_id, list(dict.fromkeys(suggestion_uids)))
-            if not rows:
-                raise TrashRefused("No photo was chosen.")
-            for row in rows:
-                if row.state not in (SuggestionState.OPEN, SuggestionState.APPROVED):
-                    raise TrashRefused(f"{shown(row.photo.path)} is not suggested any more ({row.state}); reload the page.")
+            rows = await self._open(voter_id, suggestion_uids)
             bound = [(row, *await self._run(self._bind, row)) for row in rows]
             return await self._store.awrite(_approve, voter_id, bound, self._clock())
 
@@ -118,7 +129,7 @@ class Trash:
             found = await self._store.aread(units.of_batch, batch)
             approved = sum(1 for unit in found if unit.state is UnitState.APPROVED)
             if approved and not dry_run:
-                await self.check_count(len(found), typed_count)
+                await self._check_count(len(found), typed_count)
                 await self._settle_pending()
             outcomes: list[Outcome] = []
             stopped: str | None = None
