@@ -137,12 +137,14 @@ def by_inode(db: Database, stamp: Stamp) -> list[FileEntry]:
 
 
 def known_sample(db: Database, root_id: int, count: int) -> list[FileEntry]:
-    """Some stills that should be there."""
+    """Some stills that should be there, at index speed: random ones that were read, or any that wait to be."""
     sql = """
-        SELECT files.* FROM files JOIN photos ON photos.id = photo_id
-        WHERE files.root_id = ? AND role = 'still' AND state IN ('present', 'new', 'broken') ORDER BY draw LIMIT ?
+        SELECT files.* FROM photos CROSS JOIN files ON files.photo_id = photos.id AND files.role = 'still'
+        WHERE photos.root_id = ? AND {} LIMIT ?
     """
-    return [file_from(row) for row in db.query(sql, [root_id, count])]
+    rows = list(db.query(sql.format("photos.state = 'present' ORDER BY photos.draw"), [root_id, count]))
+    rows = rows or list(db.query(sql.format("photos.state IN ('new', 'broken')"), [root_id, count]))
+    return [file_from(row) for row in rows]
 
 
 def present_count(db: Database, root_id: int) -> int:

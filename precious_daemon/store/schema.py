@@ -55,6 +55,7 @@ def m001_folders_and_photos(db: Database) -> None:
         CREATE INDEX photos_by_hash ON photos(content_hash);
         CREATE INDEX photos_newest ON photos(state, coalesce(taken_at, 0), id);
         CREATE INDEX photos_by_draw ON photos(draw) WHERE state = 'present';
+        CREATE INDEX photos_by_root ON photos(root_id, draw) WHERE state = 'present';
         CREATE TABLE files (
             id INTEGER PRIMARY KEY,
             photo_id INTEGER NOT NULL REFERENCES photos(id) ON DELETE CASCADE,

@@ -69,7 +69,6 @@ def check_trash(library: Library) -> None:
 def test_a_racer_that_swaps_a_file_gets_nothing_of_its_own_moved(library: Library, name: str) -> None:
     for i in range(20):
         library.add(f"known/{i}.jpg", b"known %d" % i)
-    frozen = 0
     for number in range(TRIES // 2):
         base = library.folder / str(number)
         photo = library.add(f"{number}/IMG.JPG", b"approved %d" % number, f"{number}/IMG.MOV")
@@ -78,7 +77,6 @@ def test_a_racer_that_swaps_a_file_gets_nothing_of_its_own_moved(library: Librar
         batch = library.approve(photo)
         with racer(lambda: exchange(base / name, base / "stranger", base / "spare")):  # noqa: B023
             library.apply(batch)
-        frozen += library.root_now().state is RootState.FROZEN
         assert library.contents().keys() == before.keys()
         settle(library)
         assert library.contents().keys() == before.keys()
@@ -271,11 +269,11 @@ def at_once(folder: Path, homes: Path, count: int) -> None:
 
 def test_many_processes_that_trash_one_name_at_once_lose_nothing(home: Path, tmp_path: Path) -> None:
     folder = tmp_path / "photos"
-    at_once(folder, home, 5)
-    assert len(contents(folder)) == PROCESSES * 5
+    at_once(folder, home, 3)
+    assert len(contents(folder)) == PROCESSES * 3
     assert all(TRASH in path for paths in contents(folder).values() for path in paths)
     at_once(folder, home, 0)
-    assert len(contents(folder)) == PROCESSES * 5
+    assert len(contents(folder)) == PROCESSES * 3
     assert not any(TRASH in path for paths in contents(folder).values() for path in paths)
 
 
