@@ -140,6 +140,7 @@ def m002_answers(db: Database) -> None:
             pool_id INTEGER NOT NULL REFERENCES pools(id),
             position INTEGER NOT NULL,       -- one draw: a photo, or a whole burst
             photo_id INTEGER NOT NULL REFERENCES photos(id),
+            asked INTEGER NOT NULL,          -- the one of its draw that the owner is asked about
             PRIMARY KEY (pool_id, photo_id)
         );
         CREATE INDEX pool_by_position ON pool_members(pool_id, position);
@@ -161,12 +162,13 @@ def m003_suggestions_and_units(db: Database) -> None:
             reasons TEXT NOT NULL,           -- JSON list of sentences
             keeper_id INTEGER REFERENCES photos(id),
             evidence TEXT NOT NULL,          -- JSON
+            place INTEGER NOT NULL,          -- in the list of its run, surest first
             state TEXT NOT NULL DEFAULT 'open',
             created_at REAL NOT NULL,
             changed_at REAL NOT NULL
         );
         CREATE UNIQUE INDEX suggestion_once ON suggestions(voter_id, photo_id) WHERE state IN ('open', 'approved');
-        CREATE INDEX suggestions_by_state ON suggestions(state, keep, id);
+        CREATE INDEX suggestions_by_state ON suggestions(voter_id, state, place, id);
         CREATE INDEX suggestions_by_photo ON suggestions(photo_id);
         CREATE TABLE units (                 -- the journal of deletions
             id INTEGER PRIMARY KEY,

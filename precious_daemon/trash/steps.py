@@ -350,6 +350,8 @@ class Steps:
                 )
             if len(moved) > len(right):
                 raise Swapped(f"{name} was replaced by something else at the moment it was moved.")
+            if lost := [f for f in unit.files if f not in moved and self._disk.status(fd, f.path) is None]:
+                raise Swapped(f"{shown(lost[0].path)} is neither where it was nor in the trash.")
             raise TrashRefused(f"{name} was being moved when the service ended, and is back where it was.")
         except LogFailed:
             raise

@@ -44,7 +44,7 @@ class Library:
 
     def add_root(self, folder: Path, marker: str | None = "0123456789abcdef") -> Root:
         folder.mkdir(exist_ok=True)
-        if marker:
+        if marker and not (folder / MARKER).exists():
             (folder / MARKER).write_text(marker + "\n")
         return self.store.write(roots.add, str(folder), marker, folder.stat().st_dev, self.clock())
 

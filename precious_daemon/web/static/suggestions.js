@@ -94,8 +94,8 @@ if (form) {
     try {
       return await post("/api/suggestions/approve", { uids });
     } catch (error) {
-      if (error.status !== 409 || uids.length < 2) throw error;
-      const typed = await askForNumber(error.message, uids.length);
+      if (!error.count) throw error;
+      const typed = await askForNumber(error.message, error.count);
       return typed === null ? null : post("/api/suggestions/approve", { uids, typed_count: typed });
     }
   }
@@ -110,12 +110,11 @@ if (form) {
         if (reply.moved.length) setTimeout(() => location.reload(), 4000);
         return;
       }
-      const putBack = take(uids);
+      take(uids);
       offerUndo(reply.sentence, async () => {
         const back = await post("/api/trash/restore", { uids: reply.moved });
         if (back.refused.length) return location.assign("/trash");
-        putBack();
-        toast(back.sentence);
+        toast(`${back.sentence} What you put back is not suggested again.`);
       });
     });
 
