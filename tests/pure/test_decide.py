@@ -72,7 +72,7 @@ def libraries(draw: st.DrawFn) -> dict[str, object]:
     }
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(libraries())
 def test_the_rules_hold_in_any_library(library: dict) -> None:
     found = suggest(**library)

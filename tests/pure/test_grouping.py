@@ -109,13 +109,6 @@ def test_photos_whose_features_are_gone_are_no_trouble(job: Path, here: Places) 
     assert [g["kind"] for g in jobfolder.read_json(job, "groups.json")] == ["copy"]
 
 
-def test_the_same_seed_gives_the_same_results(job: Path) -> None:
-    run(job)
-    once = [(job / name).read_bytes() for name in ("clusters.csv", "groups.json", "cluster_scores.json")]
-    run(job)
-    assert once == [(job / name).read_bytes() for name in ("clusters.csv", "groups.json", "cluster_scores.json")]
-
-
 def test_sigterm_ends_it_with_the_status_of_a_stop_and_no_broken_file(job: Path) -> None:
     child = start(job)
     assert child.stdout
