@@ -93,3 +93,25 @@ def test_undone_audit_is_asked_again(library: Store) -> None:
     assert first
     assert again
     assert first.id == again.id
+
+
+def test_photo_kept_on_review_counts_as_a_mistake(library: Store) -> None:
+    first = library.read(scores.next_audit, 1)
+    assert first
+    library.write(answers.add, 1, Question.SUGGESTION, Choice.KEEP, first.id, None, "review", 3.0)
+    audit(library, 70)
+    assert library.read(scores.certificate, 1)[0] is None
+
+
+def test_letting_the_obvious_go_by_hand_costs_the_rest_its_certificate(library: Store) -> None:
+    audit(library, 59)
+    assert library.read(scores.certificate, 1)[0] is not None
+    for _ in range(9):
+        photo = library.read(scores.next_audit, 1)
+        assert photo
+        library.write(answers.add, 1, Question.SUGGESTION, Choice.DELETE, photo.id, None, "review", 3.0)
+    library.write(verdict._refresh, 1, CertifySettings(), 5.0)
+    certificate, sentence, needed = library.read(scores.certificate, 1)
+    assert certificate is None
+    assert "by hand" in sentence
+    assert needed == 8

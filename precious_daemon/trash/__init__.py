@@ -35,6 +35,7 @@ __all__ = ["Outcome", "Trash", "recover_records"]
 
 T = TypeVar("T")
 P = ParamSpec("P")
+SMALL = 20  # photos that go in a day from however small a library
 DAY = 86400.0
 _PENDING = (UnitState.APPROVED, UnitState.PLANNED, UnitState.RESTORING)
 
@@ -90,7 +91,7 @@ class Trash:
             sentence = f"{count} photos are more than the {self._settings.batch} that go at once. Type {count} to move them all."
             raise CountNeeded(sentence, count)
         moved, library = await self._store.aread(_moved_and_library, self._clock() - DAY)
-        if moved + count > max(1, int(library * self._settings.daily_percent / 100)):
+        if moved + count > max(SMALL, int(library * self._settings.daily_percent / 100)):
             raise CountNeeded(
                 f"{moved} of your {library:,} photos were moved since yesterday, and {count} more would be over "
                 f"{self._settings.daily_percent:g} % in a day. Type {count} to move them all the same.",

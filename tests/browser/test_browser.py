@@ -236,7 +236,10 @@ def test_reviewing_with_the_keyboard(owner: Page, served: Served, suggested: lis
     assert state(served) == {"open": 2, "restored": 1}
 
 
-def test_many_at_once_need_the_number_typed(owner: Page, served: Served, suggested: list[Photo], problems: list[str]) -> None:
+def test_many_at_once_need_the_number_typed(
+    owner: Page, served: Served, suggested: list[Photo], problems: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("precious_daemon.trash.SMALL", 1)
     owner.goto(served.site.address.url + "/suggestions")
     for box in owner.get_by_role("checkbox").all()[:2]:
         box.check()

@@ -60,7 +60,10 @@ async def test_a_dismissal_becomes_a_label_and_can_be_undone(service: Service, b
     assert [row.uid for row in service.store.read(suggestions.page, 1)] == [uid]
 
 
-async def test_more_than_a_day_s_share_needs_the_number_typed(service: Service, browser: Browser, library: list[Photo]) -> None:
+async def test_more_than_a_day_s_share_needs_the_number_typed(
+    service: Service, browser: Browser, library: list[Photo], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("precious_daemon.trash.SMALL", 1)
     uids = suggest(service, taste(library[0], 0.1), taste(library[1], 0.2))
     refused = await browser.post("/api/suggestions/approve", {"uids": uids})
     told = await refused.json()
