@@ -389,7 +389,9 @@ class Steps:
         try:
             audit.append(self._audit_log, entries)
         except OSError as exc:
-            raise LogFailed(f"{self._audit_log} cannot be written ({exc.strerror}). Nothing more is moved until it can.") from exc
+            raise LogFailed(
+                f"{printable(str(self._audit_log))} cannot be written ({exc.strerror}). Nothing more is moved until it can."
+            ) from exc
 
 
 def _require_present(photo: Photo) -> None:

@@ -160,5 +160,5 @@ class Trashing(RuleBasedStateMachine):
 
 TestTrashing = Trashing.TestCase
 TestTrashing.settings = settings(
-    max_examples=60, stateful_step_count=15, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
+    max_examples=40, stateful_step_count=15, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
 )
