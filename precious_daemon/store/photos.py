@@ -10,7 +10,7 @@ from typing import Any
 
 from precious_daemon.errors import NotFound
 from precious_daemon.models import FileEntry, Photo, PhotoFacts, PhotoState, Role, Stamp
-from precious_daemon.store import Database, insert
+from precious_daemon.store import Database, insert, tallies
 
 _COLUMNS = (
     "photos.id, photos.uid, photos.root_id, photos.path, photos.state, photos.error, photos.content_hash, photos.width, "
@@ -79,7 +79,7 @@ def ambiguous(db: Database, photo_id: int) -> str | None:
 
 
 def counts(db: Database) -> dict[PhotoState, int]:
-    found = dict(db.execute("SELECT state, count(*) FROM photos GROUP BY state").fetchall())
+    found = tallies.total(db, "photos")
     return {state: found.get(state, 0) for state in PhotoState}
 
 
@@ -98,8 +98,8 @@ def random_present(db: Database, point: int, count: int, exclude_labelled_by: in
     """Up to `count` present photos at a random `point` (a signed 64-bit number) of a fixed random order, at index speed."""
     clause = ""
     if exclude_labelled_by is not None:
-        labelled = "SELECT 1 FROM live_labels l WHERE l.photo_id = photos.id"
-        clause = f"AND NOT EXISTS ({labelled} AND l.voter_id = {int(exclude_labelled_by)})"
+        labelled = "SELECT 1 FROM labels WHERE labels.photo_id = photos.id"
+        clause = f"AND NOT EXISTS ({labelled} AND voter_id = {int(exclude_labelled_by)})"
     sql = f"SELECT {_COLUMNS} FROM photos WHERE state = 'present' AND draw {{}} ? {clause} ORDER BY draw LIMIT ?"
     rows = list(db.query(sql.format(">="), [point, count]))
     if len(rows) < count:
@@ -138,15 +138,20 @@ def by_inode(db: Database, stamp: Stamp) -> list[FileEntry]:
 def known_sample(db: Database, root_id: int, count: int) -> list[FileEntry]:
     """Some stills that should be there."""
     sql = """
-        SELECT files.* FROM files JOIN photos ON photos.id = photo_id
-        WHERE files.root_id = ? AND role = 'still' AND state IN ('present', 'new', 'broken') ORDER BY draw LIMIT ?
+        SELECT files.* FROM photos CROSS JOIN files ON files.photo_id = photos.id AND role = 'still'
+        WHERE photos.root_id = ? AND state IN ('present', 'new', 'broken') ORDER BY draw LIMIT ?
     """
     return [file_from(row) for row in db.query(sql, [root_id, count])]
 
 
 def present_count(db: Database, root_id: int) -> int:
-    sql = "SELECT count(*) FROM photos WHERE root_id = ? AND state IN ('present', 'new', 'broken')"
-    return int(db.execute(sql, [root_id]).fetchone()[0])
+    found = tallies.of(db, "photos", root_id)
+    return sum(found.get(state, 0) for state in ("present", "new", "broken"))
+
+
+def waiting_count(db: Database, root_ids: Iterable[int]) -> int:
+    """Photos of these roots that wait to be read."""
+    return sum(tallies.of(db, "photos", root_id).get("new", 0) for root_id in root_ids)
 
 
 def for_children(db: Database) -> Iterator[tuple[Photo, int, str]]:
@@ -328,7 +333,9 @@ def count_unsupported(db: Database, root_id: int, folder: str, by_suffix: dict[s
 
 
 def unsupported(db: Database) -> dict[str, int]:
-    return dict(db.execute("SELECT suffix, sum(count) FROM unsupported GROUP BY suffix ORDER BY 2 DESC").fetchall())
+    """How many files of each suffix cannot be read as photos, the most first."""
+    found = tallies.of(db, "unsupported")
+    return {suffix: found[suffix] for suffix in sorted(found, key=lambda suffix: -found[suffix]) if found[suffix]}
 
 
 def _signed(number: int) -> int:
