@@ -12,6 +12,7 @@ from precious_daemon.errors import NotFound
 from precious_daemon.models import FileEntry, Photo, PhotoFacts, PhotoState, Role, Stamp
 from precious_daemon.store import Database, insert, tallies
 
+NOWHERE = b"//nowhere"  # where a file is that another has taken the place of: never a path in a root
 _COLUMNS = (
     "photos.id, photos.uid, photos.root_id, photos.path, photos.state, photos.error, photos.content_hash, photos.width, "
     "photos.height, photos.size, photos.taken_at, photos.camera, photos.added_at"
@@ -117,24 +118,6 @@ def to_ingest(db: Database, limit: int, roots: Iterable[int]) -> list[FileEntry]
     return [file_from(row) for row in db.query(sql, [limit])]
 
 
-def in_folder(db: Database, root_id: int, folder: str) -> list[FileEntry]:
-    sql = "SELECT * FROM files WHERE root_id = ? AND folder = ?"
-    return [file_from(row) for row in db.query(sql, [root_id, os.fsencode(folder)])]
-
-
-def folders(db: Database, root_id: int, under: str = "") -> list[str]:
-    """Folders of a root that hold known files: `under` and all below it."""
-    sql = "SELECT DISTINCT folder FROM files WHERE root_id = ? ORDER BY folder"
-    found = [os.fsdecode(row[0]) for row in db.execute(sql, [root_id])]
-    return [f for f in found if not under or f == under or f.startswith(under + "/")]
-
-
-def by_inode(db: Database, stamp: Stamp) -> list[FileEntry]:
-    """Files known with exactly this stamp, wherever they were."""
-    sql = "SELECT * FROM files WHERE inode = ? AND dev = ? AND size = ? AND mtime_ns = ?"
-    return [file_from(row) for row in db.query(sql, [stamp.inode, stamp.dev, stamp.size, stamp.mtime_ns])]
-
-
 def known_sample(db: Database, root_id: int, count: int) -> list[FileEntry]:
     """Some stills that should be there."""
     sql = """
@@ -207,9 +190,17 @@ def still_changed(db: Database, photo_id: int, path: str, stamp: Stamp, now: flo
     )
 
 
-def file_moved(db: Database, entry: FileEntry, root_id: int, path: str, now: float) -> None:
-    """A file with the same stamp stands elsewhere: the photo goes with it."""
-    db.execute("DELETE FROM files WHERE root_id = ? AND path = ? AND id != ?", [root_id, os.fsencode(path), entry.id])
+def file_moved(db: Database, entry: FileEntry, root_id: int, path: str, now: float) -> int | None:
+    """A file with the same stamp stands elsewhere: the photo goes with it.
+
+    Returns the id of the file that was known at that place before, if any. It is somewhere else now, or gone; until that
+    is known its row has the place `NOWHERE`.
+    """
+    other = db.execute(
+        "SELECT id FROM files WHERE root_id = ? AND path = ? AND id != ?", [root_id, os.fsencode(path), entry.id]
+    ).fetchone()
+    if other:
+        db.execute("UPDATE files SET folder = ?, path = ? WHERE id = ?", [NOWHERE, NOWHERE + f"/{other[0]}".encode(), other[0]])
     db.execute(
         "UPDATE files SET root_id = ?, folder = ?, path = ? WHERE id = ?",
         [root_id, os.fsencode(posixpath.dirname(path)), os.fsencode(path), entry.id],
@@ -223,6 +214,7 @@ def file_moved(db: Database, entry: FileEntry, root_id: int, path: str, now: flo
             """,
             [root_id, os.fsencode(path), now, entry.photo_id],
         )
+    return other[0] if other else None
 
 
 def file_gone(db: Database, entry: FileEntry, now: float) -> None:
@@ -242,12 +234,13 @@ def file_gone(db: Database, entry: FileEntry, now: float) -> None:
         _hand_over(db, photo, now)
 
 
-def file_back(db: Database, entry: FileEntry, now: float) -> None:
+def file_back(db: Database, photo_id: int, now: float) -> None:
     """A photo thought missing, or in the trash, is there again with its old stamp."""
     db.execute(
         "UPDATE photos SET state = CASE WHEN content_hash IS NULL THEN 'new' ELSE 'present' END, changed_at = ? "
-        "WHERE id = ? AND state IN ('missing', 'trashed')",
-        [now, entry.photo_id],
+        "WHERE id = ? AND state IN ('missing', 'trashed') "
+        "AND NOT EXISTS (SELECT 1 FROM units WHERE photo_id = photos.id AND units.state = 'planned')",  # just before its move
+        [now, photo_id],
     )
 
 
@@ -322,20 +315,6 @@ def _merge(db: Database, young: Photo, old: Photo, now: float) -> int:
         db.execute(f"DELETE FROM cache.{table} WHERE photo_id = ?", [young.id])
     db.execute("DELETE FROM photos WHERE id = ?", [young.id])
     return old.id
-
-
-def count_unsupported(db: Database, root_id: int, folder: str, by_suffix: dict[str, int]) -> None:
-    """Files of a folder that cannot be read as photos, by the end of their name."""
-    place = os.fsencode(folder)
-    db.execute("DELETE FROM unsupported WHERE root_id = ? AND folder = ?", [root_id, place])
-    for suffix, count in by_suffix.items():
-        db.execute("INSERT INTO unsupported VALUES (?, ?, ?, ?)", [root_id, place, suffix, count])
-
-
-def unsupported(db: Database) -> dict[str, int]:
-    """How many files of each suffix cannot be read as photos, the most first."""
-    found = tallies.of(db, "unsupported")
-    return {suffix: found[suffix] for suffix in sorted(found, key=lambda suffix: -found[suffix]) if found[suffix]}
 
 
 def _signed(number: int) -> int:
