@@ -32,6 +32,9 @@ class WatchSettings:
         ("@eaDir", ".stfolder", ".stversions", ".thumbnails", "lost+found", "$RECYCLE.BIN", ".Trash*", "#recycle"),
         "folder and file names that are passed over (shell patterns)",
     )
+    ignore_marked: tuple[str, ...] = _setting(
+        (".nomedia",), "a folder that holds a file of one of these names is passed over, with all below it"
+    )
     freeze_count: int = _setting(20, "more photos than this gone in one scan freeze the folder", 1)
     freeze_percent: float = _setting(0.5, "or more than this share of it, whichever is larger", 0, 100)
 

@@ -11,7 +11,7 @@ from sqlite_utils import Migrations
 
 from precious_daemon.config import Places
 from precious_daemon.errors import DatabaseError
-from precious_daemon.store import Database
+from precious_daemon.store import Database, tallies
 
 library = Migrations("precious-daemon library")
 cache = Migrations("precious-daemon cache")
@@ -55,7 +55,6 @@ def m001_folders_and_photos(db: Database) -> None:
         CREATE INDEX photos_by_hash ON photos(content_hash);
         CREATE INDEX photos_newest ON photos(state, coalesce(taken_at, 0), id);
         CREATE INDEX photos_by_draw ON photos(draw) WHERE state = 'present';
-        CREATE INDEX photos_by_root ON photos(root_id, draw) WHERE state = 'present';
         CREATE TABLE files (
             id INTEGER PRIMARY KEY,
             photo_id INTEGER NOT NULL REFERENCES photos(id) ON DELETE CASCADE,
@@ -248,6 +247,13 @@ def m004_jobs_and_sessions(db: Database) -> None:
     """)
 
 
+@library()
+def m006_tallies(db: Database) -> None:
+    """Numbers kept by triggers, and indexes by which every page of a million photos is one look-up."""
+    db.executescript(tallies.M006)
+    tallies.recount(db)
+
+
 @cache()
 def c001_derived(db: Database) -> None:
     db.executescript("""
@@ -311,6 +317,11 @@ def c001_derived(db: Database) -> None:
         CREATE TRIGGER preview_gone AFTER DELETE ON previews
             BEGIN UPDATE notes SET value = value - old.size WHERE key = 'preview bytes'; END;
     """)
+
+
+@cache()
+def c002_sizes(db: Database) -> None:
+    db.executescript(tallies.C002)
 
 
 def migrate(places: Places) -> None:

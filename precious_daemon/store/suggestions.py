@@ -10,7 +10,7 @@ from typing import Any
 
 from precious_daemon.errors import NotFound
 from precious_daemon.models import Photo, Suggestion, SuggestionState
-from precious_daemon.store import Database, answers, insert
+from precious_daemon.store import Database, answers, insert, tallies
 from precious_daemon.store.photos import photo_from
 
 
@@ -135,17 +135,13 @@ def reopen(db: Database, voter_id: int, uids: Sequence[str], now: float) -> int:
 
 
 def counts(db: Database, voter_id: int) -> dict[SuggestionState, int]:
-    found = dict(db.execute("SELECT state, count(*) FROM suggestions WHERE voter_id = ? GROUP BY state", [voter_id]).fetchall())
+    found = tallies.of(db, "suggestions", voter_id)
     return {state: found.get(state, 0) for state in SuggestionState}
 
 
 def open_bytes(db: Database, voter_id: int) -> int:
     """Bytes that approving everything open would free after a purge."""
-    sql = """
-        SELECT coalesce(sum(files.size), 0) FROM suggestions AS s JOIN files ON files.photo_id = s.photo_id
-        WHERE s.voter_id = ? AND s.state = 'open'
-    """
-    return int(db.execute(sql, [voter_id]).fetchone()[0])
+    return tallies.of(db, "suggested bytes", voter_id).get("open", 0)
 
 
 def record_delivery(db: Database, run: str, plugin: str, error: str | None, now: float) -> None:
