@@ -112,13 +112,18 @@ class PhotoFacts:
     height: int
     format: str
     taken_at: float | None
-    taken_from: str | None  # exif, name or file
+    taken_from: str | None  # exif, gps, sidecar, name or file
     camera: str | None
     quality: Quality
     hog: bytes  # float16
     preview: bytes  # JPEG, longest side about 1024 px
     thumbnail: bytes  # JPEG, longest side 256 px
     proxy: bytes  # JPEG, at most 3072 bytes
+    taken_offset: int | None = None  # minutes east of UTC, where the camera says so
+    lens: str | None = None
+    exposure: str | None = None  # "1/250 s, f/2.8, ISO 400, 50 mm"
+    latitude: float | None = None  # degrees; never leaves this machine
+    longitude: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

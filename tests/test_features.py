@@ -6,7 +6,10 @@ from dataclasses import astuple
 
 import imagehash
 import numpy as np
+import numpy.typing as npt
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image, ImageEnhance
 from skimage.feature import hog as reference_hog
 
@@ -15,9 +18,12 @@ from precious_daemon.models import Quality
 from tests.pictures import picture
 
 
+def tiles(image: Image.Image) -> npt.NDArray[np.uint8]:
+    return np.stack([np.asarray(image.crop(box).convert("L")) for box in features.tile_boxes(*image.size)])
+
+
 def measured(image: Image.Image) -> Quality:
-    small = image.resize((128, 96))
-    return features.quality(np.asarray(image.convert("L")), np.asarray(small), *image.size)
+    return features.quality(tiles(image), np.asarray(image.resize((128, 96))), *image.size)
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -46,6 +52,22 @@ def test_blurred_picture_measures_less_sharp(seed: int) -> None:
     assert soft.high_frequency < sharp.high_frequency
 
 
+def test_laplacian_is_the_textbook_one() -> None:
+    picked = tiles(picture(4, (100, 100)))
+    grey = picked[0].astype(float)
+    reference = (grey[1:-1, :-2] + grey[1:-1, 2:] + grey[:-2, 1:-1] + grey[2:, 1:-1] - 4 * grey[1:-1, 1:-1]).var()
+    found = features.quality(picked[:1], np.asarray(picture(4, (100, 100))), 100, 100)
+    assert found.sharpness == pytest.approx(np.log1p(reference) / 10, abs=1e-5)
+
+
+@given(st.integers(1, 5000), st.integers(1, 5000))
+def test_tiles_lie_within_the_picture_and_are_of_one_size(width: int, height: int) -> None:
+    boxes = features.tile_boxes(width, height)
+    assert 1 <= len(boxes) <= 36
+    assert len({(right - left, bottom - top) for left, top, right, bottom in boxes}) == 1
+    assert all(0 <= left < right <= width and 0 <= top < bottom <= height for left, top, right, bottom in boxes)
+
+
 def test_dark_picture_measures_dark() -> None:
     dark = measured(ImageEnhance.Brightness(picture(1)).enhance(0.05))
     assert dark.brightness < 0.1
@@ -60,5 +82,5 @@ def test_white_paper_is_told_from_colour() -> None:
 @pytest.mark.parametrize("size", [(1, 1), (2, 5), (3, 3), (1000, 1), (97, 97)])
 def test_smallest_pictures_have_finite_measures(size: tuple[int, int]) -> None:
     image = picture(1, size)
-    quality = features.quality(np.asarray(image.convert("L")), np.asarray(image), *size)
+    quality = features.quality(tiles(image), np.asarray(image), *size)
     assert np.isfinite(astuple(Quality.unpack(quality.pack()))).all()

@@ -91,7 +91,7 @@ def test_time_and_camera_come_from_exif(tmp_path: Path) -> None:
     ("name", "taken"),
     [
         ("IMG_20240131_123005.jpg", 1706704205),
-        ("PXL_20240131_123005123.jpg", 1706704205),
+        ("PXL_20240131_123005123.jpg", 1706704205.123),
         ("Screenshot 2024-01-31 at 12.30.05.png", 1706704205),
         ("Screenshot_20240131-123005.png", 1706704205),
         ("IMG-20240131-WA0007.jpg", 1706659200),
