@@ -31,7 +31,7 @@ def main() -> None:
         service = ServiceProcess(str(library))
         try:
             owner = service.start()
-            owner.settled()
+            owner.settled(len(truth))
             owner.vote(60, lambda a, b: (truth[a].junk, a) < (truth[b].junk, b))
             owner.label(150, lambda path: truth[path].junk)
             owner.run("night")
