@@ -20,7 +20,7 @@ from precious_daemon.trash.moves import Disk
 from precious_daemon.trash.records import TRASH
 from tests.trash.library import Library, contents
 
-TRIES = 32
+TRIES = 100
 PROCESSES = 8
 
 
