@@ -89,8 +89,10 @@ def page(db: Database, state: PhotoState, after: tuple[float, int] | None = None
     where = "state = ?"
     values: list[Any] = [state]
     if after:
-        where += " AND (coalesce(taken_at, 0), id) < (?, ?)"
-        values += after
+        where += (
+            " AND coalesce(taken_at, 0) <= ? AND (coalesce(taken_at, 0) < ? OR id < ?)"  # an index has no row values of these
+        )
+        values += [after[0], after[0], after[1]]
     sql = f"SELECT {_COLUMNS} FROM photos WHERE {where} ORDER BY coalesce(taken_at, 0) DESC, id DESC LIMIT ?"
     return [photo_from(row) for row in db.query(sql, [*values, limit])]
 
@@ -101,7 +103,10 @@ def random_present(db: Database, point: int, count: int, exclude_labelled_by: in
     if exclude_labelled_by is not None:
         labelled = "SELECT 1 FROM labels WHERE labels.photo_id = photos.id"
         clause = f"AND NOT EXISTS ({labelled} AND voter_id = {int(exclude_labelled_by)})"
-    sql = f"SELECT {_COLUMNS} FROM photos WHERE state = 'present' AND draw {{}} ? {clause} ORDER BY draw LIMIT ?"
+    sql = f"""
+        SELECT {_COLUMNS} FROM photos INDEXED BY photos_by_draw
+        WHERE state = 'present' AND draw {{}} ? {clause} ORDER BY draw LIMIT ?
+    """
     rows = list(db.query(sql.format(">="), [point, count]))
     if len(rows) < count:
         rows += db.query(sql.format("<"), [point, count - len(rows)])
