@@ -125,6 +125,11 @@ class Places:
         return self.cache / "jobs"
 
     @property
+    def backups(self) -> Path:
+        """Copies of library.db."""
+        return self.data / "backups"
+
+    @property
     def reports(self) -> Path:
         return self.data / "reports"
 

@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 MARKER = ".precious-root"
 SAMPLE = 20  # known files looked for before anything of a root is believed gone
-NO_LONGER_WATCHED = "no longer watched"
+NO_LONGER_WATCHED = roots.NO_LONGER_WATCHED
 AWAY = (PhotoState.MISSING, PhotoState.TRASHED)
 
 

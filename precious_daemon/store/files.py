@@ -79,6 +79,15 @@ def ids(db: Database, root_id: int, folder: str) -> list[int]:
     return [row[0] for row in rows]
 
 
+def of_root(db: Database, root_id: int, after: int, limit: int) -> list[FileEntry]:
+    """Files of photos that should be there, in the order of their ids; `after` is the id of the last one seen."""
+    sql = """
+        SELECT files.* FROM files CROSS JOIN photos ON photos.id = photo_id
+        WHERE files.id > ? AND files.root_id = ? AND state NOT IN ('missing', 'trashed') ORDER BY files.id LIMIT ?
+    """
+    return [file_from(row) for row in db.query(sql, [after, root_id, limit])]
+
+
 def should_be_there(db: Database, file_ids: Iterable[int]) -> list[FileEntry]:
     """Those of these files that belong to photos that are neither missing nor in the trash."""
     marks = ",".join(str(int(i)) for i in file_ids)
