@@ -19,6 +19,7 @@ from precious_daemon.errors import PreciousError
 if TYPE_CHECKING:
     from precious_daemon.daemon import Running
     from precious_daemon.remote import Remote
+    from precious_daemon.upkeep import Verdict
 
 INTERRUPTED = 130
 BYTES = ("B", "KB", "MB", "GB", "TB")
@@ -539,6 +540,71 @@ def trash_recover(folder: str) -> None:
     for line in done:
         click.echo(line)
     click.echo(f"{len(done):,} files.")
+
+
+# --- upkeep ------------------------------------------------------------------------------------------------------------
+
+
+@cli.command()
+@click.argument("file", type=click.Path(path_type=Path), required=False)
+def backup(file: Path | None) -> None:
+    """Copy the library to FILE, or beside it: all that you said and that cannot be made again. The service may run."""
+    places, _ = _open()
+    from precious_daemon.store.backup import back_up
+
+    copy = back_up(places, file, time.time())
+    click.echo(
+        f"{copy} holds a copy, {size(copy.stat().st_size)}. To go back to it: stop the service, and put it in the place of"
+    )
+    click.echo(f"{places.library_db}; what is in the cache is made anew.")
+
+
+@cli.command()
+@click.option("--full", is_flag=True, help="Read every photo, not a sample of each folder.")
+@click.option("--json", "as_json", is_flag=True)
+def verify(full: bool, as_json: bool) -> None:
+    """Check the databases, and whether photos are byte for byte what they were. Changes nothing; the service may run.
+
+    Exit code: 0 all is well, 1 photos are damaged or cannot be read, 5 a database is damaged.
+    """
+    from dataclasses import asdict
+
+    from precious_daemon import upkeep
+
+    places, _ = _open()
+    with _progress() as show:
+        found = upkeep.verify(
+            places, full, lambda done, total: show({"what": "reading photos", "done": done, "total": total * full})
+        )
+    if as_json:
+        click.echo(json.dumps(asdict(found) | {"ok": found.ok}, indent=2))
+    else:
+        for line in _verdict_lines(found):
+            click.echo(line)
+    click.get_current_context().exit(5 if found.databases else 0 if found.ok else 1)
+
+
+def _verdict_lines(found: Verdict) -> Iterator[str]:
+    yield from found.databases
+    yield from (f"{path} is damaged: its date and size are as before, its bytes are not. Restore it." for path in found.damaged)
+    yield from (f"{line}: it cannot be read" for line in found.unreadable)
+    yield from (f"{path} is not there now, and was not looked at." for path in found.away)
+    if not found.databases:
+        well = "Both databases are sound. " if found.ok else ""
+        later = found.changed + found.absent
+        yield f"{well}{found.read:,} photos were read; {len(found.damaged):,} are damaged." + (
+            f" {later:,} have changed since the last scan; the next one sees to them." if later else ""
+        )
+
+
+@cli.command()
+def repair() -> None:
+    """Make the cache anew: previews, features, groups. Nothing that you said is touched. The service has to be stopped."""
+    from precious_daemon.upkeep import repair as make_anew
+
+    places, _ = _open()
+    count = make_anew(places, time.time())
+    click.echo(f"The cache is made anew. {count:,} photos are read again when the service runs; the night's work does the rest.")
 
 
 # --- settings, plugins, service ----------------------------------------------------------------------------------------

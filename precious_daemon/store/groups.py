@@ -43,14 +43,14 @@ def counts(db: Database) -> dict[str, int]:
 
 def clustered_count(db: Database) -> int:
     """How many present photos are in a cluster."""
-    sql = "SELECT count(*) FROM cache.clusters AS c JOIN photos ON photos.id = c.photo_id WHERE state = 'present'"
+    sql = "SELECT count(*) FROM cache.clusters AS c CROSS JOIN photos ON photos.id = c.photo_id WHERE state = 'present'"
     return int(db.execute(sql).fetchone()[0])
 
 
 def all_groups(db: Database) -> list[Group]:
     """Groups of present photos; what is left of a group with one member is none."""
     sql = """
-        SELECT kind, group_id, photo_id, best, reason FROM cache.group_members JOIN photos ON photos.id = photo_id
+        SELECT kind, group_id, photo_id, best, reason FROM cache.group_members CROSS JOIN photos ON photos.id = photo_id
         WHERE photos.state = 'present' ORDER BY kind, group_id, best DESC, photo_id
     """
     found: dict[tuple[str, int], list[GroupMember]] = {}
@@ -81,9 +81,10 @@ def group_numbers(db: Database, photo_ids: Iterable[int]) -> dict[int, int]:
 def next_representative(db: Database, voter_id: int) -> Photo | None:
     """A representative that this voter has not labelled: the largest cluster first."""
     sql = """
-        SELECT photos.* FROM cache.clusters AS c JOIN photos ON photos.id = c.photo_id JOIN cache.cluster_sizes USING (cluster)
+        SELECT photos.* FROM cache.clusters AS c CROSS JOIN photos ON photos.id = c.photo_id
+            CROSS JOIN cache.cluster_sizes USING (cluster)
         WHERE c.representative = 1 AND photos.state = 'present'
-        AND NOT EXISTS (SELECT 1 FROM live_answers a WHERE a.photo_id = c.photo_id AND a.voter_id = ? AND a.question != 'pair')
+        AND NOT EXISTS (SELECT 1 FROM live_answers a WHERE a.photo_id = c.photo_id AND +a.voter_id = ? AND a.question != 'pair')
         AND NOT EXISTS (SELECT 1 FROM labels WHERE labels.photo_id = c.photo_id AND labels.voter_id = ?)
         ORDER BY cluster_sizes.size DESC, c.photo_id LIMIT 1
     """

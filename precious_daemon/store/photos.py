@@ -13,6 +13,7 @@ from precious_daemon.models import FileEntry, Photo, PhotoFacts, PhotoState, Rol
 from precious_daemon.store import Database, insert, tallies
 
 NOWHERE = b"//nowhere"  # where a file is that another has taken the place of: never a path in a root
+READ_OR_NOT = "iif(perceptual_hash IS NULL, 'new', 'present')"  # of a photo that is back: `repair` may have forgotten its look
 _COLUMNS = (
     "photos.id, photos.uid, photos.root_id, photos.path, photos.state, photos.error, photos.content_hash, photos.width, "
     "photos.height, photos.size, photos.taken_at, photos.camera, photos.added_at"
@@ -102,7 +103,10 @@ def random_present(db: Database, point: int, count: int, exclude_labelled_by: in
     if exclude_labelled_by is not None:
         labelled = "SELECT 1 FROM labels WHERE labels.photo_id = photos.id"
         clause = f"AND NOT EXISTS ({labelled} AND voter_id = {int(exclude_labelled_by)})"
-    sql = f"SELECT {_COLUMNS} FROM photos WHERE state = 'present' AND draw {{}} ? {clause} ORDER BY draw LIMIT ?"
+    sql = f"""
+        SELECT {_COLUMNS} FROM photos INDEXED BY photos_by_draw
+        WHERE state = 'present' AND draw {{}} ? {clause} ORDER BY draw LIMIT ?
+    """
     rows = list(db.query(sql.format(">="), [point, count]))
     if len(rows) < count:
         rows += db.query(sql.format("<"), [point, count - len(rows)])
@@ -208,9 +212,9 @@ def file_moved(db: Database, entry: FileEntry, root_id: int, path: str, now: flo
     )
     if entry.role is Role.STILL:
         db.execute(
-            """
+            f"""
             UPDATE photos SET root_id = ?, path = ?, changed_at = ?,
-                state = CASE WHEN state != 'missing' THEN state WHEN content_hash IS NULL THEN 'new' ELSE 'present' END
+                state = CASE WHEN state != 'missing' THEN state ELSE {READ_OR_NOT} END
             WHERE id = ?
             """,
             [root_id, os.fsencode(path), now, entry.photo_id],
@@ -238,7 +242,7 @@ def file_gone(db: Database, entry: FileEntry, now: float) -> None:
 def file_back(db: Database, photo_id: int, now: float) -> None:
     """A photo thought missing, or in the trash, is there again with its old stamp."""
     db.execute(
-        "UPDATE photos SET state = CASE WHEN content_hash IS NULL THEN 'new' ELSE 'present' END, changed_at = ? "
+        f"UPDATE photos SET state = {READ_OR_NOT}, changed_at = ? "
         "WHERE id = ? AND state IN ('missing', 'trashed') "
         "AND NOT EXISTS (SELECT 1 FROM units WHERE photo_id = photos.id AND units.state = 'planned')",  # just before its move
         [now, photo_id],

@@ -19,7 +19,7 @@ def replace_scores(db: Database, voter_id: int, scores: Iterable[Score]) -> None
 def below(db: Database, voter_id: int, keep: float) -> list[Score]:
     """Scores of present photos with keep probability at most `keep`, surest deletion first."""
     sql = """
-        SELECT s.photo_id, s.keep, s.taste FROM cache.scores AS s JOIN photos ON photos.id = s.photo_id
+        SELECT s.photo_id, s.keep, s.taste FROM cache.scores AS s CROSS JOIN photos ON photos.id = s.photo_id
         WHERE s.voter_id = ? AND s.keep <= ? AND photos.state = 'present' ORDER BY s.keep, s.photo_id
     """
     return [Score(*row) for row in db.execute(sql, [voter_id, keep])]
@@ -93,9 +93,10 @@ def next_audit(db: Database, voter_id: int) -> Photo | None:
     if pool is None:
         return None
     sql = """
-        SELECT photos.* FROM pool_members AS m JOIN photos ON photos.id = m.photo_id
+        SELECT photos.* FROM pool_members AS m CROSS JOIN photos ON photos.id = m.photo_id
         WHERE m.pool_id = ? AND m.asked AND photos.state = 'present' AND NOT EXISTS (
-            SELECT 1 FROM live_labels l WHERE l.photo_id = m.photo_id AND l.voter_id = ? AND (l.purpose != 'audit' OR l.at >= ?))
+            SELECT 1 FROM live_labels l
+            WHERE l.photo_id = m.photo_id AND +l.voter_id = ? AND (+l.purpose != 'audit' OR l.at >= ?))
         ORDER BY m.position LIMIT 1
     """
     for row in db.query(sql, [pool[0], voter_id, pool[1]]):

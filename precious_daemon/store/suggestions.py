@@ -49,7 +49,7 @@ def _row(row: dict[str, Any]) -> SuggestionRow:
 _SELECT = """
     SELECT photos.*, s.id AS suggestion_id, s.uid AS suggestion_uid, s.run, s.state AS suggestion_state, s.created_at,
         s.place, s.photo_id, s.kind, s.keep, s.certified, s.reasons, s.keeper_id, s.evidence
-    FROM suggestions AS s JOIN photos ON photos.id = s.photo_id
+    FROM suggestions AS s CROSS JOIN photos ON photos.id = s.photo_id
 """
 
 
@@ -125,7 +125,7 @@ def reopen(db: Database, voter_id: int, uids: Sequence[str], now: float) -> int:
             continue
         set_state(db, [row.id], SuggestionState.OPEN, now)
         sql = """
-            SELECT id FROM live_answers WHERE voter_id = ? AND photo_id = ? AND question = 'suggestion' AND choice = 'keep'
+            SELECT id FROM live_answers WHERE +voter_id = ? AND photo_id = ? AND question = 'suggestion' AND choice = 'keep'
             ORDER BY id DESC LIMIT 1
         """
         for (answer_id,) in db.execute(sql, [voter_id, row.photo.id]).fetchall():
