@@ -73,6 +73,7 @@ class Readers:
     def _start(self, workers: int) -> Executor:
         # one thread each: the pool itself uses the cores, and every thread of a worker takes address space
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+        os.environ.setdefault("PILLOW_BLOCKS_MAX", "16")  # memory of one picture is used for the next: 2 ms each
         return ProcessPoolExecutor(
             workers,
             mp_context=multiprocessing.get_context("spawn"),
