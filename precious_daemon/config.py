@@ -32,6 +32,9 @@ class WatchSettings:
         ("@eaDir", ".stfolder", ".stversions", ".thumbnails", "lost+found", "$RECYCLE.BIN", ".Trash*", "#recycle"),
         "folder and file names that are passed over (shell patterns)",
     )
+    ignore_marked: tuple[str, ...] = _setting(
+        (".nomedia",), "a folder that holds a file of one of these names is passed over, with all below it"
+    )
     freeze_count: int = _setting(20, "more photos than this gone in one scan freeze the folder", 1)
     freeze_percent: float = _setting(0.5, "or more than this share of it, whichever is larger", 0, 100)
 
@@ -71,7 +74,9 @@ class LearnSettings:
 @dataclass(frozen=True, slots=True)
 class TrashSettings:
     batch: int = _setting(50, "photos moved in one go unless you type the number", 1, 100000)
-    daily_percent: float = _setting(1.0, "share of the library moved in a day unless you type the number", 0.01, 100)
+    daily_percent: float = _setting(
+        1.0, "share of the library moved in a day (at least 20 photos) before you type the number", 0.01, 100
+    )
     approval_hours: float = _setting(24.0, "an approval lapses after this long", 0.1, 720)
 
 

@@ -10,14 +10,14 @@ from functools import lru_cache
 import numpy as np
 import pillow_heif
 import simplejpeg
-from PIL import Image, ImageCms, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
 
 from precious_daemon.errors import UnreadablePhoto
 from precious_daemon.exif import orientation
 
 FORMATS = ["JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP", "HEIF", "AVIF"]
 MAX_PIXELS = 250_000_000
-_TURNED = (5, 6, 7, 8)  # orientations that swap width and height
+TURNED = (5, 6, 7, 8)  # orientations that swap width and height
 
 pillow_heif.register_heif_opener()
 with suppress(ImportError):  # the extra "jxl"
@@ -65,7 +65,7 @@ def decode(data: bytes, side: int) -> Picture:
     if pixels is None:
         image.draft(image.mode, (width // scale, height // scale))  # JPEG only
         pixels = _plain(image)
-    if turn in _TURNED:
+    if turn in TURNED:
         width, height = height, width
     return Picture(
         pixels, width, height, "JPEG" if kind == "MPO" else kind, turn,
@@ -83,6 +83,22 @@ def _jpeg(data: bytes, image: Image.Image, scale: int) -> Image.Image | None:
     except ValueError:
         return None  # damaged: Pillow knows what can be forgiven
     return Image.fromarray(pixels)
+
+
+def embedded_thumbnail(image: Image.Image) -> Image.Image | None:
+    """The small picture that the camera put among the EXIF, in the shape of the photo and not yet turned upright, or None."""
+    where = image.getexif().get_ifd(ExifTags.IFD.IFD1)
+    start, length = where.get(ExifTags.Base.JpegIFOffset), where.get(ExifTags.Base.JpegIFByteCount)
+    if not isinstance(start, int) or not isinstance(length, int) or not 0 < length < 65536:
+        return None
+    data = image.info["exif"].removeprefix(b"Exif\0\0")[start : start + length]
+    small = Image.open(io.BytesIO(data), formats=["JPEG"]).convert("RGB")
+    (width, height), aspect = small.size, image.width / image.height
+    if width / height < aspect:  # bars above and below
+        border = round((height - width / aspect) / 2)
+        return small.crop((0, border, width, height - border))
+    border = round((width - height * aspect) / 2)
+    return small.crop((border, 0, width - border, height))
 
 
 def _plain(image: Image.Image) -> Image.Image:

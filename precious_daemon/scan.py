@@ -7,12 +7,14 @@ gone is decided last, when everything that moved has been found: never on a disk
 from __future__ import annotations
 
 import errno
-import fnmatch
 import logging
 import os
 import posixpath
 import secrets
-from collections.abc import Callable, Iterable, Iterator
+import stat
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,7 +22,9 @@ from precious_daemon.captures import Pairing, pair, role_of
 from precious_daemon.config import WatchSettings
 from precious_daemon.errors import RootError
 from precious_daemon.models import FileEntry, PhotoState, Role, Root, RootState, Stamp
-from precious_daemon.store import Database, Store, photos, roots
+from precious_daemon.store import Database, Store, files, photos, roots
+from precious_daemon.store.files import Known
+from precious_daemon.tree import there, walk
 
 log = logging.getLogger(__name__)
 
@@ -187,159 +191,197 @@ def scan(
     if root.state is not RootState.WATCHED:
         report.problems.append(root.reason or f"{root.path} is {root.state}")
         return report
-    gone: list[FileEntry] = []
+    one = _Scan(store, root, settings, clock, report)
     for start, deep in sorted(set(hints)):
-        visited: set[str] = set()
         unreadable: list[str] = []
-        for folder, names in _walk(root.path, start, deep, settings, unreadable):
+        for folder, names in walk(root.path, start, deep, settings, unreadable):
             if stopped():
                 return report
-            visited.add(folder)
-            gone += _reconcile(store, root, folder, names, settings, clock(), report)
+            one.compare(folder, names)
         report.problems += [f"{os.path.join(root.path, place)} cannot be read" for place in unreadable]
-        for folder in store.read(photos.folders, root.id, start) if deep else [start]:
-            if folder not in visited and not any(folder == u or _inside(folder, u) for u in unreadable):
-                gone += store.read(photos.in_folder, root.id, folder)
-    _settle_gone(store, root, gone, settings, clock(), report, confirmed)
+        one.look_for_lost_folders(start, deep, unreadable)
+    for folder in one.changed:  # only now is it known that what was there before has not moved elsewhere
+        for _, names in walk(root.path, folder, False, settings, []):
+            one.compare(folder, names, last=True)
+    _settle_gone(store, root, one.gone, settings, clock(), report, confirmed)
     return report
 
 
-def _walk(
-    top: str, start: str, deep: bool, settings: WatchSettings, unreadable: list[str]
-) -> Iterator[tuple[str, dict[str, os.stat_result]]]:
-    """(folder, regular files by name) of `start` and, if `deep`, of all folders below it. Links are not followed."""
-    waiting = [start]
-    while waiting:
-        folder = waiting.pop()
-        if any(_ignored(part, settings) for part in folder.split("/") if part):
-            continue
-        files: dict[str, os.stat_result] = {}
-        inner: list[str] = []
-        try:
-            with os.scandir(os.path.join(top, folder)) as entries:
-                for entry in entries:
-                    if _ignored(entry.name, settings):
+@dataclass(slots=True)
+class _Scan:
+    """One pass over one root. `gone` are ids of files that were not where they are known to be."""
+
+    store: Store
+    root: Root
+    settings: WatchSettings
+    clock: Callable[[], float]
+    report: ScanReport
+    gone: array[int] = field(default_factory=lambda: array("q"))
+    changed: list[str] = field(default_factory=list)
+
+    def compare(self, folder: str, names: dict[str, os.stat_result], last: bool = False) -> None:
+        """One folder. Where nothing has changed, it costs one read of the database."""
+        known, unsupported = self.store.read(files.in_folder, self.root.id, folder)
+        pairing = pair(names)
+        if not last:
+            self.gone.extend(row.id for name, row in known.items() if name not in names)
+        if unsupported == pairing.unsupported and _unchanged(known, names, pairing):
+            return
+        now = self.clock()
+        unsettled = {
+            name for name, status in names.items()
+            if 0 <= now - status.st_mtime < self.settings.settle_seconds and not _is_same(known.get(name), status)
+        }  # fmt: skip
+        if unsettled:
+            self.report.unsettled.add(folder)
+        new = {name: _stamp(names[name]) for name in pairing.companions if not _is_same(known.get(name), names[name])}
+        sources = self._moved_here(folder, {name: stamp for name, stamp in new.items() if name not in unsettled})
+        if not last and any(name in known and known[name].state not in AWAY for name in new.keys() - sources.keys() - unsettled):
+            self.changed.append(folder)
+        work = _Work(self.root, folder, names, pairing, known, unsettled, sources, now, last)
+        self.gone.extend(self.store.write(_apply, work, self.report))
+
+    def _moved_here(self, folder: str, stamps: dict[str, Stamp]) -> dict[str, FileEntry]:
+        """Known photos that have left their place and are here now, by the name that they have here."""
+        found: dict[str, FileEntry] = {}
+        for name, entries in (self.store.read(files.by_stamps, stamps) if stamps else {}).items():
+            for entry in entries:
+                home = self.root if entry.root_id == self.root.id else self.store.read(roots.get, entry.root_id)
+                if entry not in found.values() and _is_gone(home, entry, or_another=True):
+                    found[name] = entry
+                    break
+        return found
+
+    def look_for_lost_folders(self, start: str, deep: bool, unreadable: list[str]) -> None:
+        """Folders that hold known files, and are no folders any more."""
+        after: str | None = None
+        while found := self.store.read(files.folders, self.root.id, start, after):
+            for folder in found if deep else [start]:
+                if any(folder == place or _inside(folder, place) for place in unreadable):
+                    continue
+                with suppress(OSError):  # cannot be told
+                    status = there(self.root.path, folder)
+                    if status is not None and stat.S_ISDIR(status.st_mode):
                         continue
-                    if entry.is_dir(follow_symlinks=False):
-                        inner.append(posixpath.join(folder, entry.name))
-                    elif entry.is_file(follow_symlinks=False):
-                        files[entry.name] = entry.stat(follow_symlinks=False)
-        except (FileNotFoundError, NotADirectoryError):
-            continue  # gone since: what was in it is looked at as gone
-        except OSError as exc:
-            log.warning("%s cannot be read: %s", os.path.join(top, folder), exc.strerror)
-            unreadable.append(folder)
-            continue
-        if os.path.lexists(os.path.join(top, folder, ".nomedia")):
-            continue
-        yield folder, files
-        if deep:
-            waiting += sorted(inner)
-
-
-def _ignored(name: str, settings: WatchSettings) -> bool:
-    return name.startswith(".") or any(fnmatch.fnmatch(name, pattern) for pattern in settings.ignore)
+                    self.gone.extend(self.store.read(files.ids, self.root.id, folder))
+            if not deep:
+                return
+            after = found[-1]
 
 
 def _stamp(status: os.stat_result) -> Stamp:
     return Stamp(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
 
 
-def _reconcile(
-    store: Store,
-    root: Root,
-    folder: str,
-    names: dict[str, os.stat_result],
-    settings: WatchSettings,
-    now: float,
-    report: ScanReport,
-) -> list[FileEntry]:
-    """Store what is new and changed in one folder; return the entries of files that are not there any more."""
-    known = {posixpath.basename(entry.path): entry for entry in store.read(photos.in_folder, root.id, folder)}
-    settled = {}
-    for name, status in names.items():
-        if 0 <= now - status.st_mtime < settings.settle_seconds and not _same(known.get(name), status):
-            report.unsettled.add(folder)
-        else:
-            settled[name] = _stamp(status)
-    pairing = pair(settled)
-    if any(not _same(known.get(name), names[name]) for name in settled) or pairing.ambiguous or _needs_look(store, known, names):
-        moved_from = {
-            name: _moved_from(store, root, stamp) for name, stamp in settled.items() if not _same(known.get(name), names[name])
-        }
-        store.write(_apply, root, folder, settled, pairing, known, moved_from, now, report)
-    store.write(photos.count_unsupported, root.id, folder, dict(pairing.unsupported))
-    return [entry for name, entry in known.items() if name not in names]
+def _is_same(row: Known | None, status: os.stat_result) -> bool:
+    return row is not None and row.is_still_at(status)
 
 
-def _same(entry: FileEntry | None, status: os.stat_result) -> bool:
-    return entry is not None and entry.stamp == _stamp(status)
-
-
-def _needs_look(store: Store, known: dict[str, FileEntry], names: dict[str, os.stat_result]) -> bool:
-    """Whether a photo thought missing or in the trash is there again."""
-    ids = {entry.photo_id for name, entry in known.items() if name in names and entry.role is Role.STILL}
-    return any(photo.state in AWAY for photo in store.read(photos.many, ids).values())
-
-
-def _moved_from(store: Store, root: Root, stamp: Stamp) -> FileEntry | None:
-    """A known file with this very stamp that is not at its old place any more."""
-    for entry in store.read(photos.by_inode, stamp):
-        home = root if entry.root_id == root.id else store.read(roots.get, entry.root_id)
-        if not os.path.lexists(os.path.join(home.path, entry.path)):
-            return entry
-    return None
-
-
-def _apply(
-    db: Database,
-    root: Root,
-    folder: str,
-    settled: dict[str, Stamp],
-    pairing: Pairing,
-    known: dict[str, FileEntry],
-    moved_from: dict[str, FileEntry | None],
-    now: float,
-    report: ScanReport,
-) -> None:
+def _unchanged(known: dict[str, Known], names: dict[str, os.stat_result], pairing: Pairing) -> bool:
+    """Whether the library says of a folder just what the disk does, but for files that are gone."""
+    owned = 0
     for still, companions in pairing.companions.items():
-        path = posixpath.join(folder, still)
-        entry, stamp, source = known.get(still), settled[still], moved_from.get(still)
-        if entry is not None and entry.role is Role.STILL and entry.stamp == stamp:
-            photo_id = entry.photo_id
-            if photos.get(db, photo_id).state in AWAY:
-                photos.file_back(db, entry, now)
-                report.back += 1
-        elif source is not None and source.role is Role.STILL:
-            photos.file_moved(db, source, root.id, path, now)
-            photo_id = source.photo_id
-            report.moved += 1
-        elif entry is not None and entry.role is Role.STILL and photos.get(db, entry.photo_id).state not in AWAY:
-            photos.still_changed(db, entry.photo_id, path, stamp, now)
-            photo_id = entry.photo_id
-            report.changed += 1
-        else:
-            photo_id = photos.add_still(db, root.id, path, stamp, now)
-            report.new += 1
-        photos.set_ambiguous(db, photo_id, pairing.ambiguous.get(still))
+        row, status = known.get(still), names[still]
+        if row is None or not row.is_still_at(status) or row.dev != status.st_dev or row.state in AWAY:
+            return False
+        if row.ambiguous != pairing.ambiguous.get(still):
+            return False
         for name, role in companions.items():
             other = known.get(name)
-            if other is None or other.stamp != settled[name] or other.photo_id != photo_id:
-                photos.put_file(db, photo_id, root.id, posixpath.join(folder, name), role, settled[name])
+            if other is None or (other.photo_id, other.role) != (row.photo_id, role) or not other.is_still_at(names[name]):
+                return False
+        owned += 1 + len(companions)
+    return owned == len(known) or owned == sum(name in names for name in known)
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What is to be written of one folder."""
+
+    root: Root
+    folder: str
+    names: dict[str, os.stat_result]
+    pairing: Pairing
+    known: dict[str, Known]
+    unsettled: set[str]
+    sources: dict[str, FileEntry]  # photos that have moved here
+    now: float
+    last: bool  # everything else has been looked at: what is changed here has not moved elsewhere
+
+
+def _apply(db: Database, work: _Work, report: ScanReport) -> list[int]:
+    """Write it; return the ids of files whose place another has taken."""
+    displaced: list[int] = []
+    for name, source in work.sources.items():  # first, so that nothing else is taken for what has moved
+        other = photos.file_moved(db, source, work.root.id, posixpath.join(work.folder, name), work.now)
+        displaced += [other] if other is not None else []
+        report.moved += 1
+    for still, companions in work.pairing.companions.items():
+        photo_id = None if still in work.unsettled else _still(db, work, still, report)
+        if photo_id is None:
+            continue
+        photos.set_ambiguous(db, photo_id, work.pairing.ambiguous.get(still))
+        for name, role in companions.items():
+            row, stamp = work.known.get(name), _stamp(work.names[name])
+            if name in work.unsettled or (row and (row.photo_id, row.role) == (photo_id, role) and _same_stamp(row, stamp)):
+                continue
+            photos.put_file(db, photo_id, work.root.id, posixpath.join(work.folder, name), role, stamp)
+    owned = {name for companions in work.pairing.companions.values() for name in companions}
+    for name, row in work.known.items():
+        if name in work.names and row.role != Role.STILL and name not in owned and row.state != PhotoState.TRASHED:
+            files.forget_companion(db, row.id)
+    files.count_unsupported(db, work.root.id, work.folder, dict(work.pairing.unsupported))
+    return displaced
+
+
+def _still(db: Database, work: _Work, name: str, report: ScanReport) -> int | None:
+    """What has become of one still; its photo's id, or None where that cannot be told before all has been looked at."""
+    source, status, path = work.sources.get(name), work.names[name], posixpath.join(work.folder, name)
+    if source is not None:
+        return source.photo_id
+    row = work.known.get(name)
+    if row is not None and not db.execute("SELECT 1 FROM files WHERE id = ? AND path = ?", [row.id, row.path]).fetchone():
+        row = None  # it has just moved within this folder
+    if row is None or (row.state in AWAY and not row.is_still_at(status)):
+        report.new += 1
+        return photos.add_still(db, work.root.id, path, _stamp(status), work.now)
+    if row.is_still_at(status):
+        if row.dev != status.st_dev:
+            files.on_disk(db, row.id, status.st_dev)
+        if row.state in AWAY:
+            photos.file_back(db, row.photo_id, work.now)
+            report.back += 1
+        return row.photo_id
+    if not work.last:
+        return None
+    photos.still_changed(db, row.photo_id, path, _stamp(status), work.now)
+    report.changed += 1
+    return row.photo_id
+
+
+def _same_stamp(row: Known, stamp: Stamp) -> bool:
+    return Stamp(row.dev, row.inode, row.size, row.mtime_ns) == stamp
+
+
+# --- what is gone ------------------------------------------------------------------------------------------------------
 
 
 def _settle_gone(
     store: Store,
     root: Root,
-    gone: list[FileEntry],
+    gone: Sequence[int],
     settings: WatchSettings,
     now: float,
     report: ScanReport,
     confirmed: bool,
 ) -> None:
     """Mark as missing what is really gone; freeze the root instead where that is suspiciously much."""
-    really = [entry for entry in store.read(_still_known, gone) if not os.path.lexists(os.path.join(root.path, entry.path))]
-    stills = [entry for entry in really if entry.role is Role.STILL]
+    really, stills = array("q"), 0
+    for part in _parts(gone):
+        for entry in store.read(files.should_be_there, part):
+            if entry.root_id == root.id and _is_gone(root, entry):
+                really.append(entry.id)
+                stills += entry.role is Role.STILL
     if not really:
         return
     if not confirmed:
@@ -348,32 +390,34 @@ def _settle_gone(
             report.problems.append(root.reason or f"{root.path} is {root.state}")
             return
         limit = max(settings.freeze_count, store.read(photos.present_count, root.id) * settings.freeze_percent / 100)
-        if len(stills) > limit:
+        if stills > limit:
             reason = (
-                f"{len(stills):,} photos of {root.path} are gone at once: nothing of it is changed or suggested until you "
+                f"{stills:,} photos of {root.path} are gone at once: nothing of it is changed or suggested until you "
                 "confirm that this was meant."
             )
             log.warning(reason)
             store.write(roots.set_state, root.id, RootState.FROZEN, reason)
             report.problems.append(reason)
             return
-    for start in range(0, len(really), 500):
-        store.write(_mark_gone, really[start : start + 500], now)
-    report.missing += len(stills)
+    for part in _parts(really):
+        store.write(_mark_gone, part, now)
+    report.missing += stills
 
 
-def _still_known(db: Database, entries: list[FileEntry]) -> list[FileEntry]:
-    """Those whose row still says the same place, of photos that are neither missing already nor in the trash."""
-    left = []
-    for entry in entries:
-        row = next(db.query("SELECT * FROM files WHERE id = ?", [entry.id]), None)
-        if row is None or os.fsdecode(row["path"]) != entry.path:
-            continue
-        if photos.get(db, entry.photo_id).state not in AWAY:
-            left.append(entry)
-    return left
+def _is_gone(root: Root, entry: FileEntry, or_another: bool = False) -> bool:
+    """Whether a file is not where it is known to be; with `or_another`, also where it is not that file any more."""
+    try:
+        status = there(root.path, entry.path)
+    except OSError:
+        return False  # cannot be told
+    return status is None or (or_another and _stamp(status) != entry.stamp)
 
 
-def _mark_gone(db: Database, entries: list[FileEntry], now: float) -> None:
-    for entry in entries:
+def _parts(ids: Sequence[int], size: int = 500) -> Iterator[Sequence[int]]:
+    for start in range(0, len(ids), size):
+        yield ids[start : start + size]
+
+
+def _mark_gone(db: Database, file_ids: Sequence[int], now: float) -> None:
+    for entry in files.should_be_there(db, file_ids):
         photos.file_gone(db, entry, now)

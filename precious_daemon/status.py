@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from precious_daemon import __version__
 from precious_daemon.config import Places, Settings
 from precious_daemon.models import PhotoState, RootState, SuggestionState
-from precious_daemon.store import Database, answers, groups, job_runs, photos, roots, scores, suggestions, units
+from precious_daemon.store import Database, answers, files, groups, job_runs, photos, roots, scores, suggestions, units
 
 if TYPE_CHECKING:
     from precious_daemon.service import Service
@@ -47,7 +47,7 @@ def collect(db: Database, places: Places, settings: Settings, voter_id: int = 1)
             for root in watched
         ],
         "photos": {state.value: count for state, count in photos.counts(db).items()},
-        "unsupported": photos.unsupported(db),
+        "unsupported": files.unsupported(db),
         "answers": {
             "votes": said["votes"],
             "train": said.get("train", 0),

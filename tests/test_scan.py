@@ -14,7 +14,7 @@ from precious_daemon.errors import RootError
 from precious_daemon.ingest import read_photo
 from precious_daemon.models import Choice, PhotoState, Question, Role, Root, RootState
 from precious_daemon.scan import MARKER, ScanReport, add_root, check_root, confirm_root, scan
-from precious_daemon.store import Store, answers, photos, roots
+from precious_daemon.store import Store, answers, files, photos, roots
 from tests.pictures import save, settle
 
 
@@ -54,7 +54,7 @@ def test_first_scan_knows_every_photo_and_its_companions(store: Store, root: Roo
     assert rescan(store, root).new == 1
     photo = store.read(photos.page, PhotoState.NEW)[0]
     assert {f.role for f in store.read(photos.files_of, photo.id)} == {Role.STILL, Role.VIDEO, Role.SIDECAR, Role.RAW}
-    assert store.read(photos.unsupported) == {".txt": 1}
+    assert store.read(files.unsupported) == {".txt": 1}
 
 
 def test_second_scan_of_an_unchanged_folder_finds_nothing(store: Store, root: Root, folder: Path) -> None:

@@ -155,6 +155,7 @@ def connect(places: Places, *, writer: bool) -> Database:
 
 def insert(db: Database, table: str, row: dict[str, Any]) -> int:
     """Add a row and return its id."""
-    cursor = db.table(table).insert(row)
-    assert isinstance(cursor.last_pk, int), table
-    return cursor.last_pk
+    sql = f"INSERT INTO {table} ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})"
+    row_id = db.execute(sql, list(row.values())).lastrowid
+    assert row_id is not None, table
+    return row_id

@@ -7,7 +7,7 @@ from typing import Any
 
 from precious_daemon.errors import NotFound
 from precious_daemon.models import Answer, Choice, Label, Question, Vote
-from precious_daemon.store import Database, insert
+from precious_daemon.store import Database, insert, tallies
 
 
 def _answer(row: dict[str, Any]) -> Answer:
@@ -73,19 +73,14 @@ def votes(db: Database, voter_id: int, after: int = 0) -> Iterator[tuple[int, Vo
 
 def labels(db: Database, voter_id: int) -> list[Label]:
     """The newest label of each photo that counts."""
-    sql = """
-        SELECT photo_id, keep, purpose, at, max(id) FROM live_labels WHERE voter_id = ? GROUP BY photo_id ORDER BY max(id)
-    """
+    sql = "SELECT photo_id, keep, purpose, at FROM labels WHERE voter_id = ? ORDER BY answer_id"
     return [Label(row[0], bool(row[1]), row[2], row[3]) for row in db.execute(sql, [voter_id])]
 
 
 def counts(db: Database, voter_id: int) -> dict[str, int]:
     """How many live labels there are by purpose (photos, not answers), and under `votes` the comparisons."""
-    found: dict[str, int] = {}
-    for label in labels(db, voter_id):
-        found[label.purpose] = found.get(label.purpose, 0) + 1
-    sql = "SELECT count(*) FROM live_answers WHERE voter_id = ? AND question = 'pair' AND choice IN ('first', 'second', 'draw')"
-    return found | {"votes": int(db.execute(sql, [voter_id]).fetchone()[0])}
+    found = db.execute("SELECT purpose, count(*) FROM labels WHERE voter_id = ? GROUP BY purpose", [voter_id]).fetchall()
+    return dict(found) | {"votes": tallies.of(db, "votes", voter_id).get("comparisons", 0)}
 
 
 def recent(db: Database, voter_id: int, limit: int) -> list[Answer]:

@@ -15,17 +15,19 @@ def replace_clusters(db: Database, rows: Iterable[tuple[int, int, float, bool]],
     """Rows of (photo id, cluster, distance to the centre, representative); `scores` says how the number was chosen."""
     db.execute("DELETE FROM cache.clusters")
     db.conn.executemany("INSERT INTO cache.clusters VALUES (?, ?, ?, ?)", rows)
+    db.execute("DELETE FROM cache.cluster_sizes")
+    db.execute("INSERT INTO cache.cluster_sizes SELECT cluster, count(*) FROM cache.clusters GROUP BY cluster")
     db.execute("INSERT OR REPLACE INTO cache.notes VALUES ('clusters', ?)", [json.dumps(scores)])
 
 
 def replace_groups(db: Database, groups: Iterable[Group]) -> None:
     db.execute("DELETE FROM cache.group_members")
-    for number, group in enumerate(groups, 1):
-        for member in group.members:
-            db.execute(
-                "INSERT INTO cache.group_members VALUES (?, ?, ?, ?, ?)",
-                [group.kind, member.photo_id, number, member.best, member.reason],
-            )
+    db.conn.executemany(
+        "INSERT INTO cache.group_members VALUES (?, ?, ?, ?, ?)",
+        ((g.kind, m.photo_id, number, m.best, m.reason) for number, g in enumerate(groups, 1) for m in g.members),
+    )
+    db.execute("DELETE FROM cache.group_counts")
+    db.execute("INSERT INTO cache.group_counts SELECT kind, count(DISTINCT group_id) FROM cache.group_members GROUP BY kind")
 
 
 def cluster_scores(db: Database) -> dict[str, Any] | None:
@@ -34,10 +36,9 @@ def cluster_scores(db: Database) -> dict[str, Any] | None:
 
 
 def counts(db: Database) -> dict[str, int]:
-    """Clusters, and groups of each kind."""
-    found = {"clusters": int(db.execute("SELECT count(DISTINCT cluster) FROM cache.clusters").fetchone()[0])}
-    sql = "SELECT kind, count(DISTINCT group_id) FROM cache.group_members GROUP BY kind"
-    return found | dict(db.execute(sql).fetchall())
+    """Clusters, and groups of each kind, as they were last made."""
+    found = {"clusters": int(db.execute("SELECT count(*) FROM cache.cluster_sizes").fetchone()[0])}
+    return found | dict(db.execute("SELECT kind, count FROM cache.group_counts").fetchall())
 
 
 def clustered_count(db: Database) -> int:
@@ -80,11 +81,11 @@ def group_numbers(db: Database, photo_ids: Iterable[int]) -> dict[int, int]:
 def next_representative(db: Database, voter_id: int) -> Photo | None:
     """A representative that this voter has not labelled: the largest cluster first."""
     sql = """
-        SELECT photos.* FROM cache.clusters AS c JOIN photos ON photos.id = c.photo_id
+        SELECT photos.* FROM cache.clusters AS c JOIN photos ON photos.id = c.photo_id JOIN cache.cluster_sizes USING (cluster)
         WHERE c.representative = 1 AND photos.state = 'present'
         AND NOT EXISTS (SELECT 1 FROM live_answers a WHERE a.photo_id = c.photo_id AND a.voter_id = ? AND a.question != 'pair')
-        AND NOT EXISTS (SELECT 1 FROM live_labels l WHERE l.photo_id = c.photo_id AND l.voter_id = ?)
-        ORDER BY (SELECT count(*) FROM cache.clusters AS size WHERE size.cluster = c.cluster) DESC, c.photo_id LIMIT 1
+        AND NOT EXISTS (SELECT 1 FROM labels WHERE labels.photo_id = c.photo_id AND labels.voter_id = ?)
+        ORDER BY cluster_sizes.size DESC, c.photo_id LIMIT 1
     """
     for row in db.query(sql, [voter_id, voter_id]):
         return photo_from(row)

@@ -10,8 +10,9 @@ from typing import Any
 
 from precious_daemon.errors import NotFound
 from precious_daemon.models import FileEntry, Glimpse, Photo, PhotoFacts, PhotoState, Role, Stamp
-from precious_daemon.store import Database, insert, pictures
+from precious_daemon.store import Database, insert, pictures, tallies
 
+NOWHERE = b"//nowhere"  # where a file is that another has taken the place of: never a path in a root
 _COLUMNS = (
     "photos.id, photos.uid, photos.root_id, photos.path, photos.state, photos.error, photos.content_hash, photos.width, "
     "photos.height, photos.size, photos.taken_at, photos.camera, photos.added_at"
@@ -82,7 +83,7 @@ def ambiguous(db: Database, photo_id: int) -> str | None:
 
 
 def counts(db: Database) -> dict[PhotoState, int]:
-    found = dict(db.execute("SELECT state, count(*) FROM photos GROUP BY state").fetchall())
+    found = tallies.total(db, "photos")
     return {state: found.get(state, 0) for state in PhotoState}
 
 
@@ -91,8 +92,9 @@ def page(db: Database, state: PhotoState, after: tuple[float, int] | None = None
     where = "state = ?"
     values: list[Any] = [state]
     if after:
-        where += " AND (coalesce(taken_at, 0), id) < (?, ?)"
-        values += after
+        # the first condition is what an index on an expression can seek by
+        where += " AND coalesce(taken_at, 0) <= ? AND (coalesce(taken_at, 0), id) < (?, ?)"
+        values += (after[0], *after)
     sql = f"SELECT {_COLUMNS} FROM photos WHERE {where} ORDER BY coalesce(taken_at, 0) DESC, id DESC LIMIT ?"
     return [photo_from(row) for row in db.query(sql, [*values, limit])]
 
@@ -101,8 +103,8 @@ def random_present(db: Database, point: int, count: int, exclude_labelled_by: in
     """Up to `count` present photos at a random `point` (a signed 64-bit number) of a fixed random order, at index speed."""
     clause = ""
     if exclude_labelled_by is not None:
-        labelled = "SELECT 1 FROM live_labels l WHERE l.photo_id = photos.id"
-        clause = f"AND NOT EXISTS ({labelled} AND l.voter_id = {int(exclude_labelled_by)})"
+        labelled = "SELECT 1 FROM labels WHERE labels.photo_id = photos.id"
+        clause = f"AND NOT EXISTS ({labelled} AND voter_id = {int(exclude_labelled_by)})"
     sql = f"SELECT {_COLUMNS} FROM photos WHERE state = 'present' AND draw {{}} ? {clause} ORDER BY draw LIMIT ?"
     rows = list(db.query(sql.format(">="), [point, count]))
     if len(rows) < count:
@@ -120,65 +122,57 @@ def to_ingest(db: Database, limit: int, roots: Iterable[int]) -> list[FileEntry]
     return [file_from(row) for row in db.query(sql, [limit])]
 
 
-def unread_count(db: Database, roots: Iterable[int]) -> int:
+def waiting_count(db: Database, roots: Iterable[int]) -> int:
     """Photos of these roots that wait to be read."""
     marks = ",".join(str(int(r)) for r in roots)
     return int(db.execute(f"SELECT count(*) FROM photos WHERE {_UNREAD} AND root_id IN ({marks})").fetchone()[0])
 
 
 def to_glimpse(
-    db: Database, limit: int, roots: Iterable[int], since: int, after: tuple[float, int] | None
+    db: Database, limit: int, roots: Iterable[int], since: int, before: tuple[float, int]
 ) -> list[tuple[tuple[float, int], FileEntry]]:
-    """(place, still) of photos with ids above `since` of which nothing was seen yet, newest first; `after` is a place."""
-    marks = ",".join(str(int(r)) for r in roots)
+    """(place, still) of photos with ids above `since` of which nothing was seen yet, newest first, those before a place."""
     sql = f"""
         SELECT files.*, taken_at FROM photos CROSS JOIN files ON files.photo_id = photos.id AND files.role = 'still'
-        WHERE {_UNREAD} AND state = 'new' AND format IS NULL AND photos.id > ? AND photos.root_id IN ({marks})
-        AND (taken_at, photos.id) < (?, ?) ORDER BY taken_at DESC, photos.id DESC LIMIT ?
+        WHERE {_unseen(roots)} AND photos.id > ? AND (taken_at, photos.id) < (?, ?)
+        ORDER BY taken_at DESC, photos.id DESC LIMIT ?
     """
-    rows = db.query(sql, [since, *(after or (9e99, 0)), limit])
+    rows = db.query(sql, [since, *before, limit])
     return [((row["taken_at"], row["photo_id"]), file_from(row)) for row in rows]
+
+
+def unseen_count(db: Database, roots: Iterable[int], since: int) -> int:
+    return int(db.execute(f"SELECT count(*) FROM photos WHERE {_unseen(roots)} AND id > ?", [since]).fetchone()[0])
+
+
+def _unseen(roots: Iterable[int]) -> str:
+    marks = ",".join(str(int(r)) for r in roots)
+    return f"{_UNREAD} AND photos.state = 'new' AND photos.format IS NULL AND photos.root_id IN ({marks})"
 
 
 def newest_id(db: Database) -> int:
     return int(db.execute("SELECT coalesce(max(id), 0) FROM photos").fetchone()[0])
 
 
-def in_folder(db: Database, root_id: int, folder: str) -> list[FileEntry]:
-    sql = "SELECT * FROM files WHERE root_id = ? AND folder = ?"
-    return [file_from(row) for row in db.query(sql, [root_id, os.fsencode(folder)])]
-
-
-def folders(db: Database, root_id: int, under: str = "") -> list[str]:
-    """Folders of a root that hold known files: `under` and all below it."""
-    sql = "SELECT DISTINCT folder FROM files WHERE root_id = ? ORDER BY folder"
-    found = [os.fsdecode(row[0]) for row in db.execute(sql, [root_id])]
-    return [f for f in found if not under or f == under or f.startswith(under + "/")]
-
-
-def by_inode(db: Database, stamp: Stamp) -> list[FileEntry]:
-    """Files known with exactly this stamp, wherever they were."""
-    sql = "SELECT * FROM files WHERE inode = ? AND dev = ? AND size = ? AND mtime_ns = ?"
-    return [file_from(row) for row in db.query(sql, [stamp.inode, stamp.dev, stamp.size, stamp.mtime_ns])]
-
-
 def known_sample(db: Database, root_id: int, count: int) -> list[FileEntry]:
-    """Some stills that should be there."""
+    """Some stills that should be there, at index speed."""
     sql = """
-        SELECT files.* FROM files JOIN photos ON photos.id = photo_id
-        WHERE files.root_id = ? AND role = 'still' AND state IN ('present', 'new', 'broken') ORDER BY draw LIMIT ?
+        SELECT files.* FROM photos CROSS JOIN files ON files.photo_id = photos.id AND role = 'still'
+        WHERE photos.root_id = ? AND state IN ('present', 'new', 'broken') ORDER BY draw LIMIT ?
     """
     return [file_from(row) for row in db.query(sql, [root_id, count])]
 
 
 def present_count(db: Database, root_id: int) -> int:
-    sql = "SELECT count(*) FROM photos WHERE root_id = ? AND state IN ('present', 'new', 'broken')"
-    return int(db.execute(sql, [root_id]).fetchone()[0])
+    found = tallies.of(db, "photos", root_id)
+    return sum(found.get(state, 0) for state in ("present", "new", "broken"))
 
 
 def for_children(db: Database) -> Iterator[tuple[Photo, int, str]]:
     """(photo, perceptual hash, format) of every present photo that has been read, in the order of ids."""
-    sql = f"SELECT {_COLUMNS}, perceptual_hash, format FROM photos WHERE state = 'present' AND content_hash IS NOT NULL ORDER BY id"
+    sql = (
+        f"SELECT {_COLUMNS}, perceptual_hash, format FROM photos WHERE state = 'present' AND content_hash IS NOT NULL ORDER BY id"
+    )
     for row in db.query(sql):
         yield photo_from(row), row["perceptual_hash"] & (1 << 64) - 1, row["format"]
 
@@ -229,9 +223,17 @@ def still_changed(db: Database, photo_id: int, path: str, stamp: Stamp, now: flo
     )
 
 
-def file_moved(db: Database, entry: FileEntry, root_id: int, path: str, now: float) -> None:
-    """A file with the same stamp stands elsewhere: the photo goes with it."""
-    db.execute("DELETE FROM files WHERE root_id = ? AND path = ? AND id != ?", [root_id, os.fsencode(path), entry.id])
+def file_moved(db: Database, entry: FileEntry, root_id: int, path: str, now: float) -> int | None:
+    """A file with the same stamp stands elsewhere: the photo goes with it.
+
+    Returns the id of the file that was known at that place before, if any. It is somewhere else now, or gone; until that
+    is known its row has the place `NOWHERE`.
+    """
+    other = db.execute(
+        "SELECT id FROM files WHERE root_id = ? AND path = ? AND id != ?", [root_id, os.fsencode(path), entry.id]
+    ).fetchone()
+    if other:
+        db.execute("UPDATE files SET folder = ?, path = ? WHERE id = ?", [NOWHERE, NOWHERE + f"/{other[0]}".encode(), other[0]])
     db.execute(
         "UPDATE files SET root_id = ?, folder = ?, path = ? WHERE id = ?",
         [root_id, os.fsencode(posixpath.dirname(path)), os.fsencode(path), entry.id],
@@ -245,6 +247,7 @@ def file_moved(db: Database, entry: FileEntry, root_id: int, path: str, now: flo
             """,
             [root_id, os.fsencode(path), now, entry.photo_id],
         )
+    return other[0] if other else None
 
 
 def file_gone(db: Database, entry: FileEntry, now: float) -> None:
@@ -264,12 +267,13 @@ def file_gone(db: Database, entry: FileEntry, now: float) -> None:
         _hand_over(db, photo, now)
 
 
-def file_back(db: Database, entry: FileEntry, now: float) -> None:
+def file_back(db: Database, photo_id: int, now: float) -> None:
     """A photo thought missing, or in the trash, is there again with its old stamp."""
     db.execute(
         "UPDATE photos SET state = CASE WHEN content_hash IS NULL THEN 'new' ELSE 'present' END, changed_at = ? "
-        "WHERE id = ? AND state IN ('missing', 'trashed')",
-        [now, entry.photo_id],
+        "WHERE id = ? AND state IN ('missing', 'trashed') "
+        "AND NOT EXISTS (SELECT 1 FROM units WHERE photo_id = photos.id AND units.state = 'planned')",  # just before its move
+        [now, photo_id],
     )
 
 
@@ -360,18 +364,6 @@ def _merge(db: Database, young: Photo, old: Photo, now: float) -> int:
         db.execute(f"DELETE FROM cache.{table} WHERE photo_id = ?", [young.id])
     db.execute("DELETE FROM photos WHERE id = ?", [young.id])
     return old.id
-
-
-def count_unsupported(db: Database, root_id: int, folder: str, by_suffix: dict[str, int]) -> None:
-    """Files of a folder that cannot be read as photos, by the end of their name."""
-    place = os.fsencode(folder)
-    db.execute("DELETE FROM unsupported WHERE root_id = ? AND folder = ?", [root_id, place])
-    for suffix, count in by_suffix.items():
-        db.execute("INSERT INTO unsupported VALUES (?, ?, ?, ?)", [root_id, place, suffix, count])
-
-
-def unsupported(db: Database) -> dict[str, int]:
-    return dict(db.execute("SELECT suffix, sum(count) FROM unsupported GROUP BY suffix ORDER BY 2 DESC").fetchall())
 
 
 def _signed(number: int) -> int:

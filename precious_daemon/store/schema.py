@@ -11,7 +11,7 @@ from sqlite_utils import Migrations
 
 from precious_daemon.config import Places
 from precious_daemon.errors import DatabaseError
-from precious_daemon.store import Database
+from precious_daemon.store import Database, tallies
 
 # A photo known by its name, or seen by a first look: present, but its content is not known yet.
 UNREAD = "(state = 'new' OR state = 'present' AND content_hash IS NULL)"
@@ -56,7 +56,7 @@ def m001_folders_and_photos(db: Database) -> None:
         );
         CREATE INDEX photos_by_state ON photos(state, added_at);
         CREATE INDEX photos_by_hash ON photos(content_hash);
-        CREATE INDEX photos_by_time ON photos(taken_at, id) WHERE state = 'present';
+        CREATE INDEX photos_newest ON photos(state, coalesce(taken_at, 0), id);
         CREATE INDEX photos_by_draw ON photos(draw) WHERE state = 'present';
         CREATE TABLE files (
             id INTEGER PRIMARY KEY,
@@ -143,6 +143,7 @@ def m002_answers(db: Database) -> None:
             pool_id INTEGER NOT NULL REFERENCES pools(id),
             position INTEGER NOT NULL,       -- one draw: a photo, or a whole burst
             photo_id INTEGER NOT NULL REFERENCES photos(id),
+            asked INTEGER NOT NULL,          -- the one of its draw that the owner is asked about
             PRIMARY KEY (pool_id, photo_id)
         );
         CREATE INDEX pool_by_position ON pool_members(pool_id, position);
@@ -164,12 +165,13 @@ def m003_suggestions_and_units(db: Database) -> None:
             reasons TEXT NOT NULL,           -- JSON list of sentences
             keeper_id INTEGER REFERENCES photos(id),
             evidence TEXT NOT NULL,          -- JSON
+            place INTEGER NOT NULL,          -- in the list of its run, surest first
             state TEXT NOT NULL DEFAULT 'open',
             created_at REAL NOT NULL,
             changed_at REAL NOT NULL
         );
         CREATE UNIQUE INDEX suggestion_once ON suggestions(voter_id, photo_id) WHERE state IN ('open', 'approved');
-        CREATE INDEX suggestions_by_state ON suggestions(state, keep, id);
+        CREATE INDEX suggestions_by_state ON suggestions(voter_id, state, place, id);
         CREATE INDEX suggestions_by_photo ON suggestions(photo_id);
         CREATE TABLE units (                 -- the journal of deletions
             id INTEGER PRIMARY KEY,
@@ -261,6 +263,13 @@ def m005_first_look(db: Database) -> None:
     """)
 
 
+@library()
+def m006_tallies(db: Database) -> None:
+    """Numbers kept by triggers, and indexes by which every page of a million photos is one look-up."""
+    db.executescript(tallies.M006)
+    tallies.recount(db)
+
+
 @cache()
 def c001_derived(db: Database) -> None:
     db.executescript("""
@@ -324,6 +333,11 @@ def c001_derived(db: Database) -> None:
         CREATE TRIGGER preview_gone AFTER DELETE ON previews
             BEGIN UPDATE notes SET value = value - old.size WHERE key = 'preview bytes'; END;
     """)
+
+
+@cache()
+def c002_sizes(db: Database) -> None:
+    db.executescript(tallies.C002)
 
 
 @cache()

@@ -16,7 +16,7 @@ from typing import Any
 
 from precious_daemon.errors import NotFound
 from precious_daemon.models import Choice, Question, Role, Stamp, Unit, UnitFile, UnitState
-from precious_daemon.store import Database, answers, insert, photos
+from precious_daemon.store import Database, answers, insert, photos, tallies
 from precious_daemon.store.suggestions import SuggestionRow
 
 _GOING = (UnitState.APPROVED, UnitState.PLANNED)
@@ -90,12 +90,8 @@ def listing(db: Database, limit: int, after: int | None = None) -> list[Unit]:
 
 def totals(db: Database) -> tuple[int, int]:
     """How many units are in the trash, and their bytes."""
-    sql = """
-        SELECT count(DISTINCT units.id), coalesce(sum(size), 0) FROM units JOIN unit_files ON unit_id = units.id
-        WHERE state = 'done'
-    """
-    count, size = db.execute(sql).fetchone()
-    return int(count), int(size)
+    found = tallies.of(db, "trash")
+    return found["units"], found["bytes"]
 
 
 def moved_since(db: Database, since: float) -> int:
