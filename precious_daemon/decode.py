@@ -6,6 +6,7 @@ import io
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import pillow_heif
@@ -115,6 +116,61 @@ def _plain(image: Image.Image) -> Image.Image:
         image.load()
         return image
     return image.convert("RGB")
+
+
+# --- camera RAW --------------------------------------------------------------------------------------------------------
+
+
+def decode_raw(data: bytes, side: int) -> Picture:
+    """The preview that the camera put into its RAW file, or, where there is none to speak of, the RAW itself developed.
+
+    Needs the extra "raw".
+    """
+    import rawpy  # only workers that meet a RAW file pay for it
+
+    try:
+        with rawpy.imread(io.BytesIO(data)) as raw:
+            sizes = raw.sizes
+            width, height = (sizes.height, sizes.width) if sizes.flip in (5, 6) else (sizes.width, sizes.height)
+            preview, turn = _raw_preview(raw), _FLIPS.get(sizes.flip, 1)
+            if preview is None:
+                developed = raw.postprocess(half_size=True, use_camera_wb=True, output_bps=8)
+                return Picture(Image.fromarray(developed), width, height, "RAW", 1, None, _raw_exif(data))
+    except rawpy.LibRawError as exc:
+        raise UnreadablePhoto(f"is no RAW file that can be read: {exc}") from exc
+    if isinstance(preview, Image.Image):
+        return Picture(preview, width, height, "RAW", turn, None, _raw_exif(data))
+    found = decode(preview, side)
+    exif = found.exif if ExifTags.Base.Make in found.exif else _raw_exif(data)
+    if ExifTags.Base.Orientation in found.exif:
+        turn = found.orientation
+    return Picture(found.image, width, height, "RAW", turn, found.profile, exif)
+
+
+_FLIPS = {3: 3, 5: 8, 6: 6}  # LibRaw's flip to EXIF's orientation
+_SMALLEST_PREVIEW = 640  # pixels; a smaller one is a thumbnail
+
+
+def _raw_preview(raw: Any) -> bytes | Image.Image | None:
+    import rawpy
+
+    try:
+        found = raw.extract_thumb()
+    except (rawpy.LibRawNoThumbnailError, rawpy.LibRawUnsupportedThumbnailError):
+        return None
+    if found.format == rawpy.ThumbFormat.JPEG:
+        with Image.open(io.BytesIO(found.data), formats=["JPEG"]) as image:
+            return bytes(found.data) if max(image.size) >= _SMALLEST_PREVIEW else None
+    return Image.fromarray(found.data) if max(found.data.shape) >= _SMALLEST_PREVIEW else None
+
+
+def _raw_exif(data: bytes) -> Image.Exif:
+    """Of a RAW file that is a TIFF file at heart, as most are."""
+    exif = Image.Exif()
+    if data[:4] in (b"II*\0", b"MM\0*"):
+        with suppress(Exception):  # metadata is no reason to refuse a picture
+            exif.load(data)
+    return exif
 
 
 # --- colour ------------------------------------------------------------------------------------------------------------

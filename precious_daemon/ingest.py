@@ -24,7 +24,20 @@ from blake3 import blake3
 from PIL import Image
 
 from precious_daemon import features
-from precious_daemon.decode import MAX_PIXELS, TURNED, about, decode, embedded_thumbnail, fitted, identify, jpeg, srgb, upright
+from precious_daemon.captures import is_raw
+from precious_daemon.decode import (
+    MAX_PIXELS,
+    TURNED,
+    about,
+    decode,
+    decode_raw,
+    embedded_thumbnail,
+    fitted,
+    identify,
+    jpeg,
+    srgb,
+    upright,
+)
 from precious_daemon.errors import UnreadablePhoto
 from precious_daemon.exif import metadata, orientation
 from precious_daemon.models import Glimpse, PhotoFacts
@@ -90,7 +103,7 @@ def _time_limit(seconds: float) -> Iterator[None]:
 
 def _read(path: str) -> PhotoFacts:
     data, mtime = _contents(path)
-    picture = decode(data, PREVIEW)
+    picture = (decode_raw if is_raw(path) else decode)(data, PREVIEW)
     said = metadata(picture.exif, os.path.basename(path), mtime, _sidecar(path))
     large = np.asarray(picture.image.convert("L"))
     preview = upright(srgb(about(picture.image, PREVIEW), picture.profile), picture.orientation)

@@ -143,10 +143,8 @@ class Ingest:
             while not self.paused:
                 watched = {r.id: r for r in await self._store.aread(roots.all_roots) if r.state is RootState.WATCHED}
                 total = done + await self._store.aread(photos.waiting_count, watched)
-                if total - done > A_FEW:
-                    await self._first_look(watched, say)
-                    if self.paused:
-                        break
+                if total - done > A_FEW and not await self._first_look(watched, say):
+                    break
                 waiting = await self._store.aread(photos.to_ingest, BATCH, watched) if watched else []
                 if not waiting:
                     return done
@@ -163,8 +161,8 @@ class Ingest:
         finally:
             self.readers.stop()
 
-    async def _first_look(self, watched: Mapping[int, Root], say: Callable[[str, int, int], None]) -> None:
-        """Glimpse at every photo that has come since the last time, newest first."""
+    async def _first_look(self, watched: Mapping[int, Root], say: Callable[[str, int, int], None]) -> bool:
+        """Glimpse at every photo that has come since the last time, newest first; False where it was paused before the end."""
         newest = await self._store.aread(photos.newest_id)
         total = await self._store.aread(photos.unseen_count, watched, self._seen)
         done, place = 0, (math.inf, 0)
@@ -172,13 +170,14 @@ class Ingest:
             found = await self._store.aread(photos.to_glimpse, GLANCES * self.readers.workers, watched, self._seen, place)
             if not found:
                 self._seen = newest
-                return
+                return True
             entries, place = [entry for _, entry in found], found[-1][0]
             async with asyncio.TaskGroup() as group:
                 for start in range(0, len(entries), GLANCES):
                     group.create_task(self._glimpse(entries[start : start + GLANCES], watched))
             done += len(entries)
             say("looking at new photos", done, total)
+        return False
 
     async def _glimpse(self, entries: list[FileEntry], watched: Mapping[int, Root]) -> None:
         try:
