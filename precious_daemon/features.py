@@ -17,7 +17,7 @@ Floats = npt.NDArray[np.float32]
 HOG_SIDE = 64
 HOG_CELL = 8
 HOG_ORIENTATIONS = 9
-TILE = 96
+TILE = 64
 TILES = 6
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
@@ -76,14 +76,13 @@ def tile_boxes(width: int, height: int) -> list[tuple[int, int, int, int]]:
     return [(int(x), int(y), int(x) + across, int(y) + down) for y in tops for x in lefts]
 
 
-def quality(tiles: Pixels, small: Pixels, width: int, height: int) -> Quality:
+def quality(large: Grey, small: Pixels, width: int, height: int) -> Quality:
     """Measures of one photo.
 
-    `tiles` are grey, (n, h, w), cut by `tile_boxes` out of the picture as near to full size as was decoded: sharpness is
-    measured on them, before anything is compressed. `small` is RGB, (h, w, 3), about 128 px. `width` and `height` are the
-    photo's own.
+    `large` is grey, (h, w), as near to full size as was decoded: sharpness is measured on a grid of its tiles, before
+    anything is compressed. `small` is RGB, (h, w, 3), about 128 px. `width` and `height` are the photo's own.
     """
-    laplacian, spread = _detail(tiles)
+    laplacian, spread = _detail(large)
     colours: Floats = small.astype(np.float32)
     grey = colours @ _LUMA
     slope, high = _spectrum(grey)
@@ -116,11 +115,12 @@ def quality(tiles: Pixels, small: Pixels, width: int, height: int) -> Quality:
     )
 
 
-def _detail(tiles: Pixels) -> tuple[Floats, Floats]:
+def _detail(large: Grey) -> tuple[Floats, Floats]:
     """Variance of the 4-neighbour Laplacian, and standard deviation, of each tile."""
-    if min(tiles.shape[1:]) < 3:
+    if min(large.shape) < 3:
         return np.zeros(1, np.float32), np.zeros(1, np.float32)
-    grey = tiles.astype(np.int16)
+    boxes = tile_boxes(large.shape[1], large.shape[0])
+    grey = np.stack([large[top:bottom, left:right] for left, top, right, bottom in boxes]).astype(np.int16)
     laplacian = grey[:, 1:-1, :-2] + grey[:, 1:-1, 2:] + grey[:, :-2, 1:-1] + grey[:, 2:, 1:-1] - 4 * grey[:, 1:-1, 1:-1]
     return _variance(laplacian), np.sqrt(_variance(grey))
 

@@ -68,7 +68,7 @@ class FileEntry:
 
 class PhotoState(StrEnum):
     NEW = "new"  # known by name, not yet read
-    PRESENT = "present"
+    PRESENT = "present"  # seen; read in full once it has a content hash
     BROKEN = "broken"  # cannot be decoded; `error` says why
     MISSING = "missing"  # its file is gone from where it was; never deleted from the library
     TRASHED = "trashed"  # moved to the root's trash by us
@@ -124,6 +124,19 @@ class PhotoFacts:
     exposure: str | None = None  # "1/250 s, f/2.8, ISO 400, 50 mm"
     latitude: float | None = None  # degrees; never leaves this machine
     longitude: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Glimpse:
+    """What the first kilobytes of a file give: enough to look at it and to vote, until it has been read."""
+
+    width: int  # upright, pixels
+    height: int
+    format: str
+    taken_at: float
+    taken_from: str
+    camera: str | None
+    thumbnail: bytes  # JPEG: the camera's own, most often 160 px
 
 
 @dataclass(frozen=True, slots=True)

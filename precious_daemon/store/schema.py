@@ -14,6 +14,9 @@ from precious_daemon.config import Places
 from precious_daemon.errors import DatabaseError
 from precious_daemon.store import Database, backup, tallies
 
+# A photo known by its name, or seen by a first look: present, but its content is not known yet.
+UNREAD = "(state = 'new' OR state = 'present' AND content_hash IS NULL)"
+
 library = Migrations("precious-daemon library")
 cache = Migrations("precious-daemon cache")
 
@@ -249,6 +252,19 @@ def m004_jobs_and_sessions(db: Database) -> None:
 
 
 @library()
+def m005_first_look(db: Database) -> None:
+    """What the camera says beside time and name; photos in the order in which they are read."""
+    db.executescript(f"""
+        ALTER TABLE photos ADD COLUMN taken_offset INTEGER;   -- minutes east of UTC
+        ALTER TABLE photos ADD COLUMN lens TEXT;
+        ALTER TABLE photos ADD COLUMN exposure TEXT;
+        ALTER TABLE photos ADD COLUMN latitude REAL;
+        ALTER TABLE photos ADD COLUMN longitude REAL;
+        CREATE INDEX photos_unread ON photos(taken_at DESC, id DESC) WHERE {UNREAD};
+    """)
+
+
+@library()
 def m006_tallies(db: Database) -> None:
     """Numbers kept by triggers, and indexes by which every page of a million photos is one look-up."""
     db.executescript(tallies.M006)
@@ -323,6 +339,16 @@ def c001_derived(db: Database) -> None:
 @cache()
 def c002_sizes(db: Database) -> None:
     db.executescript(tallies.C002)
+
+
+@cache()
+def c003_first_looks(db: Database) -> None:
+    db.executescript("""
+        CREATE TABLE first_looks (           -- the camera's own thumbnail, until the photo itself has been read
+            photo_id INTEGER PRIMARY KEY,
+            thumbnail BLOB NOT NULL
+        );
+    """)
 
 
 def migrate(places: Places) -> None:
