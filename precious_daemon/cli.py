@@ -534,9 +534,14 @@ def trash_list(as_json: bool) -> None:
 @click.argument("folder", type=click.Path(exists=True, file_okay=False))
 def trash_recover(folder: str) -> None:
     """Bring back everything in the trash of a watched FOLDER without the library: from the records beside the photos."""
+    from precious_daemon.store import Lock
     from precious_daemon.trash import recover_records
 
-    done = recover_records(str(Path(folder).absolute()))
+    lock = Lock(_open()[0])  # a running service would be surprised
+    try:
+        done = recover_records(str(Path(folder).absolute()))
+    finally:
+        lock.release()
     for line in done:
         click.echo(line)
     click.echo(f"{len(done):,} files.")

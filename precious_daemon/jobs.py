@@ -171,7 +171,13 @@ class Jobs:
     async def confirm_root(self, root_id: int) -> None:
         """The owner says that what vanished from a frozen folder was meant to."""
         root = await asyncio.to_thread(scan.confirm_root, self._store, root_id)
+        await self.settle_trash()
         await self.scan_root(root, confirmed=True)
+
+    async def settle_trash(self) -> None:
+        """A folder is back: finish, or take back, what its absence interrupted."""
+        for sentence in await self._service.trash.settle():
+            log.warning(sentence)
 
     def read_new(self) -> None:
         """Read photos that wait, in the background."""
