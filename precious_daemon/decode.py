@@ -59,7 +59,7 @@ def decode(data: bytes, side: int) -> Picture:
     image = identify(io.BytesIO(data))
     kind, (width, height) = image.format or "?", image.size
     exif = image.getexif()
-    turn = orientation(exif)
+    turn = orientation(exif) if kind != "TIFF" else 1  # Pillow itself turns TIFF
     profile = image.info.get("icc_profile")
     scale = next((s for s in (8, 4, 2) if max(width, height) >= 0.9 * s * side), 1)
     pixels = _jpeg(data, image, scale) if kind in ("JPEG", "MPO") and image.mode == "RGB" else None
