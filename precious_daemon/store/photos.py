@@ -216,7 +216,7 @@ def file_moved(db: Database, entry: FileEntry, root_id: int, path: str, now: flo
         db.execute(
             f"""
             UPDATE photos SET root_id = ?, path = ?, changed_at = ?,
-                state = CASE WHEN state != 'missing' THEN state ELSE {READ_OR_NOT} END
+                state = CASE WHEN state NOT IN ('missing', 'trashed') THEN state ELSE {READ_OR_NOT} END
             WHERE id = ?
             """,
             [root_id, os.fsencode(path), now, entry.photo_id],
