@@ -191,7 +191,7 @@ def main() -> None:
             figures["cache.db without pictures"] = Figure(config.places().cache_db.stat().st_size / 1e6, "MB")
     finally:
         shutil.rmtree(home)
-    report("store", {"photos": count}, figures)
+    report("store", {"photos": count, "load average": f"{os.getloadavg()[0]:.1f}"}, figures)
 
 
 if __name__ == "__main__":

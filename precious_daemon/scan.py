@@ -345,7 +345,9 @@ def _still(db: Database, work: _Work, name: str, report: ScanReport) -> int | No
     if source is not None:
         return source.photo_id
     row = work.known.get(name)
-    if row is not None and not db.execute("SELECT 1 FROM files WHERE id = ? AND path = ?", [row.id, row.path]).fetchone():
+    if row is None and files.is_known(db, work.root.id, path):
+        return None  # another scan, under way at the same time, has just seen to it
+    if row is not None and not files.is_known(db, work.root.id, path, row.id):
         row = None  # it has just moved within this folder
     if row is None or (row.state in AWAY and not row.is_still_at(status)):
         report.new += 1

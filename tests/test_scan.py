@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -219,6 +220,17 @@ def test_folder_that_became_a_link_is_gone_and_what_it_points_to_is_not_read(
     (folder / "trip").symlink_to(tmp_path / "elsewhere")
     assert rescan(store, root, ("trip", True), ("", False)).missing == 1
     assert states(store) == {"kept.jpg": "new", "trip/a.jpg": "missing"}
+
+
+def test_two_scans_at_once_know_each_photo_once(store: Store, root: Root, folder: Path) -> None:
+    for number in range(60):
+        (folder / f"{number % 6}").mkdir(exist_ok=True)
+        (folder / f"{number % 6}" / f"{number}.jpg").touch()
+        settle(folder / f"{number % 6}" / f"{number}.jpg")
+    with ThreadPoolExecutor(4) as pool:
+        found = [each.result().new for each in [pool.submit(rescan, store, root) for _ in range(4)]]
+    assert sum(found) == 60
+    assert store.read(photos.counts)[PhotoState.NEW] == 60
 
 
 def test_unchanged_folder_costs_no_write_whatever_is_in_it(

@@ -92,8 +92,8 @@ async def test_renamed_folder_keeps_its_photos(service: Service, folder: Path) -
 
 
 async def test_deleted_photo_is_missing(service: Service, folder: Path) -> None:
-    (folder / "first.jpg").unlink()
     save(folder / "second.jpg", 4)  # an empty folder would be frozen instead
+    (folder / "first.jpg").unlink()
     await until(lambda: counted(service, PhotoState.MISSING) == 1)
 
 

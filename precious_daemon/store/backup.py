@@ -11,7 +11,7 @@ from pathlib import Path
 
 from precious_daemon.config import Places
 from precious_daemon.errors import DatabaseError
-from precious_daemon.store import Database, tallies
+from precious_daemon.store import Database, photos, tallies
 
 log = logging.getLogger(__name__)
 
@@ -105,8 +105,7 @@ def _damage(connection: sqlite3.Connection) -> list[str]:
 def forget_cache(db: Database, now: float) -> int:
     """The cache was made anew: every photo is to be read again, and nothing else is changed. How many."""
     changed = db.execute("UPDATE photos SET state = 'new', changed_at = ? WHERE state = 'present'", [now]).rowcount
-    # those that are away are read again once they are back: see photos.file_back
-    db.execute("UPDATE photos SET perceptual_hash = NULL WHERE state IN ('missing', 'trashed')")
+    db.execute("UPDATE photos SET error = ? WHERE state IN ('missing', 'trashed')", [photos.FORGOTTEN])
     tallies.recount(db)
     return changed
 

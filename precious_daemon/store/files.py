@@ -74,6 +74,12 @@ def folders(
     return found + [os.fsdecode(row[0]) for row in db.execute(sql, values)]
 
 
+def is_known(db: Database, root_id: int, path: str, file_id: int | None = None) -> bool:
+    """Whether there is a row for a path; with `file_id`, that very row."""
+    row = db.execute("SELECT id FROM files WHERE root_id = ? AND path = ?", [root_id, os.fsencode(path)]).fetchone()
+    return row is not None and file_id in (None, row[0])
+
+
 def ids(db: Database, root_id: int, folder: str) -> list[int]:
     rows = db.execute("SELECT id FROM files WHERE root_id = ? AND folder = ?", [root_id, os.fsencode(folder)])
     return [row[0] for row in rows]

@@ -13,7 +13,8 @@ from precious_daemon.models import FileEntry, Glimpse, Photo, PhotoFacts, PhotoS
 from precious_daemon.store import Database, insert, pictures, tallies
 
 NOWHERE = b"//nowhere"  # where a file is that another has taken the place of: never a path in a root
-READ_OR_NOT = "iif(perceptual_hash IS NULL, 'new', 'present')"  # of a photo that is back: `repair` may have forgotten its look
+FORGOTTEN = "It is read again once it is back."  # the error of a photo that was away while the cache was made anew
+READ_OR_NOT = f"iif(content_hash IS NULL OR error = '{FORGOTTEN}', 'new', 'present')"  # the state of a photo that is back
 _COLUMNS = (
     "photos.id, photos.uid, photos.root_id, photos.path, photos.state, photos.error, photos.content_hash, photos.width, "
     "photos.height, photos.size, photos.taken_at, photos.camera, photos.added_at"
@@ -246,7 +247,7 @@ def file_moved(db: Database, entry: FileEntry, root_id: int, path: str, now: flo
         db.execute(
             f"""
             UPDATE photos SET root_id = ?, path = ?, changed_at = ?,
-                state = CASE WHEN state != 'missing' THEN state ELSE {READ_OR_NOT} END
+                state = CASE WHEN state NOT IN ('missing', 'trashed') THEN state ELSE {READ_OR_NOT} END
             WHERE id = ?
             """,
             [root_id, os.fsencode(path), now, entry.photo_id],
