@@ -32,9 +32,7 @@ def add_photos(db: Database, root_id: int, first_id: int, rows: Iterable[tuple[s
             (photo_id, secrets.token_hex(16), root_id, name, "present", content_hash, rng.getrandbits(63), 4000, 3000, "JPEG",
              stamp.size, taken_at, "exif", "Canon EOS R6", 1.7e9, 1.7e9)
         )  # fmt: skip
-        files.append(
-            (photo_id, root_id, folder, name, "still", stamp.dev, stamp.inode, stamp.size, stamp.mtime_ns, content_hash)
-        )
+        files.append((photo_id, root_id, folder, name, "still", stamp.dev, stamp.inode, stamp.size, stamp.mtime_ns, content_hash))
     sql = """
         INSERT INTO photos (id, uid, root_id, path, state, content_hash, perceptual_hash, width, height, format, size, taken_at,
             taken_from, camera, added_at, changed_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
