@@ -47,12 +47,12 @@ for line in sys.stdin:
     print(time.process_time() - began, flush=True)
 """
 WORKER = """
-import resource, sys
+import re, sys
 from precious_daemon.ingest import prepare_worker, read_photo
 prepare_worker(1024)
 for path in sys.argv[1:]:
     read_photo(path, 30)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+print(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1])
 """
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import os
-import resource
+import re
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -44,7 +44,8 @@ def _read(path: str) -> tuple[str, bytes, int]:
         why, preview = "", read_photo(path, 10).preview
     except UnreadablePhoto as exc:
         why, preview = str(exc), b""
-    return why, preview, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    peak = re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())
+    return why, preview, int(peak[1]) // 1024 if peak else 0
 
 
 def _glance(path: str) -> tuple[int, int] | None:
@@ -94,7 +95,7 @@ def test_every_photo_is_read_or_says_why_not(worker: ProcessPoolExecutor, name: 
     assert len(found) > 10
     assert len(failures) <= 0.05 * len(found), failures
     assert all(len(why) > 5 for why in failures.values())
-    assert most < MEGABYTES
+    assert most < MEGABYTES / 2, "far from its limit"
 
 
 def test_first_look_never_shows_a_photo_in_another_shape(worker: ProcessPoolExecutor) -> None:
