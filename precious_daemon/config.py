@@ -75,7 +75,9 @@ class LearnSettings:
 @dataclass(frozen=True, slots=True)
 class TrashSettings:
     batch: int = _setting(50, "photos moved in one go unless you type the number", 1, 100000)
-    daily_percent: float = _setting(1.0, "share of the library moved in a day unless you type the number", 0.01, 100)
+    daily_percent: float = _setting(
+        1.0, "share of the library moved in a day (at least 20 photos) before you type the number", 0.01, 100
+    )
     approval_hours: float = _setting(24.0, "an approval lapses after this long", 0.1, 720)
 
 

@@ -11,13 +11,15 @@ import numpy.typing as npt
 from precious_daemon.models import Quality
 
 Grey = npt.NDArray[np.uint8]
+Pixels = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
 
 HOG_SIDE = 64
 HOG_CELL = 8
 HOG_ORIENTATIONS = 9
-TILE = 96
+TILE = 64
 TILES = 6
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
 def perceptual_hash(grey: Grey) -> int:
@@ -66,26 +68,34 @@ def _cell_index() -> npt.NDArray[np.intp]:
     return np.asarray(index[:, None] * (HOG_SIDE // HOG_CELL) + index[None, :], dtype=np.intp)
 
 
-def quality(large: Grey, small: npt.NDArray[np.uint8], width: int, height: int) -> Quality:
+def tile_boxes(width: int, height: int) -> list[tuple[int, int, int, int]]:
+    """(left, top, right, bottom) of up to 6 x 6 tiles spread evenly over a picture, all of one size."""
+    across, down = min(TILE, width), min(TILE, height)
+    lefts = np.linspace(0, width - across, min(TILES, max(1, width // across))).astype(int)
+    tops = np.linspace(0, height - down, min(TILES, max(1, height // down))).astype(int)
+    return [(int(x), int(y), int(x) + across, int(y) + down) for y in tops for x in lefts]
+
+
+def quality(large: Grey, small: Pixels, width: int, height: int) -> Quality:
     """Measures of one photo.
 
     `large` is grey, (h, w), as near to full size as was decoded: sharpness is measured on a grid of its tiles, before
     anything is compressed. `small` is RGB, (h, w, 3), about 128 px. `width` and `height` are the photo's own.
     """
-    laplacian, spread = _tiles(large)
-    grey: Floats = np.asarray(small @ np.array([0.299, 0.587, 0.114]), dtype=np.float32)
+    laplacian, spread = _detail(large)
+    colours: Floats = small.astype(np.float32)
+    grey = colours @ _LUMA
     slope, high = _spectrum(grey)
     gradient = np.abs(np.diff(grey, axis=0))[:, :-1] + np.abs(np.diff(grey, axis=1))[:-1]
-    top, bottom = small.max(-1).astype(np.float32), small.min(-1).astype(np.float32)
-    saturation = (top - bottom) / np.maximum(top, 1)
-    red_green = small[..., 0].astype(np.float32) - small[..., 1]
-    yellow_blue = 0.5 * (small[..., 0].astype(np.float32) + small[..., 1]) - small[..., 2]
+    red, green, blue = np.moveaxis(colours, -1, 0)
+    top, bottom = np.maximum(np.maximum(red, green), blue), np.minimum(np.minimum(red, green), blue)
+    red_green, yellow_blue = red - green, 0.5 * (red + green) - blue
     # Hasler and Suesstrunk 2003, "Measuring colourfulness in natural images", eq. 11
     colour = math.hypot(float(red_green.std()), float(yellow_blue.std())) + 0.3 * math.hypot(
         float(red_green.mean()), float(yellow_blue.mean())
     )
-    shares = np.bincount(grey.astype(np.uint8).ravel(), minlength=256) / grey.size
-    shares = shares[shares > 0]
+    counts = np.bincount(grey.astype(np.uint8).ravel(), minlength=256)
+    shares = counts[counts > 0] / grey.size
     return Quality(
         sharpness=_log_scale(float(np.median(laplacian))),
         sharpest_tile=_log_scale(float(np.sort(laplacian)[-3:].mean())),
@@ -97,7 +107,7 @@ def quality(large: Grey, small: npt.NDArray[np.uint8], width: int, height: int) 
         contrast=float(grey.std()) / 128,
         shadows=float((grey < 8).mean()),
         highlights=float((grey > 247).mean()),
-        saturation=float(saturation.mean()),
+        saturation=float(((top - bottom) / np.maximum(top, 1)).mean()),
         colourfulness=min(colour / 128, 1.0),
         white_paper=float(((bottom > 190) & (top - bottom < 24)).mean()),
         entropy=float(-(shares * np.log2(shares)).sum()) / 8,
@@ -105,17 +115,22 @@ def quality(large: Grey, small: npt.NDArray[np.uint8], width: int, height: int) 
     )
 
 
-def _tiles(large: Grey) -> tuple[Floats, Floats]:
-    """Variance of the 4-neighbour Laplacian, and standard deviation, of each of up to 6 x 6 evenly spread tiles."""
-    h, w = large.shape
-    if h < 3 or w < 3:
+def _detail(large: Grey) -> tuple[Floats, Floats]:
+    """Variance of the 4-neighbour Laplacian, and standard deviation, of each tile."""
+    if min(large.shape) < 3:
         return np.zeros(1, np.float32), np.zeros(1, np.float32)
-    side_y, side_x = min(TILE, h), min(TILE, w)
-    tops = np.linspace(0, h - side_y, min(TILES, max(1, h // side_y))).astype(int)
-    lefts = np.linspace(0, w - side_x, min(TILES, max(1, w // side_x))).astype(int)
-    tiles = np.stack([large[y : y + side_y, x : x + side_x] for y in tops for x in lefts]).astype(np.float32)
-    laplacian = tiles[:, 1:-1, :-2] + tiles[:, 1:-1, 2:] + tiles[:, :-2, 1:-1] + tiles[:, 2:, 1:-1] - 4 * tiles[:, 1:-1, 1:-1]
-    return laplacian.var(axis=(1, 2)), tiles.std(axis=(1, 2))
+    boxes = tile_boxes(large.shape[1], large.shape[0])
+    grey = np.stack([large[top:bottom, left:right] for left, top, right, bottom in boxes]).astype(np.int16)
+    laplacian = grey[:, 1:-1, :-2] + grey[:, 1:-1, 2:] + grey[:, :-2, 1:-1] + grey[:, 2:, 1:-1] - 4 * grey[:, 1:-1, 1:-1]
+    return _variance(laplacian), np.sqrt(_variance(grey))
+
+
+def _variance(values: npt.NDArray[np.int16]) -> Floats:
+    """Variance of each of (n, ...) sets."""
+    rows = values.reshape(len(values), -1).astype(np.float32)
+    mean = rows.mean(axis=1)
+    rows -= mean[:, None]
+    return np.asarray(np.einsum("ij,ij->i", rows, rows) / rows.shape[1], dtype=np.float32)
 
 
 def _spectrum(grey: Floats) -> tuple[float, float]:
@@ -124,17 +139,32 @@ def _spectrum(grey: Floats) -> tuple[float, float]:
     side = min(grey.shape)
     if side < 16:
         return 0.0, 0.0
-    window = np.hanning(side).astype(np.float32)
+    window, rings, ring_sizes, high, log_radius = _rings(side)
     top, left = (grey.shape[0] - side) // 2, (grey.shape[1] - side) // 2
     square = grey[top : top + side, left : left + side]
-    power = np.abs(np.fft.rfft2((square - square.mean()) * np.outer(window, window))) ** 2
-    radius = np.hypot(np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side)[None, :])
-    rings = np.minimum((radius * side).astype(int), side // 2)
-    ring_power = np.bincount(rings.ravel(), power.ravel()) / np.maximum(np.bincount(rings.ravel()), 1)
-    usable = np.arange(2, side // 2)
-    slope = np.polyfit(np.log(usable), np.log(ring_power[2 : side // 2] + 1e-3), 1)[0]
+    power = np.abs(np.fft.rfft2((square - square.mean()) * window)) ** 2
+    ring_power = np.bincount(rings, power.ravel()) / ring_sizes
+    fall = np.log(ring_power[2 : side // 2] + 1e-3)
+    slope = float(log_radius @ fall / (log_radius @ log_radius))  # least squares: log_radius has mean zero
     total = float(power.sum())
-    return float(np.clip(-slope / 8, 0, 1)), float(power[radius > 0.25].sum() / total) if total > 0 else 0.0
+    return float(np.clip(-slope / 8, 0, 1)), float(power.ravel()[high].sum() / total) if total > 0 else 0.0
+
+
+@lru_cache(maxsize=64)
+def _rings(side: int) -> tuple[Floats, npt.NDArray[np.intp], Floats, npt.NDArray[np.intp], Floats]:
+    """Of a square spectrum: window, ring of each frequency, sizes of the rings, indexes of the high frequencies, and the
+    centred logarithms of the radii from 2 to below half the side."""
+    window = np.hanning(side).astype(np.float32)
+    radius = np.hypot(np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side)[None, :]).ravel()
+    rings = np.minimum((radius * side).astype(np.intp), side // 2)
+    log_radius = np.log(np.arange(2, side // 2))
+    return (
+        np.outer(window, window),
+        rings,
+        np.maximum(np.bincount(rings), 1).astype(np.float32),
+        np.flatnonzero(radius > 0.25),
+        (log_radius - log_radius.mean()).astype(np.float32),
+    )
 
 
 def _log_scale(variance: float) -> float:

@@ -196,26 +196,30 @@ def _of_same(photos: Sequence[PhotoRow], best: PhotoRow) -> _Reason:
 
 def _bursts(photos: Sequence[PhotoRow], looks: Looks, among: Sequence[int]) -> list[Group]:
     """Runs of like frames by one camera, each within BURST_GAP of the next."""
-    timed = [(photos[i].camera or "", photos[i].taken_at or 0.0, photos[i].id, i)
-             for i in among if photos[i].camera and photos[i].taken_at is not None]  # fmt: skip
-    timed.sort()
-    close = [a[0] == b[0] and b[1] - a[1] <= BURST_GAP for a, b in pairwise(timed)]
-    neighbours = np.array([[a[3], b[3]] for a, b in pairwise(timed)], dtype=np.int64).reshape(-1, 2)[close]
+    timed = [i for i in among if photos[i].camera and photos[i].taken_at is not None]
+    timed.sort(key=lambda i: (photos[i].camera, photos[i].taken_at, photos[i].id))
+    steps = np.array(list(pairwise(timed)), dtype=np.int64).reshape(-1, 2)
+    joins = np.array([_follows(photos[a], photos[b]) for a, b in steps], dtype=bool)
     hashes = np.array([p.perceptual_hash for p in photos], dtype=np.uint64)
-    bits = np.bitwise_count(hashes[neighbours[:, 0]] ^ hashes[neighbours[:, 1]])
-    alike = (bits <= BURST_BITS) | (_cosines(looks.embedding, neighbours) >= BURST_EMBEDDING)
-    joined = iter(alike.tolist())
-    runs: list[list[int]] = []
-    for (_, _, _, i), near in zip(timed, [False, *close], strict=True):
-        if near and next(joined):
-            runs[-1].append(i)
+    bits = np.bitwise_count(hashes[steps[joins, 0]] ^ hashes[steps[joins, 1]])
+    joins[joins] = (bits <= BURST_BITS) | (_cosines(looks.embedding, steps[joins]) >= BURST_EMBEDDING)
+    runs = [timed[:1]]
+    for frame, joined in zip(timed[1:], joins, strict=True):
+        if joined:
+            runs[-1].append(frame)
         else:
-            runs.append([i])
-    return [_burst(photos, looks, run) for run in runs if len(run) > 1 and _seconds(photos, run) <= BURST_LONGEST]
+            runs.append([frame])
+    return [
+        _burst(photos, looks, run) for run in runs if len(run) > 1 and _seconds(photos[run[0]], photos[run[-1]]) <= BURST_LONGEST
+    ]
 
 
-def _seconds(photos: Sequence[PhotoRow], run: Sequence[int]) -> float:
-    return (photos[run[-1]].taken_at or 0.0) - (photos[run[0]].taken_at or 0.0)
+def _follows(a: PhotoRow, b: PhotoRow) -> bool:
+    return a.camera == b.camera and _seconds(a, b) <= BURST_GAP
+
+
+def _seconds(a: PhotoRow, b: PhotoRow) -> float:
+    return (b.taken_at or 0.0) - (a.taken_at or 0.0)
 
 
 def _burst(photos: Sequence[PhotoRow], looks: Looks, run: Sequence[int]) -> Group:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from precious_daemon import children, handover, jobfolder, propose, scan, verdict
-from precious_daemon.errors import NotFound, PreciousError
+from precious_daemon.errors import ChildFailed, NotFound, PreciousError
 from precious_daemon.models import Group, GroupKind, GroupMember, JobRun, PhotoState, Root
 from precious_daemon.readers import Ingest
 from precious_daemon.service import OWNER, Service
@@ -171,7 +171,13 @@ class Jobs:
     async def confirm_root(self, root_id: int) -> None:
         """The owner says that what vanished from a frozen folder was meant to."""
         root = await asyncio.to_thread(scan.confirm_root, self._store, root_id)
+        await self.settle_trash()
         await self.scan_root(root, confirmed=True)
+
+    async def settle_trash(self) -> None:
+        """A folder is back: finish, or take back, what its absence interrupted."""
+        for sentence in await self._service.trash.settle():
+            log.warning(sentence)
 
     def read_new(self) -> None:
         """Read photos that wait, in the background."""
@@ -226,7 +232,12 @@ class Jobs:
         return done
 
     async def _group(self, say: Say) -> str:
-        await self._embed(say)
+        blind = ""
+        try:
+            await self._embed(say)
+        except ChildFailed as exc:
+            log.warning("photos are grouped by their shapes alone: %s", exc)
+            blind = f"; by their shapes alone, because looking at them failed: {exc}"
         with children.job_folder(self._service.places, "group") as folder:
             count = await self._store.aread(handover.write_photos, folder)
             if count < 2:
@@ -242,7 +253,7 @@ class Jobs:
                 for g in jobfolder.read_json(folder, "groups.json")
             ]
             await self._store.awrite(groups.replace_groups, found)
-        return f"{count} photos in {len({row[1] for row in rows})} clusters; {len(found)} bursts and groups of copies"
+        return f"{count} photos in {len({row[1] for row in rows})} clusters; {len(found)} bursts and groups of copies{blind}"
 
     async def _learn(self, say: Say, voter_id: int = OWNER) -> str:
         await self._store.aread(handover.check_enough, voter_id, self._service.settings.ask)

@@ -68,7 +68,7 @@ class FileEntry:
 
 class PhotoState(StrEnum):
     NEW = "new"  # known by name, not yet read
-    PRESENT = "present"
+    PRESENT = "present"  # seen; read in full once it has a content hash
     BROKEN = "broken"  # cannot be decoded; `error` says why
     MISSING = "missing"  # its file is gone from where it was; never deleted from the library
     TRASHED = "trashed"  # moved to the root's trash by us
@@ -112,13 +112,31 @@ class PhotoFacts:
     height: int
     format: str
     taken_at: float | None
-    taken_from: str | None  # exif, name or file
+    taken_from: str | None  # exif, gps, sidecar, name or file
     camera: str | None
     quality: Quality
     hog: bytes  # float16
     preview: bytes  # JPEG, longest side about 1024 px
     thumbnail: bytes  # JPEG, longest side 256 px
     proxy: bytes  # JPEG, at most 3072 bytes
+    taken_offset: int | None = None  # minutes east of UTC, where the camera says so
+    lens: str | None = None
+    exposure: str | None = None  # "1/250 s, f/2.8, ISO 400, 50 mm"
+    latitude: float | None = None  # degrees; never leaves this machine
+    longitude: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Glimpse:
+    """What the first kilobytes of a file give: enough to look at it and to vote, until it has been read."""
+
+    width: int  # upright, pixels
+    height: int
+    format: str
+    taken_at: float
+    taken_from: str
+    camera: str | None
+    thumbnail: bytes  # JPEG: the camera's own, most often 160 px
 
 
 @dataclass(frozen=True, slots=True)

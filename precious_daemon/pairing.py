@@ -2,14 +2,17 @@
 
 Which candidates to bring (never the library; a few dozen are enough):
 
-    anchors     ten photos at random, one index look-up each: of all photos while few have votes, later half of all and half
-                of those with votes. Chance does better here than the greatest sigma, which keeps to the same few.
-    neighbours  for each anchor the two rated photos just above and the two just below its mu
-    company     for each anchor its near-duplicates
+    company     a dozen photos at random of all: one index look-up, and in a new library most of them have no votes yet
+    anchors     the four of these that have votes and the greatest sigma
+    neighbours  for each anchor the four photos just above and the four just below its mu
 
-That makes about fifty candidates and a choice in 2 ms. In `vote_sim.py`'s world (200 photos, an owner who contradicts
-himself) it reaches Kendall's tau .75 in 650 votes, and in 500 with a prior that correlates .7. The owner's noise sets a
-floor of about 610 and 430: tau .75 takes 1.39 (.90) bits a photo, and one answer of his gives .31 to .65 bits.
+That makes about forty candidates and a choice in 2 ms. More random company makes it worse: the greatest information is
+then always between two unknown photos, and the known ones are never told apart.
+
+What to expect: in `vote_sim.py`'s world (200 photos, an owner who often contradicts himself) Kendall's tau reaches .75
+after 650 to 700 votes, and after 500 with a prior that correlates .7. Not much less is possible for anybody: tau .75
+takes 1.39 (with the prior .90) bits a photo, and one of his answers gives .31 to .65 bits, so 610 (430) votes at the
+least. image-ranker needs 700 with, 1300 without its automatic shuffle.
 """
 
 from __future__ import annotations

@@ -65,7 +65,7 @@ def _gather(db: Database, voter_id: int) -> _Gathered:
         known={photo.id: _known(db, photo) for photo in shown.values()},
         labels={label.photo_id: label.keep for label in answers.labels(db, voter_id)},
         evidence=scores.evidence(db, voter_id),
-        audited=verdict.audited_units(db, voter_id),
+        audited=verdict.audited(db, voter_id),
         roots={root.id: root for root in roots.all_roots(db)},
     )
 

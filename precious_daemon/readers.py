@@ -4,22 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import multiprocessing
 import os
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
+from typing import Concatenate, ParamSpec, TypeVar
 
 from precious_daemon import errors
 from precious_daemon.config import IngestSettings
-from precious_daemon.models import FileEntry, PhotoFacts, Root, RootState
+from precious_daemon.models import FileEntry, Glimpse, PhotoFacts, Root, RootState
 from precious_daemon.store import Database, Store, photos, pictures, roots
 
 log = logging.getLogger(__name__)
 
+A = TypeVar("A")
+T = TypeVar("T")
+P = ParamSpec("P")
+
 BATCH = 64
+A_FEW = 100  # so many photos are read in full as soon as a first look at them would be of use
+GLANCES = 100  # first looks asked for and stored in one go
 TOGETHER = 16  # photos stored in one transaction: waiting for the disk after each would take longer than reading it
 FULL_DISK_PAUSE = 30.0  # seconds until a full disk is tried again
 
@@ -29,6 +37,12 @@ def _read(path: str, seconds: float) -> PhotoFacts:
     from precious_daemon.ingest import read_photo
 
     return read_photo(path, seconds)
+
+
+def _glimpse(paths: list[str], seconds: float) -> list[Glimpse | None]:
+    from precious_daemon.ingest import glimpse
+
+    return [glimpse(path, seconds) for path in paths]
 
 
 def _prepare(megabytes: int) -> None:
@@ -47,11 +61,18 @@ class Readers:
 
     async def read(self, path: str) -> PhotoFacts:
         """Raises UnreadablePhoto, FileNotFoundError, or BrokenProcessPool where some file in work killed its process."""
+        return await self._in_pool(_read, path)
+
+    async def glimpse(self, paths: list[str]) -> list[Glimpse | None]:
+        """A first look at each file; None where only reading it in full will tell. Raises BrokenProcessPool as `read`."""
+        return await self._in_pool(_glimpse, paths)
+
+    async def _in_pool(self, work: Callable[[A, float], T], what: A) -> T:
         if self._pool is None:
             self._pool = self._start(self.workers)
         pool = self._pool
         try:
-            return await asyncio.get_running_loop().run_in_executor(pool, _read, path, self._settings.seconds_per_file)
+            return await asyncio.get_running_loop().run_in_executor(pool, work, what, self._settings.seconds_per_file)
         except BrokenProcessPool:
             if self._pool is pool:
                 self.stop()
@@ -73,6 +94,7 @@ class Readers:
     def _start(self, workers: int) -> Executor:
         # one thread each: the pool itself uses the cores, and every thread of a worker takes address space
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+        os.environ.setdefault("PILLOW_BLOCKS_MAX", "16")  # memory of one picture is used for the next: 2 ms each
         return ProcessPoolExecutor(
             workers,
             mp_context=multiprocessing.get_context("spawn"),
@@ -94,13 +116,18 @@ class Readers:
 
 
 class Ingest:
-    """Reads whatever waits in the store, newest first, until nothing is left."""
+    """Reads whatever waits in the store, newest first, until nothing is left.
+
+    Where many wait, all get a first look before: at their headers and the camera's own thumbnail, a thousand a second, so that
+    they can be browsed and voted on at once. What is done is in the store: nothing is done twice after a stop or a kill.
+    """
 
     def __init__(self, store: Store, settings: IngestSettings, clock: Callable[[], float]) -> None:
         self._store, self._settings, self._clock = store, settings, clock
         self.readers = Readers(settings)
         self._unstored: list[tuple[FileEntry, PhotoFacts]] = []
-        self.paused = False
+        self._seen = 0  # photos with ids up to this had their first look
+        self.paused = False  # set it to stop after the photos in hand; clear it and run again to go on
         self.warning: str | None = None  # why it waits, in words
 
     async def run(self, say: Callable[[str, int, int], None]) -> int:
@@ -115,10 +142,12 @@ class Ingest:
         try:
             while not self.paused:
                 watched = {r.id: r for r in await self._store.aread(roots.all_roots) if r.state is RootState.WATCHED}
+                total = done + await self._store.aread(photos.waiting_count, watched)
+                if total - done > A_FEW and not await self._first_look(watched, say):
+                    break
                 waiting = await self._store.aread(photos.to_ingest, BATCH, watched) if watched else []
                 if not waiting:
                     return done
-                total = done + await self._store.aread(_waiting, list(watched))
                 gate = asyncio.Semaphore(self.readers.workers * 2)  # enough to keep each process busy, few to lose
                 async with asyncio.TaskGroup() as group:
                     for entry in waiting:
@@ -132,8 +161,36 @@ class Ingest:
         finally:
             self.readers.stop()
 
+    async def _first_look(self, watched: Mapping[int, Root], say: Callable[[str, int, int], None]) -> bool:
+        """Glimpse at every photo that has come since the last time, newest first; False where it was paused before the end."""
+        newest = await self._store.aread(photos.newest_id)
+        total = await self._store.aread(photos.unseen_count, watched, self._seen)
+        done, place = 0, (math.inf, 0)
+        while not self.paused:
+            found = await self._store.aread(photos.to_glimpse, GLANCES * self.readers.workers, watched, self._seen, place)
+            if not found:
+                self._seen = newest
+                return True
+            entries, place = [entry for _, entry in found], found[-1][0]
+            async with asyncio.TaskGroup() as group:
+                for start in range(0, len(entries), GLANCES):
+                    group.create_task(self._glimpse(entries[start : start + GLANCES], watched))
+            done += len(entries)
+            say("looking at new photos", done, total)
+        return False
+
+    async def _glimpse(self, entries: list[FileEntry], watched: Mapping[int, Root]) -> None:
+        try:
+            seen = await self.readers.glimpse([os.path.join(watched[e.root_id].path, e.path) for e in entries])
+        except BrokenProcessPool:
+            return  # one of them killed the process: which one, reading them in full will tell
+        found = [(entry, look) for entry, look in zip(entries, seen, strict=True) if look]
+        await self._store_patiently(_record_glimpses, found)
+
     async def _one(self, entry: FileEntry, root: Root, gate: asyncio.Semaphore, finished: Callable[[], None]) -> None:
         async with gate:
+            if self.paused:
+                return
             await self._read(entry, os.path.join(root.path, entry.path))
         finished()
 
@@ -155,11 +212,18 @@ class Ingest:
                 await self._keep()
 
     async def _keep(self) -> None:
-        """Store what was read; on a full disk wait, and try again until there is room."""
+        """Store what was read."""
         facts, self._unstored = self._unstored, []
-        while facts:
+        if facts:
+            await self._store_patiently(_record, facts, int(self._settings.preview_cache_gb * 1e9))
+
+    async def _store_patiently(
+        self, action: Callable[Concatenate[Database, float, P], None], *args: P.args, **kwargs: P.kwargs
+    ) -> None:
+        """Store something; on a full disk wait, and try again until there is room."""
+        while True:
             try:
-                await self._store.awrite(_record, facts, int(self._settings.preview_cache_gb * 1e9), self._clock())
+                await self._store.awrite(action, self._clock(), *args, **kwargs)
             except sqlite3.OperationalError as exc:
                 if "full" not in str(exc):
                     raise
@@ -171,17 +235,17 @@ class Ingest:
                 return
 
 
-def _record(db: Database, read: list[tuple[FileEntry, PhotoFacts]], preview_limit: int, now: float) -> None:
+def _record_glimpses(db: Database, now: float, seen: list[tuple[FileEntry, Glimpse]]) -> None:
+    for entry, look in seen:
+        photos.record_glimpse(db, entry, look, now)
+
+
+def _record(db: Database, now: float, read: list[tuple[FileEntry, PhotoFacts]], preview_limit: int) -> None:
     for entry, facts in read:
         pictures.put(db, facts)
         if preview_limit:
             pictures.put_preview(db, facts.content_hash, facts.preview, preview_limit)
         photos.record_facts(db, entry, facts, now)
-
-
-def _waiting(db: Database, watched: list[int]) -> int:
-    marks = ",".join(str(int(r)) for r in watched)
-    return int(db.execute(f"SELECT count(*) FROM photos WHERE state = 'new' AND root_id IN ({marks})").fetchone()[0])
 
 
 async def preview_of(readers: Readers, path: Path) -> bytes:

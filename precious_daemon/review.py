@@ -28,9 +28,8 @@ async def approve_and_apply(
     Raises CountNeeded where there are so many that the owner has to type how many, NotFound and TrashRefused where one
     is not suggested any more; nothing is approved then.
     """
-    uids = list(dict.fromkeys(suggestion_uids))
-    await service.trash.check_count(len(uids), typed_count)
-    batch = await service.trash.approve(voter_id, uids)
+    await service.trash.check(voter_id, suggestion_uids, typed_count)
+    batch = await service.trash.approve(voter_id, suggestion_uids)
     try:
         outcomes = await service.trash.apply(batch, typed_count)
     finally:  # what was not dealt with, for the caller went away or the count no longer holds, is not left approved

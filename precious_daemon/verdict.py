@@ -6,6 +6,7 @@ import random
 
 from precious_daemon import certify
 from precious_daemon.config import CertifySettings
+from precious_daemon.models import Certificate
 from precious_daemon.service import Service
 from precious_daemon.store import Database, answers, groups, scores
 
@@ -21,20 +22,53 @@ def _refresh(db: Database, voter_id: int, settings: CertifySettings, now: float)
     pool = scores.newest_pool(db, voter_id)
     if pool is None or scores.newest_model(db, voter_id) is None:
         return
-    members = [draw[0] for draw in scores.pool_draws(db, pool[0])]
+    pool_draws = scores.pool_draws(db, pool[0])
     kept = scores.audits(db, voter_id, pool[1])
-    keep = {photo_id: score.keep for photo_id, score in scores.of(db, voter_id, members).items()}
-    # A photo without a score has left the library since: that has nothing to do with what the owner would have said of it.
-    draws = [certify.Draw(keep[photo_id], kept.get(photo_id)) for photo_id in members if photo_id in keep]
+    known = scores.of(db, voter_id, [photo_id for draw in pool_draws for photo_id in draw])
+    said = {label.photo_id: label.keep for label in answers.labels(db, voter_id) if label.purpose != "audit"}
+
+    def kept_of(draw: tuple[int, ...]) -> bool | None:
+        """What is known of a draw: its blind answer, or that the owner kept the photo when it was suggested."""
+        return kept.get(draw[0], True if said.get(draw[0]) else None)
+
+    # A photo that left the library, or that the owner let go with the suggestion before their eyes, leaves the pool. The
+    # chance that put the others in their order is untouched by that.
+    approved = [draw for draw in pool_draws if said.get(draw[0]) is False and draw[0] not in kept]
+    draws = [
+        certify.Draw(max(known[photo_id].keep for photo_id in draw if photo_id in known), kept_of(draw))
+        for draw in pool_draws
+        if draw[0] in known and draw not in approved
+    ]
     verdict = certify.certify(draws, settings.alpha, settings.confidence, [draw.keep for draw in draws])
-    scores.put_certificate(db, voter_id, verdict.certificate, verdict.sentence, verdict.needed, now)
+    left = settings.alpha * (len(pool_draws) - len(approved)) / max(len(pool_draws), 1)
+    scores.put_certificate(db, voter_id, *_narrowed(verdict, left, settings.confidence, len(approved)), now)
+
+
+def _narrowed(
+    verdict: certify.Verdict, alpha: float, confidence: float, approved: int
+) -> tuple[Certificate | None, str, int | None]:
+    """Withhold a certificate that need not hold for what is left of its list.
+
+    Who lets the obvious go by hand leaves the doubtful: all mistakes may be among the rest, which is a larger share of it.
+    So the answers have to bear out the smaller share `alpha` of the list as it was drawn. Withholding only lowers the risk.
+    """
+    certificate = verdict.certificate
+    if certificate is None or certify.tail(certificate.errors, certificate.audits, alpha) <= (1 - confidence) * (1 + 1e-9):
+        return certificate, verdict.sentence, verdict.needed
+    needed = max(1, certify.clean_pass(alpha, confidence) - certificate.audits)
+    sentence = (
+        f"Not certified any more: you let {approved} go by hand, and the rest may hold more that you would keep. "
+        f"{needed} more answers are needed if none is a mistake."
+    )
+    return None, sentence, needed
 
 
 def renew_pool(db: Database, voter_id: int, rng: random.Random, now: float) -> bool:
     """After a training: put the candidates in random order for audits, unless the present pool still covers them.
 
     Audits never train a model, so a new model's scores do not depend on them, and a pool drawn for an older model is as
-    good a sample of its photos for the new one. A burst is one draw: one of its frames, chosen at random.
+    good a sample of its photos for the new one. A burst is one draw: the owner is asked about one of its frames, chosen at
+    random, and the threshold applies to all of them.
     """
     labelled = {label.photo_id for label in answers.labels(db, voter_id) if label.purpose != "audit"}
     candidates = [score for score in scores.below(db, voter_id, certify.FLOOR) if score.photo_id not in labelled]
@@ -45,20 +79,13 @@ def renew_pool(db: Database, voter_id: int, rng: random.Random, now: float) -> b
         covered = sum(not members.isdisjoint(unit) for unit in units)
         if covered >= COVER * len(units):
             return False
-    draws = [[rng.choice(unit)] for unit in units]
+    draws = [(rng.choice(unit), unit) for unit in units]
     rng.shuffle(draws)
     scores.open_pool(db, voter_id, certify.FLOOR, draws, now)
     return True
 
 
-def audited_units(db: Database, voter_id: int) -> set[int]:
-    """Photos that the certificate speaks of: the pool's, and the other frames of their bursts."""
+def audited(db: Database, voter_id: int) -> set[int]:
+    """Photos that the certificate speaks of: those of the pool."""
     pool = scores.newest_pool(db, voter_id)
-    if pool is None:
-        return set()
-    members = {photo for draw in scores.pool_draws(db, pool[0]) for photo in draw}
-    for group in groups.all_groups(db):
-        ids = {member.photo_id for member in group.members}
-        if not ids.isdisjoint(members):
-            members |= ids
-    return members
+    return {photo for draw in scores.pool_draws(db, pool[0]) for photo in draw} if pool else set()

@@ -110,6 +110,7 @@ class Watcher:
             await self._close_eyes(root.id)
             self._poll(now, why_blind(now.path, eyes.failure, self._settings.poll_minutes))
         elif eyes is None and time.monotonic() >= self._polled.get(root.id, 0):
+            await self._jobs.settle_trash()
             await self._open_eyes(now)
             self.hint(root.id, EVERYTHING)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -20,15 +22,46 @@ def picture(seed: int, size: tuple[int, int] = (320, 240), blur: float = 0.0) ->
     return image.filter(ImageFilter.GaussianBlur(blur)) if blur else image
 
 
-def save(path: Path, seed: int, size: tuple[int, int] = (320, 240), *, age: float = 60, taken: str | None = None) -> Path:
+def save(
+    path: Path,
+    seed: int,
+    size: tuple[int, int] = (320, 240),
+    *,
+    age: float = 60,
+    taken: str | None = None,
+    thumbnail: bool = False,
+    orientation: int = 1,
+) -> Path:
     """Write a JPEG that was last changed `age` seconds ago, so that it counts as settled."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    exif = Image.Exif()
-    if taken:
+    image = picture(seed, size)
+    exif: Image.Exif | bytes = Image.Exif()
+    if thumbnail:
+        exif = camera_exif(image.resize((160, 120)), taken or "2024:01:31 12:30:05", orientation)
+    elif taken:
         exif.get_ifd(0x8769)[0x9003] = taken
-    picture(seed, size).save(path, quality=90, exif=exif)
+    image.save(path, quality=90, exif=exif)
     settle(path, age)
     return path
+
+
+def camera_exif(small: Image.Image, taken: str, orientation: int = 1) -> bytes:
+    """EXIF as cameras write it, with a thumbnail, which Pillow reads and cannot write."""
+    out = io.BytesIO()
+    small.save(out, "JPEG")
+    data, moment = out.getvalue(), taken.encode() + b"\0"
+
+    def entry(tag: int, kind: int, count: int, value: int) -> bytes:
+        return struct.pack("<HHII", tag, kind, count, value)
+
+    first = 8
+    second = first + 2 + 2 * 12 + 4
+    end = second + 2 + 2 * 12 + 4
+    tiff = b"II*\0" + struct.pack("<I", first)
+    tiff += struct.pack("<H", 2) + entry(0x0112, 3, 1, orientation) + entry(0x0132, 2, len(moment), end)
+    tiff += struct.pack("<I", second)
+    tiff += struct.pack("<H", 2) + entry(0x0201, 4, 1, end + len(moment)) + entry(0x0202, 4, 1, len(data))
+    return b"Exif\0\0" + tiff + struct.pack("<I", 0) + moment + data
 
 
 def settle(path: Path, age: float = 60) -> None:

@@ -7,6 +7,8 @@ from dataclasses import astuple
 import imagehash
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image, ImageEnhance
 from skimage.feature import hog as reference_hog
 
@@ -16,8 +18,7 @@ from tests.pictures import picture
 
 
 def measured(image: Image.Image) -> Quality:
-    small = image.resize((128, 96))
-    return features.quality(np.asarray(image.convert("L")), np.asarray(small), *image.size)
+    return features.quality(np.asarray(image.convert("L")), np.asarray(image.resize((128, 96))), *image.size)
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -44,6 +45,21 @@ def test_blurred_picture_measures_less_sharp(seed: int) -> None:
     assert soft.sharpness < sharp.sharpness
     assert soft.sharpest_tile < sharp.sharpest_tile
     assert soft.high_frequency < sharp.high_frequency
+
+
+def test_laplacian_is_the_textbook_one() -> None:
+    image = picture(4, (60, 50))  # one tile
+    grey = np.asarray(image.convert("L")).astype(float)
+    reference = (grey[1:-1, :-2] + grey[1:-1, 2:] + grey[:-2, 1:-1] + grey[2:, 1:-1] - 4 * grey[1:-1, 1:-1]).var()
+    assert measured(image).sharpness == pytest.approx(np.log1p(reference) / 10, abs=1e-5)
+
+
+@given(st.integers(1, 5000), st.integers(1, 5000))
+def test_tiles_lie_within_the_picture_and_are_of_one_size(width: int, height: int) -> None:
+    boxes = features.tile_boxes(width, height)
+    assert 1 <= len(boxes) <= 36
+    assert len({(right - left, bottom - top) for left, top, right, bottom in boxes}) == 1
+    assert all(0 <= left < right <= width and 0 <= top < bottom <= height for left, top, right, bottom in boxes)
 
 
 def test_dark_picture_measures_dark() -> None:

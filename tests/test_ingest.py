@@ -13,9 +13,9 @@ from blake3 import blake3
 from PIL import Image
 
 from precious_daemon.errors import UnreadablePhoto
-from precious_daemon.ingest import PROXY_BYTES, read_photo, smallest_jpeg
+from precious_daemon.ingest import PROXY_BYTES, glimpse, read_photo, smallest_jpeg
 from precious_daemon.models import PhotoFacts
-from tests.pictures import picture, save
+from tests.pictures import camera_exif, picture, save
 
 
 def read(path: Path) -> PhotoFacts:
@@ -91,7 +91,7 @@ def test_time_and_camera_come_from_exif(tmp_path: Path) -> None:
     ("name", "taken"),
     [
         ("IMG_20240131_123005.jpg", 1706704205),
-        ("PXL_20240131_123005123.jpg", 1706704205),
+        ("PXL_20240131_123005123.jpg", 1706704205.123),
         ("Screenshot 2024-01-31 at 12.30.05.png", 1706704205),
         ("Screenshot_20240131-123005.png", 1706704205),
         ("IMG-20240131-WA0007.jpg", 1706659200),
@@ -150,3 +150,41 @@ def test_fifo_does_not_block(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.jpg")
     with pytest.raises(UnreadablePhoto, match="regular file"):
         read(tmp_path / "pipe.jpg")
+
+
+# --- a first look ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("orientation", "size"), [(1, (160, 120)), (6, (120, 160)), (8, (120, 160))])
+def test_first_look_is_the_cameras_thumbnail_upright(tmp_path: Path, orientation: int, size: tuple[int, int]) -> None:
+    seen = glimpse(str(save(tmp_path / "a.jpg", 1, (1600, 1200), thumbnail=True, orientation=orientation)), 10)
+    assert seen is not None
+    facts = read(tmp_path / "a.jpg")
+    assert opened(seen.thumbnail).size == size
+    assert (seen.width, seen.height, seen.taken_at) == (facts.width, facts.height, facts.taken_at)
+    reference = opened(facts.thumbnail).resize(size)
+    assert np.abs(np.asarray(reference).astype(int) - np.asarray(opened(seen.thumbnail))).mean() < 8
+
+
+def test_first_look_cuts_the_bars_off_a_thumbnail_of_another_shape(tmp_path: Path) -> None:
+    image = picture(1, (1500, 1000))
+    boxed = Image.new("RGB", (160, 120))
+    boxed.paste(image.resize((160, 107)), (0, 6))
+    image.save(tmp_path / "a.jpg", exif=camera_exif(boxed, "2024:01:31 12:30:05"))
+    seen = glimpse(str(tmp_path / "a.jpg"), 10)
+    assert seen is not None
+    assert opened(seen.thumbnail).size == (160, 106)
+    assert np.asarray(opened(seen.thumbnail))[0].mean() > 40, "no black bar"
+
+
+def test_small_photo_without_a_thumbnail_is_seen_as_well(tmp_path: Path) -> None:
+    seen = glimpse(str(save(tmp_path / "a.jpg", 1, (1600, 1200))), 10)
+    assert seen is not None
+    assert max(opened(seen.thumbnail).size) == 200
+
+
+@pytest.mark.parametrize("content", [b"", b"no picture", b"\xff\xd8\xff\xe1\x00"])
+def test_first_look_at_what_is_odd_is_left_to_reading(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "a.jpg").write_bytes(content)
+    assert glimpse(str(tmp_path / "a.jpg"), 10) is None
+    assert glimpse(str(tmp_path / "none.jpg"), 10) is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from precious_daemon.models import JobRun
@@ -19,6 +20,7 @@ def start(db: Database, name: str, trigger: str, now: float) -> int:
 
 
 def finish(db: Database, run_id: int, outcome: str, detail: str, error: str | None, now: float) -> None:
+    detail = os.fsencode(detail).decode("utf-8", "replace")  # it may name a file whose name is not UTF-8
     db.execute(
         "UPDATE job_runs SET finished_at = ?, outcome = ?, detail = ?, error = ? WHERE id = ?",
         [now, outcome, detail, error, run_id],

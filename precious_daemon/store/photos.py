@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from precious_daemon.errors import NotFound
-from precious_daemon.models import FileEntry, Photo, PhotoFacts, PhotoState, Role, Stamp
-from precious_daemon.store import Database, insert, tallies
+from precious_daemon.models import FileEntry, Glimpse, Photo, PhotoFacts, PhotoState, Role, Stamp
+from precious_daemon.store import Database, insert, pictures, tallies
 
 NOWHERE = b"//nowhere"  # where a file is that another has taken the place of: never a path in a root
 FORGOTTEN = "It is read again once it is back."  # the error of a photo that was away while the cache was made anew
@@ -19,6 +19,9 @@ _COLUMNS = (
     "photos.id, photos.uid, photos.root_id, photos.path, photos.state, photos.error, photos.content_hash, photos.width, "
     "photos.height, photos.size, photos.taken_at, photos.camera, photos.added_at"
 )
+
+# as in the index `photos_unread`
+_UNREAD = "(photos.state = 'new' OR photos.state = 'present' AND photos.content_hash IS NULL)"
 
 
 def photo_from(row: dict[str, Any]) -> Photo:
@@ -91,10 +94,9 @@ def page(db: Database, state: PhotoState, after: tuple[float, int] | None = None
     where = "state = ?"
     values: list[Any] = [state]
     if after:
-        where += (
-            " AND coalesce(taken_at, 0) <= ? AND (coalesce(taken_at, 0) < ? OR id < ?)"  # an index has no row values of these
-        )
-        values += [after[0], after[0], after[1]]
+        # the first condition is what an index on an expression can seek by
+        where += " AND coalesce(taken_at, 0) <= ? AND (coalesce(taken_at, 0), id) < (?, ?)"
+        values += (after[0], *after)
     sql = f"SELECT {_COLUMNS} FROM photos WHERE {where} ORDER BY coalesce(taken_at, 0) DESC, id DESC LIMIT ?"
     return [photo_from(row) for row in db.query(sql, [*values, limit])]
 
@@ -116,17 +118,49 @@ def random_present(db: Database, point: int, count: int, exclude_labelled_by: in
 
 
 def to_ingest(db: Database, limit: int, roots: Iterable[int]) -> list[FileEntry]:
-    """Stills that wait to be read, newest file first."""
+    """Stills that wait to be read, newest first."""
     marks = ",".join(str(int(r)) for r in roots)
     sql = f"""
-        SELECT files.* FROM photos JOIN files ON files.photo_id = photos.id AND files.role = 'still'
-        WHERE photos.state = 'new' AND photos.root_id IN ({marks}) ORDER BY photos.added_at DESC, files.mtime_ns DESC LIMIT ?
+        SELECT files.* FROM photos CROSS JOIN files ON files.photo_id = photos.id AND files.role = 'still'
+        WHERE {_UNREAD} AND photos.root_id IN ({marks}) ORDER BY taken_at DESC, photos.id DESC LIMIT ?
     """
     return [file_from(row) for row in db.query(sql, [limit])]
 
 
+def waiting_count(db: Database, roots: Iterable[int]) -> int:
+    """Photos of these roots that wait to be read."""
+    marks = ",".join(str(int(r)) for r in roots)
+    return int(db.execute(f"SELECT count(*) FROM photos WHERE {_UNREAD} AND root_id IN ({marks})").fetchone()[0])
+
+
+def to_glimpse(
+    db: Database, limit: int, roots: Iterable[int], since: int, before: tuple[float, int]
+) -> list[tuple[tuple[float, int], FileEntry]]:
+    """(place, still) of photos with ids above `since` of which nothing was seen yet, newest first, those before a place."""
+    sql = f"""
+        SELECT files.*, taken_at FROM photos CROSS JOIN files ON files.photo_id = photos.id AND files.role = 'still'
+        WHERE {_unseen(roots)} AND photos.id > ? AND (taken_at, photos.id) < (?, ?)
+        ORDER BY taken_at DESC, photos.id DESC LIMIT ?
+    """
+    rows = db.query(sql, [since, *before, limit])
+    return [((row["taken_at"], row["photo_id"]), file_from(row)) for row in rows]
+
+
+def unseen_count(db: Database, roots: Iterable[int], since: int) -> int:
+    return int(db.execute(f"SELECT count(*) FROM photos WHERE {_unseen(roots)} AND id > ?", [since]).fetchone()[0])
+
+
+def _unseen(roots: Iterable[int]) -> str:
+    marks = ",".join(str(int(r)) for r in roots)
+    return f"{_UNREAD} AND photos.state = 'new' AND photos.format IS NULL AND photos.root_id IN ({marks})"
+
+
+def newest_id(db: Database) -> int:
+    return int(db.execute("SELECT coalesce(max(id), 0) FROM photos").fetchone()[0])
+
+
 def known_sample(db: Database, root_id: int, count: int) -> list[FileEntry]:
-    """Some stills that should be there."""
+    """Some stills that should be there, at index speed."""
     sql = """
         SELECT files.* FROM photos CROSS JOIN files ON files.photo_id = photos.id AND role = 'still'
         WHERE photos.root_id = ? AND state IN ('present', 'new', 'broken') ORDER BY draw LIMIT ?
@@ -139,14 +173,11 @@ def present_count(db: Database, root_id: int) -> int:
     return sum(found.get(state, 0) for state in ("present", "new", "broken"))
 
 
-def waiting_count(db: Database, root_ids: Iterable[int]) -> int:
-    """Photos of these roots that wait to be read."""
-    return sum(tallies.of(db, "photos", root_id).get("new", 0) for root_id in root_ids)
-
-
 def for_children(db: Database) -> Iterator[tuple[Photo, int, str]]:
-    """(photo, perceptual hash, format) of every present photo, in the order of ids."""
-    sql = f"SELECT {_COLUMNS}, perceptual_hash, format FROM photos WHERE state = 'present' ORDER BY id"
+    """(photo, perceptual hash, format) of every present photo that has been read, in the order of ids."""
+    sql = (
+        f"SELECT {_COLUMNS}, perceptual_hash, format FROM photos WHERE state = 'present' AND content_hash IS NOT NULL ORDER BY id"
+    )
     for row in db.query(sql):
         yield photo_from(row), row["perceptual_hash"] & (1 << 64) - 1, row["format"]
 
@@ -155,7 +186,7 @@ def unembedded(db: Database, backbone: str) -> Iterator[bytes]:
     """Content hashes of present photos that this network has not seen, newest first."""
     sql = """
         SELECT DISTINCT photos.content_hash FROM photos LEFT JOIN cache.embeddings AS e USING (content_hash)
-        WHERE state = 'present' AND e.backbone IS NOT ? ORDER BY taken_at DESC
+        WHERE state = 'present' AND photos.content_hash IS NOT NULL AND e.backbone IS NOT ? ORDER BY taken_at DESC
     """
     yield from (row[0] for row in db.execute(sql, [backbone]))
 
@@ -168,7 +199,7 @@ def add_still(db: Database, root_id: int, path: str, stamp: Stamp, now: float) -
     photo_id = insert(db, "photos",
         {
             "uid": secrets.token_hex(16), "root_id": root_id, "path": os.fsencode(path), "size": stamp.size,
-            "added_at": now, "changed_at": now,
+            "added_at": now, "changed_at": now, "taken_at": stamp.mtime_ns / 1e9,  # until it is read
         }
     )  # fmt: skip
     put_file(db, photo_id, root_id, path, Role.STILL, stamp)
@@ -255,6 +286,17 @@ def set_ambiguous(db: Database, photo_id: int, why: str | None) -> None:
     db.execute("UPDATE photos SET ambiguous = ? WHERE id = ? AND ambiguous IS NOT ?", [why, photo_id, why])
 
 
+def record_glimpse(db: Database, entry: FileEntry, seen: Glimpse, now: float) -> None:
+    """A photo can be looked at and voted on before it has been read: it is present, without a content hash yet."""
+    sql = """
+        UPDATE photos SET state = 'present', width = ?, height = ?, format = ?, taken_at = ?, taken_from = ?, camera = ?,
+            changed_at = ? WHERE id = ? AND state = 'new'
+    """
+    values = [seen.width, seen.height, seen.format, seen.taken_at, seen.taken_from, seen.camera, now, entry.photo_id]
+    if db.execute(sql, values).rowcount:
+        pictures.put_first_look(db, entry.photo_id, seen.thumbnail)
+
+
 def record_facts(db: Database, entry: FileEntry, facts: PhotoFacts, now: float) -> int:
     """Store what reading a still gave, and return the photo's id.
 
@@ -264,13 +306,16 @@ def record_facts(db: Database, entry: FileEntry, facts: PhotoFacts, now: float) 
     db.execute(
         """
         UPDATE photos SET state = 'present', error = NULL, content_hash = ?, perceptual_hash = ?, width = ?, height = ?,
-            format = ?, taken_at = ?, taken_from = ?, camera = ?, changed_at = ? WHERE id = ?
+            format = ?, taken_at = ?, taken_from = ?, camera = ?, taken_offset = ?, lens = ?, exposure = ?, latitude = ?,
+            longitude = ?, changed_at = ? WHERE id = ?
         """,
         [
             facts.content_hash, _signed(facts.perceptual_hash), facts.width, facts.height, facts.format, facts.taken_at,
-            facts.taken_from, facts.camera, now, entry.photo_id,
+            facts.taken_from, facts.camera, facts.taken_offset, facts.lens, facts.exposure, facts.latitude, facts.longitude,
+            now, entry.photo_id,
         ],
     )  # fmt: skip
+    pictures.forget_first_look(db, entry.photo_id)
     sql = "SELECT id FROM photos WHERE content_hash = ? AND state = 'missing' AND id != ? ORDER BY id LIMIT 1"
     old = db.execute(sql, [facts.content_hash, entry.photo_id]).fetchone()
     if old:
@@ -280,6 +325,7 @@ def record_facts(db: Database, entry: FileEntry, facts: PhotoFacts, now: float) 
 
 def record_broken(db: Database, photo_id: int, reason: str, now: float) -> None:
     db.execute("UPDATE photos SET state = 'broken', error = ?, changed_at = ? WHERE id = ?", [reason, now, photo_id])
+    pictures.forget_first_look(db, photo_id)
 
 
 def _hand_over(db: Database, missing: Photo, now: float) -> None:
@@ -313,8 +359,9 @@ def _merge(db: Database, young: Photo, old: Photo, now: float) -> int:
     db.execute(
         """
         UPDATE photos SET (root_id, path, state, error, content_hash, perceptual_hash, width, height, format, size, taken_at,
-            taken_from, camera, ambiguous) = (SELECT root_id, path, state, error, content_hash, perceptual_hash, width, height,
-            format, size, taken_at, taken_from, camera, ambiguous FROM photos WHERE id = ?), changed_at = ? WHERE id = ?
+            taken_from, camera, taken_offset, lens, exposure, latitude, longitude, ambiguous) = (SELECT root_id, path, state,
+            error, content_hash, perceptual_hash, width, height, format, size, taken_at, taken_from, camera, taken_offset, lens,
+            exposure, latitude, longitude, ambiguous FROM photos WHERE id = ?), changed_at = ? WHERE id = ?
         """,
         [young.id, now, old.id],
     )

@@ -35,6 +35,20 @@ def preview(db: Database, content_hash: bytes) -> bytes | None:
     return _blob(db, "SELECT preview FROM cache.previews WHERE content_hash = ?", content_hash)
 
 
+def put_first_look(db: Database, photo_id: int, thumbnail: bytes) -> None:
+    """Keep the camera's own thumbnail until the photo has been read."""
+    db.execute("INSERT OR REPLACE INTO cache.first_looks VALUES (?, ?)", [photo_id, thumbnail])
+
+
+def first_look(db: Database, photo_id: int) -> bytes | None:
+    row = db.execute("SELECT thumbnail FROM cache.first_looks WHERE photo_id = ?", [photo_id]).fetchone()
+    return row[0] if row else None
+
+
+def forget_first_look(db: Database, photo_id: int) -> None:
+    db.execute("DELETE FROM cache.first_looks WHERE photo_id = ?", [photo_id])
+
+
 def quality(db: Database, content_hash: bytes) -> Quality | None:
     blob = _blob(db, "SELECT quality FROM cache.pictures WHERE content_hash = ?", content_hash)
     return Quality.unpack(blob) if blob else None

@@ -14,6 +14,9 @@ from precious_daemon.config import Places
 from precious_daemon.errors import DatabaseError
 from precious_daemon.store import Database, backup, tallies
 
+# A photo known by its name, or seen by a first look: present, but its content is not known yet.
+UNREAD = "(state = 'new' OR state = 'present' AND content_hash IS NULL)"
+
 library = Migrations("precious-daemon library")
 cache = Migrations("precious-daemon cache")
 
@@ -54,7 +57,7 @@ def m001_folders_and_photos(db: Database) -> None:
         );
         CREATE INDEX photos_by_state ON photos(state, added_at);
         CREATE INDEX photos_by_hash ON photos(content_hash);
-        CREATE INDEX photos_by_time ON photos(taken_at, id) WHERE state = 'present';
+        CREATE INDEX photos_newest ON photos(state, coalesce(taken_at, 0), id);
         CREATE INDEX photos_by_draw ON photos(draw) WHERE state = 'present';
         CREATE TABLE files (
             id INTEGER PRIMARY KEY,
@@ -141,6 +144,7 @@ def m002_answers(db: Database) -> None:
             pool_id INTEGER NOT NULL REFERENCES pools(id),
             position INTEGER NOT NULL,       -- one draw: a photo, or a whole burst
             photo_id INTEGER NOT NULL REFERENCES photos(id),
+            asked INTEGER NOT NULL,          -- the one of its draw that the owner is asked about
             PRIMARY KEY (pool_id, photo_id)
         );
         CREATE INDEX pool_by_position ON pool_members(pool_id, position);
@@ -162,12 +166,13 @@ def m003_suggestions_and_units(db: Database) -> None:
             reasons TEXT NOT NULL,           -- JSON list of sentences
             keeper_id INTEGER REFERENCES photos(id),
             evidence TEXT NOT NULL,          -- JSON
+            place INTEGER NOT NULL,          -- in the list of its run, surest first
             state TEXT NOT NULL DEFAULT 'open',
             created_at REAL NOT NULL,
             changed_at REAL NOT NULL
         );
         CREATE UNIQUE INDEX suggestion_once ON suggestions(voter_id, photo_id) WHERE state IN ('open', 'approved');
-        CREATE INDEX suggestions_by_state ON suggestions(state, keep, id);
+        CREATE INDEX suggestions_by_state ON suggestions(voter_id, state, place, id);
         CREATE INDEX suggestions_by_photo ON suggestions(photo_id);
         CREATE TABLE units (                 -- the journal of deletions
             id INTEGER PRIMARY KEY,
@@ -247,6 +252,19 @@ def m004_jobs_and_sessions(db: Database) -> None:
 
 
 @library()
+def m005_first_look(db: Database) -> None:
+    """What the camera says beside time and name; photos in the order in which they are read."""
+    db.executescript(f"""
+        ALTER TABLE photos ADD COLUMN taken_offset INTEGER;   -- minutes east of UTC
+        ALTER TABLE photos ADD COLUMN lens TEXT;
+        ALTER TABLE photos ADD COLUMN exposure TEXT;
+        ALTER TABLE photos ADD COLUMN latitude REAL;
+        ALTER TABLE photos ADD COLUMN longitude REAL;
+        CREATE INDEX photos_unread ON photos(taken_at DESC, id DESC) WHERE {UNREAD};
+    """)
+
+
+@library()
 def m006_tallies(db: Database) -> None:
     """Numbers kept by triggers, and indexes by which every page of a million photos is one look-up."""
     db.executescript(tallies.M006)
@@ -321,6 +339,16 @@ def c001_derived(db: Database) -> None:
 @cache()
 def c002_sizes(db: Database) -> None:
     db.executescript(tallies.C002)
+
+
+@cache()
+def c003_first_looks(db: Database) -> None:
+    db.executescript("""
+        CREATE TABLE first_looks (           -- the camera's own thumbnail, until the photo itself has been read
+            photo_id INTEGER PRIMARY KEY,
+            thumbnail BLOB NOT NULL
+        );
+    """)
 
 
 def migrate(places: Places) -> None:

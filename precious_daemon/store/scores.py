@@ -56,11 +56,11 @@ def evidence(db: Database, voter_id: int) -> dict[int, dict[str, Any]]:
 # --- audits ------------------------------------------------------------------------------------------------------------
 
 
-def open_pool(db: Database, voter_id: int, floor: float, draws: Sequence[Sequence[int]], now: float) -> int:
-    """A new pool: `draws` are photos or whole bursts, already in random order."""
+def open_pool(db: Database, voter_id: int, floor: float, draws: Sequence[tuple[int, Sequence[int]]], now: float) -> int:
+    """A new pool. `draws` are (the photo to ask about, all photos of the draw), already in random order."""
     pool_id = insert(db, "pools", {"voter_id": voter_id, "created_at": now, "floor": floor})
-    rows = [(pool_id, position, photo) for position, draw in enumerate(draws) for photo in draw]
-    db.conn.executemany("INSERT INTO pool_members VALUES (?, ?, ?)", rows)
+    rows = [(pool_id, position, photo, photo == asked) for position, (asked, draw) in enumerate(draws) for photo in draw]
+    db.conn.executemany("INSERT INTO pool_members VALUES (?, ?, ?, ?)", rows)
     return pool_id
 
 
@@ -71,9 +71,9 @@ def newest_pool(db: Database, voter_id: int) -> tuple[int, float] | None:
 
 
 def pool_draws(db: Database, pool_id: int) -> list[tuple[int, ...]]:
-    """The pool's draws in their order, each a tuple of photo ids."""
+    """The pool's draws in their order, each a tuple of photo ids; the first is the one that is asked about."""
     found: dict[int, list[int]] = {}
-    sql = "SELECT position, photo_id FROM pool_members WHERE pool_id = ? ORDER BY position, photo_id"
+    sql = "SELECT position, photo_id FROM pool_members WHERE pool_id = ? ORDER BY position, asked DESC, photo_id"
     for position, photo_id in db.execute(sql, [pool_id]):
         found.setdefault(position, []).append(photo_id)
     return [tuple(members) for members in found.values()]
@@ -88,15 +88,16 @@ def audits(db: Database, voter_id: int, since: float) -> dict[int, bool]:
 
 
 def next_audit(db: Database, voter_id: int) -> Photo | None:
-    """The next photo of the pool, in its order, that is there and has no audit answer."""
+    """The next photo of the pool, in its order, that is there and of which this voter has said nothing yet."""
     pool = newest_pool(db, voter_id)
     if pool is None:
         return None
     sql = """
         SELECT photos.* FROM pool_members AS m CROSS JOIN photos ON photos.id = m.photo_id
-        WHERE m.pool_id = ? AND photos.state = 'present' AND NOT EXISTS (
-            SELECT 1 FROM live_labels l WHERE l.photo_id = m.photo_id AND +l.voter_id = ? AND +l.purpose = 'audit' AND l.at >= ?)
-        ORDER BY m.position, m.photo_id LIMIT 1
+        WHERE m.pool_id = ? AND m.asked AND photos.state = 'present' AND NOT EXISTS (
+            SELECT 1 FROM live_labels l
+            WHERE l.photo_id = m.photo_id AND +l.voter_id = ? AND (+l.purpose != 'audit' OR l.at >= ?))
+        ORDER BY m.position LIMIT 1
     """
     for row in db.query(sql, [pool[0], voter_id, pool[1]]):
         return photo_from(row)

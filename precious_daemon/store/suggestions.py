@@ -23,6 +23,7 @@ class SuggestionRow:
     run: str
     state: SuggestionState
     created_at: float
+    place: int
     suggestion: Suggestion
     photo: Photo
 
@@ -34,13 +35,20 @@ def _row(row: dict[str, Any]) -> SuggestionRow:
     )  # fmt: skip
     state = SuggestionState(row["suggestion_state"])
     return SuggestionRow(
-        row["suggestion_id"], row["suggestion_uid"], row["run"], state, row["created_at"], suggestion, photo_from(row)
+        row["suggestion_id"],
+        row["suggestion_uid"],
+        row["run"],
+        state,
+        row["created_at"],
+        row["place"],
+        suggestion,
+        photo_from(row),
     )
 
 
 _SELECT = """
     SELECT photos.*, s.id AS suggestion_id, s.uid AS suggestion_uid, s.run, s.state AS suggestion_state, s.created_at,
-        s.photo_id, s.kind, s.keep, s.certified, s.reasons, s.keeper_id, s.evidence
+        s.place, s.photo_id, s.kind, s.keep, s.certified, s.reasons, s.keeper_id, s.evidence
     FROM suggestions AS s CROSS JOIN photos ON photos.id = s.photo_id
 """
 
@@ -56,15 +64,15 @@ def replace_open(db: Database, voter_id: int, run: str, suggestions: Iterable[Su
             "SELECT photo_id FROM suggestions WHERE voter_id = ? AND state IN ('dismissed', 'approved', 'restored')", [voter_id]
         )
     }
-    wanted = {s.photo_id: s for s in suggestions if s.photo_id not in settled}
+    wanted = {s.photo_id: (place, s) for place, s in enumerate(suggestions) if s.photo_id not in settled}
     known = dict(db.execute("SELECT photo_id, id FROM suggestions WHERE voter_id = ? AND state = 'open'", [voter_id]).fetchall())
     for photo_id, suggestion_id in known.items():
         if photo_id not in wanted:
             set_state(db, [suggestion_id], SuggestionState.WITHDRAWN, now)
-    for photo_id, s in wanted.items():
+    for photo_id, (place, s) in wanted.items():
         values = {
             "run": run, "kind": s.kind, "keep": s.keep, "certified": s.certified, "reasons": json.dumps(s.reasons),
-            "keeper_id": s.keeper_id, "evidence": json.dumps(s.evidence), "changed_at": now,
+            "keeper_id": s.keeper_id, "evidence": json.dumps(s.evidence), "place": place, "changed_at": now,
         }  # fmt: skip
         if photo_id in known:
             db.table("suggestions").update(known[photo_id], values)
@@ -84,13 +92,13 @@ def page(
     after: tuple[float, int] | None = None,
     limit: int = 100,
 ) -> list[SuggestionRow]:
-    """Surest first. `after` is (keep or 2, id) of the last one shown."""
+    """Surest first. `after` is (place, id) of the last one shown."""
     where = "s.voter_id = ? AND s.state = ?"
     values: list[Any] = [voter_id, state]
     if after:
-        where += " AND coalesce(s.keep, 2) >= ? AND (coalesce(s.keep, 2) > ? OR s.id > ?)"
-        values += [after[0], after[0], after[1]]
-    sql = f"{_SELECT} WHERE {where} ORDER BY coalesce(s.keep, 2), s.id LIMIT ?"
+        where += " AND (s.place, s.id) > (?, ?)"
+        values += after
+    sql = f"{_SELECT} WHERE {where} ORDER BY s.place, s.id LIMIT ?"
     return [_row(row) for row in db.query(sql, [*values, limit])]
 
 

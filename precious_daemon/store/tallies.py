@@ -145,10 +145,7 @@ M006 = """
             WHERE what = 'trash' AND whose = 0 AND which = 'bytes';
     END;
 
-    CREATE INDEX photos_by_moment ON photos(state, coalesce(taken_at, 0), id);
-    DROP INDEX photos_by_time;           -- that one cannot order photos without a time
     CREATE INDEX photos_of_root ON photos(root_id, draw) WHERE state IN ('present', 'new', 'broken');
-    CREATE INDEX suggestions_by_sureness ON suggestions(voter_id, state, coalesce(keep, 2), id);
     CREATE INDEX answers_by_voter ON answers(voter_id);  -- + before voter_id, in a query for one photo, keeps it from being used
     CREATE INDEX answers_on_one ON answers(voter_id, purpose, at) WHERE choice IN ('keep', 'delete');
     CREATE INDEX answers_on_two ON answers(voter_id, purpose, at) WHERE choice IN ('both_keep', 'both_delete');

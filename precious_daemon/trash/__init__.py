@@ -35,7 +35,9 @@ __all__ = ["Outcome", "Trash", "recover_records"]
 
 T = TypeVar("T")
 P = ParamSpec("P")
+SMALL = 20  # photos that go in a day from however small a library
 DAY = 86400.0
+_PENDING = (UnitState.APPROVED, UnitState.PLANNED, UnitState.RESTORING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +60,28 @@ class Trash:
         self._clock = clock
         self._steps = Steps(store, disk or Disk(), places.audit_log, clock)
         self._batch = asyncio.Lock()  # one batch at a time
-        self._unit = threading.Lock()  # a unit runs to its end even where the caller was cancelled, and nothing beside it
+        self._unit = threading.Lock()  # a unit runs to its end even where its caller was cancelled, so each is read anew
 
     # --- to the trash --------------------------------------------------------------------------------------------------
 
-    async def check_count(self, count: int, typed_count: int | None = None) -> None:
+    async def check(self, voter_id: int, suggestion_uids: Sequence[str], typed_count: int | None = None) -> None:
+        """What can be told of an approval before any file is looked at: are these open, and are they not too many?
+
+        Raises NotFound, TrashRefused and CountNeeded, as `approve` and `apply` would.
+        """
+        rows = await self._open(voter_id, suggestion_uids)
+        await self._check_count(len(rows), typed_count)
+
+    async def _open(self, voter_id: int, uids: Sequence[str]) -> list[SuggestionRow]:
+        rows = await self._store.aread(suggestions.by_uids, voter_id, list(dict.fromkeys(uids)))
+        if not rows:
+            raise TrashRefused("No photo was chosen.")
+        for row in rows:
+            if row.state not in (SuggestionState.OPEN, SuggestionState.APPROVED):
+                raise TrashRefused(f"{shown(row.photo.path)} is not suggested any more ({row.state}); reload the page.")
+        return rows
+
+    async def _check_count(self, count: int, typed_count: int | None) -> None:
         """Step 1. CountNeeded where so many photos do not go unless the owner types how many they are."""
         if typed_count == count:
             return
@@ -72,11 +91,10 @@ class Trash:
             sentence = f"{count} photos are more than the {self._settings.batch} that go at once. Type {count} to move them all."
             raise CountNeeded(sentence, count)
         moved, library = await self._store.aread(_moved_and_library, self._clock() - DAY)
-        allowed = max(1, int(library * self._settings.daily_percent / 100))
-        if moved + count > allowed:
+        if moved + count > max(SMALL, int(library * self._settings.daily_percent / 100)):
             raise CountNeeded(
-                f"With the {moved} moved since yesterday, these {count} would be more than {self._settings.daily_percent:g} % "
-                f"of your {library} photos in a day. Type {count} to move them all the same.",
+                f"{moved} of your {library:,} photos were moved since yesterday, and {count} more would be over "
+                f"{self._settings.daily_percent:g} % in a day. Type {count} to move them all the same.",
                 count,
             )
 
@@ -87,12 +105,7 @@ class Trash:
         suggestion, TrashRefused for one that is not open, and then nothing is approved.
         """
         async with self._batch:
-            rows = await self._store.aread(suggestions.by_uids, voter_id, list(dict.fromkeys(suggestion_uids)))
-            if not rows:
-                raise TrashRefused("No photo was chosen.")
-            for row in rows:
-                if row.state not in (SuggestionState.OPEN, SuggestionState.APPROVED):
-                    raise TrashRefused(f"{shown(row.photo.path)} is not suggested any more ({row.state}); reload the page.")
+            rows = await self._open(voter_id, suggestion_uids)
             bound = [(row, *await self._run(self._bind, row)) for row in rows]
             return await self._store.awrite(_approve, voter_id, bound, self._clock())
 
@@ -118,7 +131,7 @@ class Trash:
             found = await self._store.aread(units.of_batch, batch)
             approved = sum(1 for unit in found if unit.state is UnitState.APPROVED)
             if approved and not dry_run:
-                await self.check_count(len(found), typed_count)
+                await self._check_count(len(found), typed_count)
                 await self._settle_pending()
             outcomes: list[Outcome] = []
             stopped: str | None = None
@@ -128,7 +141,7 @@ class Trash:
                 elif dry_run:
                     outcomes.append(await self._run(self._check, unit))
                 elif stopped:
-                    outcomes.append(Outcome(await self._refuse(unit, stopped), False, stopped))
+                    outcomes.append(_settled(await self._run(self._withdraw, unit, stopped)))
                 else:
                     outcome, stopped = await self._run(self._move, unit)
                     outcomes.append(outcome)
@@ -139,8 +152,10 @@ class Trash:
     def _move(self, unit: Unit) -> tuple[Outcome, str | None]:
         """The outcome, and why nothing more may be moved at all."""
         if refusal := self._lapsed(unit):
-            unit = self._store.write(units.refuse, unit, refusal, self._clock())
-            return Outcome(unit, False, refusal), None
+            return _settled(self._withdraw(unit, refusal)), None
+        unit = self._store.read(units.get, unit.id)
+        if unit.state is not UnitState.APPROVED:
+            return _settled(unit), None
         try:
             unit = self._steps.move(unit)
         except DiskFailed as failure:
@@ -164,15 +179,17 @@ class Trash:
             return None
         return f"{name_of(unit)} was approved more than {self._settings.approval_hours:g} hours ago; approve it again."
 
-    async def _refuse(self, unit: Unit, reason: str) -> Unit:
-        return await self._store.awrite(units.refuse, unit, reason, self._clock())
+    def _withdraw(self, unit: Unit, reason: str) -> Unit:
+        unit = self._store.read(units.get, unit.id)
+        if unit.state is not UnitState.APPROVED:
+            return unit
+        return self._store.write(units.refuse, unit, reason, self._clock())
 
     async def cancel(self, batch: str, reason: str = "You did not go on with it.") -> None:
         """Withdraw what is approved in a batch and not yet moved: its suggestions are open again."""
         async with self._batch:
             for unit in await self._store.aread(units.of_batch, batch):
-                if unit.state is UnitState.APPROVED:
-                    await self._refuse(unit, reason)
+                await self._run(self._withdraw, unit, reason)
 
     # --- and back ------------------------------------------------------------------------------------------------------
 
@@ -202,14 +219,23 @@ class Trash:
     # --- after a crash -------------------------------------------------------------------------------------------------
 
     async def recover(self) -> list[str]:
-        """At start-up, and when a folder is back: finish or reverse what was interrupted. A sentence for each unit."""
+        """At start-up: as `settle`, and what was approved but not begun has to be approved again."""
         async with self._batch:
-            left = await self._store.aread(units.in_states, UnitState.APPROVED)
-            return [await self._run(self._steps.settle, unit) for unit in left] + await self._settle_pending()
+            return await self._settle_pending(UnitState.APPROVED)
 
-    async def _settle_pending(self) -> list[str]:
-        left = await self._store.aread(units.in_states, UnitState.PLANNED, UnitState.RESTORING)
-        return [await self._run(self._steps.settle, unit) for unit in left]
+    async def settle(self) -> list[str]:
+        """When a folder is back or confirmed: finish or reverse what was interrupted there. A sentence for each unit."""
+        async with self._batch:
+            return await self._settle_pending()
+
+    async def _settle_pending(self, *others: UnitState) -> list[str]:
+        left = await self._store.aread(units.in_states, UnitState.PLANNED, UnitState.RESTORING, *others)
+        said = [await self._run(self._settle, unit) for unit in left]
+        return [sentence for sentence in said if sentence]
+
+    def _settle(self, unit: Unit) -> str | None:
+        unit = self._store.read(units.get, unit.id)
+        return self._steps.settle(unit) if unit.state in _PENDING else None
 
     async def _run(self, action: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         return await asyncio.to_thread(self._alone, partial(action, *args, **kwargs))

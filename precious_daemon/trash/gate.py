@@ -140,6 +140,20 @@ def read_file(disk: Disk, root: int, path: str, stack: ExitStack) -> Found:
     return Found(folder, name, file, stamp_of(after), content_hash)
 
 
+def find_file(disk: Disk, root: int, folder: str, stamp: Stamp) -> str | None:
+    """The path of the file with this inode, size and time in a folder beneath a root, or None."""
+    try:
+        with disk.folder(root, folder) as fd, os.scandir(fd) as entries:
+            for entry in entries:
+                if entry.inode() == stamp.inode and entry.is_file(follow_symlinks=False):
+                    status = entry.stat(follow_symlinks=False)
+                    if (status.st_size, status.st_mtime_ns) == (stamp.size, stamp.mtime_ns):
+                        return posixpath.join(folder, entry.name)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return None
+
+
 def _hash(file: int) -> bytes:
     digest = blake3()
     while block := os.read(file, _BLOCK):

@@ -28,6 +28,7 @@ from precious_daemon.trash.moves import (
     DiskFailed,
     Move,
     carry,
+    explained,
     printable,
     renamed,
     shown,
@@ -74,6 +75,9 @@ def made_home(disk: Disk, root: int, unit: Unit) -> Iterator[int]:
             try:
                 folder = stack.enter_context(disk.folder(folder, name))
             except OSError as exc:
+                trouble = explained(exc)
+                if isinstance(trouble, DiskFailed):
+                    raise trouble from exc
                 raise TrashRefused(f"{TRASH} is not a folder that can be used ({exc.strerror}). Move it away first.") from exc
             if os.fstat(folder).st_dev != os.fstat(root).st_dev:
                 raise unsupported(errno.EXDEV)

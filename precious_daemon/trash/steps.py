@@ -18,7 +18,7 @@ from precious_daemon.errors import TrashRefused
 from precious_daemon.models import Photo, PhotoState, Role, Root, RootState, Unit, UnitFile, UnitState
 from precious_daemon.store import Store, photos, roots, units
 from precious_daemon.trash import audit
-from precious_daemon.trash.gate import SAMPLE, Found, entered, look_for, read_file
+from precious_daemon.trash.gate import SAMPLE, Found, entered, find_file, look_for, read_file
 from precious_daemon.trash.moves import (
     Disk,
     DiskFailed,
@@ -276,12 +276,13 @@ class Steps:
         """The unit with the names that its files have now. Those that are out of the trash already stay where they are."""
         attempt = 0
         while True:
-            members = [Member(f.trash_path or "", f.path, f.role) for f in self._in_trash(unit, fd)]
-            targets = {f.path: self._place_of(f, fd) or f.restored_path or f.path for f in unit.files}
-            waiting = {m.path for m in members}
-            if lost := [f for f in unit.files if f.role is Role.STILL and f.path not in waiting and not self._place_of(f, fd)]:
+            trashed = self._in_trash(unit, fd)
+            places = {f.path: self._place_of(unit, f, fd) for f in unit.files if f not in trashed}
+            if lost := [f for f in unit.files if f.role is Role.STILL and f not in trashed and not places[f.path]]:
                 raise TrashRefused(f"{shown(lost[0].path)} is not in the trash any more, so there is nothing to put back.")
-            if attempt or unit.state is not UnitState.RESTORING or any(self._disk.status(fd, targets[p]) for p in waiting):
+            members = [Member(f.trash_path or "", f.path, f.role) for f in trashed]
+            targets = {f.path: places.get(f.path) or f.restored_path or f.path for f in unit.files}
+            if attempt or unit.state is not UnitState.RESTORING or any(self._disk.status(fd, targets[m.path]) for m in members):
                 attempt, names = free_names(self._disk, fd, members, attempt) if members else (attempt, [])
                 targets |= zip((m.path for m in members), names, strict=True)
             unit = self._store.write(units.restore, unit, [targets[f.path] for f in unit.files], self._clock())
@@ -302,13 +303,17 @@ class Steps:
         except OSError:
             return False
 
-    def _place_of(self, file: UnitFile, fd: int) -> str | None:
-        """Where a file of a unit stands outside the trash, decided by its inode; None where it does not."""
-        for path in (file.restored_path, file.path):
-            status = self._disk.status(fd, path) if path else None
+    def _place_of(self, unit: Unit, file: UnitFile, fd: int) -> str | None:
+        """Where a file of a unit stands outside the trash, decided by its inode; None where it does not.
+
+        The journal knows the place of one that it was moving. Any other was put back by the records or by hand, perhaps
+        under another name: an inode may be in use again, so that one has to agree in size and time as well.
+        """
+        if unit.state is UnitState.RESTORING and file.restored_path:
+            status = self._disk.status(fd, file.restored_path)
             if status and status.st_ino == file.stamp.inode:
-                return path
-        return None
+                return file.restored_path
+        return find_file(self._disk, fd, posixpath.dirname(file.path), file.stamp)
 
     # --- after a crash -------------------------------------------------------------------------------------------------
 
@@ -350,6 +355,8 @@ class Steps:
                 )
             if len(moved) > len(right):
                 raise Swapped(f"{name} was replaced by something else at the moment it was moved.")
+            if lost := [f for f in unit.files if f not in moved and self._disk.status(fd, f.path) is None]:
+                raise Swapped(f"{shown(lost[0].path)} is neither where it was nor in the trash.")
             raise TrashRefused(f"{name} was being moved when the service ended, and is back where it was.")
         except LogFailed:
             raise
@@ -382,7 +389,9 @@ class Steps:
         try:
             audit.append(self._audit_log, entries)
         except OSError as exc:
-            raise LogFailed(f"{self._audit_log} cannot be written ({exc.strerror}). Nothing more is moved until it can.") from exc
+            raise LogFailed(
+                f"{printable(str(self._audit_log))} cannot be written ({exc.strerror}). Nothing more is moved until it can."
+            ) from exc
 
 
 def _require_present(photo: Photo) -> None:

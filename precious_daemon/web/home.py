@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import hdrs, web
 
-from precious_daemon import __version__, scan, status
+from precious_daemon import status
 from precious_daemon.errors import NotFound
 from precious_daemon.models import PhotoState
-from precious_daemon.store import photos, ratings, roots
+from precious_daemon.store import photos, ratings
 from precious_daemon.web import words
 from precious_daemon.web.events import running
 from precious_daemon.web.keys import LOGIN, SERVICE, VOTER
 from precious_daemon.web.render import page
-from precious_daemon.web.talk import reply, said, whole
+from precious_daemon.web.talk import reply, said
 
 routes = web.RouteTableDef()
 
@@ -154,33 +153,6 @@ def _job(request: web.Request) -> str:
     if name not in names:
         raise NotFound(f"There is no job of that name; there are {words.listed(names)}.")
     return name
-
-
-@routes.get("/api/alive")
-async def alive(request: web.Request) -> web.Response:
-    return web.json_response({"version": __version__})
-
-
-# --- folders -----------------------------------------------------------------------------------------------------------
-
-
-@routes.post("/api/roots")
-async def add_root(request: web.Request) -> web.Response:
-    """Watch one more folder of this machine, and look through it now."""
-    service, path = request.app[SERVICE], (await said(request)).text("path", longest=4096)
-    root = await asyncio.to_thread(scan.add_root, service.store, path, service.clock())
-    service.jobs.start("scan")
-    return reply(request, {"id": root.id, "path": words.shown(root.path)}, "/")
-
-
-@routes.post("/api/roots/{id}/remove")
-async def remove_root(request: web.Request) -> web.Response:
-    """Stop watching a folder. Its files are not touched, and its photos keep their answers."""
-    await said(request)
-    service, root_id = request.app[SERVICE], whole(request.match_info["id"], "id")
-    root = await service.store.aread(roots.get, root_id)
-    await service.store.awrite(roots.remove, root_id, service.clock())
-    return reply(request, {"id": root.id, "path": words.shown(root.path)}, "/")
 
 
 @routes.post("/api/login-link")

@@ -37,9 +37,11 @@ async def _picture(request: web.Request, large: bool) -> web.Response:
 
 def _find(db: Database, uid: str, large: bool) -> tuple[str, bytes, bool] | None:
     """(tag by content, JPEG, whether it is what was asked for); a preview that is not kept gives way to the thumbnail."""
-    content = photos.by_uid(db, uid).content_hash
-    if content is None:
-        return None
+    photo = photos.by_uid(db, uid)
+    content = photo.content_hash
+    if content is None:  # not read yet: what the camera put into the file, if there was a first look
+        data = pictures.first_look(db, photo.id)
+        return ("first-look", data, False) if data else None
     if large and (data := pictures.preview(db, content)):
         return f"{content.hex()}-preview", data, True
     data = pictures.thumbnail(db, content)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from aiohttp import web
 
 from precious_daemon import review
 from precious_daemon.models import Certificate, Photo, Root, SuggestionState, Unit
+from precious_daemon.service import Service
 from precious_daemon.store import Database, photos, roots, scores, suggestions
 from precious_daemon.store.suggestions import SuggestionRow
 from precious_daemon.trash import Outcome
@@ -21,6 +22,7 @@ routes = web.RouteTableDef()
 
 A_PAGE = 48
 UNITS_A_PAGE = 60
+UNITS_FOR_SCRIPTS = 1000
 JUST_NOW = 15 * 60
 """Seconds after a move in which the page still offers to undo it."""
 
@@ -48,7 +50,7 @@ class Listing:
         if len(self.candidates) < A_PAGE:
             return None
         last = self.candidates[-1].row
-        return f"{2 if last.suggestion.keep is None else last.suggestion.keep!r},{last.id}"
+        return f"{last.place},{last.id}"
 
 
 def _listing(db: Database, voter_id: int, after: tuple[float, int] | None) -> Listing:
@@ -106,10 +108,23 @@ async def list_suggestions(request: web.Request) -> web.Response:
 
 @routes.post("/api/suggestions/approve")
 async def approve(request: web.Request) -> web.Response:
-    """Move to the trash what the owner names. More than the cap only with the number typed."""
-    fields = await said(request)
-    outcomes = await review.approve_and_apply(request.app[SERVICE], request[VOTER], fields.chosen(), fields.number("typed_count"))
+    """Move to the trash what the owner names. More than the cap only with the number typed; `dry_run` only looks."""
+    fields, service = await said(request), request.app[SERVICE]
+    uids, typed_count = fields.chosen(), fields.number("typed_count")
+    if fields.flag("dry_run"):
+        messages = await _rehearsed(service, request[VOTER], uids)
+        return web.json_response({"moved": [], "refused": [], "sentence": "\n".join(["Nothing was moved.", *messages])})
+    outcomes = await review.approve_and_apply(service, request[VOTER], uids, typed_count)
     return await _told(request, outcomes, "/suggestions")
+
+
+async def _rehearsed(service: Service, voter_id: int, uids: list[str]) -> list[str]:
+    """What an approval would do to each, in words: every check is made, and the suggestions stay open."""
+    batch = await service.trash.approve(voter_id, uids)
+    try:
+        return [words.shown(outcome.message) for outcome in await service.trash.apply(batch, dry_run=True)]
+    finally:
+        await service.trash.cancel(batch, "It was only a rehearsal.")
 
 
 @routes.post("/api/suggestions/dismiss")
@@ -128,14 +143,13 @@ async def reopen(request: web.Request) -> web.Response:
     return reply(request, {"reopened": reopened}, "/suggestions")
 
 
-async def _told(request: web.Request, outcomes: Any, back: str) -> web.Response:
+async def _told(request: web.Request, outcomes: Sequence[Outcome], back: str) -> web.Response:
     """What became of each unit. Without scripts, a page says so where anything was refused."""
-    done: list[Outcome] = list(outcomes)
-    refused = [outcome for outcome in done if not outcome.moved]
+    refused = [outcome for outcome in outcomes if not outcome.moved]
     value = {
-        "moved": [o.unit.uid for o in done if o.moved],
+        "moved": [o.unit.uid for o in outcomes if o.moved],
         "refused": [{"unit": o.unit.uid, "message": o.message} for o in refused],
-        "sentence": _sentence(done, refused, back),
+        "sentence": _sentence(outcomes, refused, back),
     }
     response = reply(request, value, back)
     if refused and response.status == 303:
@@ -143,7 +157,7 @@ async def _told(request: web.Request, outcomes: Any, back: str) -> web.Response:
     return response
 
 
-def _sentence(done: list[Outcome], refused: list[Outcome], back: str) -> str:
+def _sentence(done: Sequence[Outcome], refused: list[Outcome], back: str) -> str:
     moved = len(done) - len(refused)
     deed = "back in its place" if back == "/trash" else "in the trash"
     said_moved = f"{words.count(moved, 'photo is', 'photos are')} {deed}." if moved else "Nothing was moved."
@@ -171,15 +185,15 @@ def _thrown(db: Database, units: list[Unit]) -> list[Thrown]:
     return [Thrown(u, known[u.photo_id], folders[u.root_id], sum(f.stamp.size for f in u.files)) for u in units]
 
 
-async def _trash(request: web.Request) -> list[Thrown]:
+async def _trash(request: web.Request, limit: int) -> list[Thrown]:
     service, after = request.app[SERVICE], request.query.get("after")
-    units = await service.trash.listing(UNITS_A_PAGE, whole(after, "after") if after else None)
+    units = await service.trash.listing(limit, whole(after, "after") if after else None)
     return await service.store.aread(_thrown, units)
 
 
 @routes.get("/trash")
 async def show_trash(request: web.Request) -> web.Response:
-    thrown = await _trash(request)
+    thrown = await _trash(request, UNITS_A_PAGE)
     older = thrown[-1].unit.id if len(thrown) == UNITS_A_PAGE else None
     return await page(request, "trash.html", thrown=thrown, older=older, first="after" not in request.query)
 
@@ -190,10 +204,11 @@ async def list_trash(request: web.Request) -> web.Response:
         {
             "units": [
                 {
-                    "uid": t.unit.uid, "id": t.unit.id, "batch": t.unit.batch, "photo": photo_json(t.photo), "at": t.unit.changed_at,
+                    "uid": t.unit.uid, "id": t.unit.id, "batch": t.unit.batch, "photo": photo_json(t.photo),
+                    "at": t.unit.changed_at,
                     "reason": t.unit.reason, "root": words.shown(t.root.path), "path": words.shown(t.photo.path), "bytes": t.size,
                 }
-                for t in await _trash(request)
+                for t in await _trash(request, UNITS_FOR_SCRIPTS)
             ]
         }
     )  # fmt: skip

@@ -45,6 +45,12 @@ class Said:
         """The one whose own button was pressed, or all that were ticked."""
         return [self.text("only")] if "only" in self._fields else self.names("uids")
 
+    def flag(self, field: str) -> bool:
+        value = self._fields.get(field, False)
+        if not isinstance(value, bool):
+            raise BadRequest(f'"{field}" has to be true or false.')
+        return value
+
     def number(self, field: str) -> int | None:
         """A whole number, or None where nothing was typed."""
         value = self._fields.get(field)

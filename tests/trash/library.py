@@ -12,7 +12,7 @@ from pathlib import Path
 from blake3 import blake3
 
 from precious_daemon.config import Places, Settings, parse
-from precious_daemon.models import Photo, Role, Root, Stamp, Suggestion, Unit, UnitState
+from precious_daemon.models import Photo, Role, Root, Stamp, Suggestion, SuggestionState, Unit, UnitState
 from precious_daemon.store import Store, photos, roots, suggestions, units
 from precious_daemon.trash import Outcome, Trash
 from precious_daemon.trash.gate import MARKER
@@ -44,7 +44,7 @@ class Library:
 
     def add_root(self, folder: Path, marker: str | None = "0123456789abcdef") -> Root:
         folder.mkdir(exist_ok=True)
-        if marker:
+        if marker and not (folder / MARKER).exists():
             (folder / MARKER).write_text(marker + "\n")
         return self.store.write(roots.add, str(folder), marker, folder.stat().st_dev, self.clock())
 
@@ -83,7 +83,8 @@ class Library:
         known = {r.photo.id: r.suggestion for r in self.store.read(suggestions.page, 1)}
         known |= {p.id: Suggestion(p.id, kind, 0.01, True, ("it is blurred",), keeper and keeper.id) for p in chosen}
         self.store.write(suggestions.replace_open, 1, "run", list(known.values()), self.clock())
-        names = {row.photo.id: row.uid for row in self.store.read(suggestions.page, 1)}
+        states = SuggestionState.OPEN, SuggestionState.APPROVED
+        names = {row.photo.id: row.uid for state in states for row in self.store.read(suggestions.page, 1, state)}
         return [names[p.id] for p in chosen]
 
     def approve(self, *chosen: Photo, kind: str = "taste", keeper: Photo | None = None) -> str:

@@ -59,7 +59,7 @@ def settled(here: Places, folder: Path) -> UnitState:
         ("fsync", 1, 10),  # folders, the record, folders of the moves, the audit log
         ("unlinkat", 1, 3),  # the record and two folders of ours
         ("fdatasync", 1, 5),  # the journal
-        ("pwrite64", 9, 20),
+        ("pwrite64", 17, 20),
     ],
 )
 def test_killed_at_every_change(here: Places, tmp_path: Path, call: str, step: int, at_least: int) -> None:

@@ -264,7 +264,7 @@ def test_a_failed_sync_of_an_undo_freezes_the_folder(library: Library, disk: Fau
     assert library.contents().keys() == before.keys()
     disk.arm(None)
     confirm(library)
-    assert library.recover() == ["IMG.JPG was being put back when the service ended, and is back."]
+    assert asyncio.run(library.trash.settle()) == ["IMG.JPG was being put back when the service ended, and is back."]
     library.check_agreement()
 
 

@@ -248,37 +248,37 @@ def test_a_dry_run_tells_and_changes_nothing(library: Library) -> None:
 
 def test_a_large_batch_needs_the_typed_count(store: Store, here: Places, tmp_path: Path) -> None:
     library = Library(store, here, tmp_path / "photos", settings=Settings())
-    chosen = [library.add(f"{i}.jpg", bytes([i])) for i in range(3)]
-    batch = library.approve(*chosen)
-    with pytest.raises(
-        CountNeeded, match=r"more than 1 % of your 3 photos in a day. Type 3 to move them all the same."
-    ) as needed:
+    chosen = [library.add(f"{i}.jpg", bytes([i])) for i in range(23)]
+    batch = library.approve(*chosen[:21])
+    with pytest.raises(CountNeeded, match=r"0 of your 23 photos .* and 21 more would be over 1 % in a day") as needed:
         library.apply(batch)
-    assert needed.value.count == 3
-    with pytest.raises(CountNeeded, match="You typed 2, but it is 3 photos"):
+    assert needed.value.count == 21
+    with pytest.raises(CountNeeded, match="You typed 2, but it is 21 photos"):
         library.apply(batch, 2)
     assert not (library.folder / TRASH).exists()
-    assert all(o.moved for o in library.apply(batch, 3))
+    assert all(o.moved for o in library.apply(batch, 21))
 
 
 def test_more_than_fifty_at_once_need_the_typed_count(library: Library) -> None:
+    names = library.suggest(*(library.add(f"{i}.jpg", bytes([i])) for i in range(51)))
+    asyncio.run(library.trash.check(1, names))
     trash = Library(library.store, library.places, library.folder, settings=Settings()).trash
     with pytest.raises(CountNeeded, match="51 photos are more than the 50 that go at once"):
-        asyncio.run(trash.check_count(51))
-    asyncio.run(trash.check_count(51, 51))
+        asyncio.run(trash.check(1, names))
+    asyncio.run(trash.check(1, names, 51))
 
 
 def test_the_daily_share_counts_what_went_before_and_comes_free_the_next_day(store: Store, here: Places, tmp_path: Path) -> None:
     library = Library(store, here, tmp_path / "photos", settings=Settings())
-    chosen = [library.add(f"{i}.jpg", bytes([i])) for i in range(4)]
-    (unit,) = [o.unit for o in library.apply(library.approve(chosen[0]))]  # one a day always goes
-    batch = library.approve(chosen[1])
-    with pytest.raises(CountNeeded, match="With the 1 moved since yesterday"):
+    chosen = [library.add(f"{i}.jpg", bytes([i])) for i in range(23)]
+    units = [o.unit for o in library.apply(library.approve(*chosen[:20]))]  # twenty a day always go
+    batch = library.approve(chosen[20])
+    with pytest.raises(CountNeeded, match="20 of your 23 photos were moved since yesterday, and 1 more"):
         library.apply(batch)
-    library.undo(unit)
+    library.undo(units[0])
     assert library.apply(batch)[0].moved  # what is back does not count
     library.clock.now += 86401
-    assert library.apply(library.approve(chosen[2]))[0].moved
+    assert library.apply(library.approve(chosen[21]))[0].moved
 
 
 # --- the folder --------------------------------------------------------------------------------------------------------

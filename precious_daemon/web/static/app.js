@@ -1,6 +1,6 @@
 // What every page has: sending, short messages, keys. Other modules import from here.
 
-/** Send JSON and return the JSON answer. Throws an Error whose message is a sentence; `status` says which. */
+/** Send JSON and return the JSON answer. Throws an Error whose message is a sentence; `count` is what has to be typed to go on. */
 export async function post(path, data = {}) {
   let response;
   try {
@@ -22,12 +22,12 @@ export async function get(path) {
 async function answer(response) {
   if (response.status === 401) throw problem("You are signed out. Open a fresh link: precious-daemon login", 401);
   const value = await response.json().catch(() => ({}));
-  if (!response.ok) throw problem(value.error || "That did not work. Nothing was changed.", response.status);
+  if (!response.ok) throw problem(value.error || "That did not work. Nothing was changed.", response.status, value.count);
   return value;
 }
 
-function problem(sentence, status) {
-  return Object.assign(new Error(sentence), { status });
+function problem(sentence, status, count) {
+  return Object.assign(new Error(sentence), { status, count });
 }
 
 /** Show a sentence for a while, with an action beside it where there is one: {title, run}. */

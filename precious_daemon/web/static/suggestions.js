@@ -49,22 +49,31 @@ if (form) {
     }
     go(after || cards().at(-1) || null);
     summary();
-    counted(-gone.length);
+    counted(gone, -1);
     return () => {
       for (const { card, before } of places.reverse()) {
         const list = form.querySelector(".candidates");
         list.insertBefore(card, before?.isConnected ? before : null);
       }
-      counted(gone.length);
+      counted(gone, 1);
       go(gone[0]);
       summary();
     };
   }
 
-  function counted(by) {
-    const place = document.querySelector("[data-open]");
-    const now = Number(place.textContent.replace(/\D/g, "")) + by;
-    place.textContent = count(now, "suggestion");
+  /** What is open changed by these cards: 1 for more, -1 for less. */
+  function counted(gone, by) {
+    const open = document.querySelector("[data-open]");
+    const bytes = document.querySelector("[data-bytes]");
+    const badge = document.querySelector(".badge");
+    const now = Number(open.textContent.replace(/\D/g, "")) + by * gone.length;
+    open.textContent = count(now, "suggestion");
+    bytes.dataset.bytes = Number(bytes.dataset.bytes) + by * gone.reduce((sum, card) => sum + Number(card.dataset.size), 0);
+    bytes.textContent = filesize(Number(bytes.dataset.bytes));
+    if (badge) {
+      badge.firstChild.data = now < 1000 ? now : "999+";
+      badge.hidden = !now;
+    }
   }
 
   async function alone(action) {
@@ -94,8 +103,8 @@ if (form) {
     try {
       return await post("/api/suggestions/approve", { uids });
     } catch (error) {
-      if (error.status !== 409 || uids.length < 2) throw error;
-      const typed = await askForNumber(error.message, uids.length);
+      if (!error.count) throw error;
+      const typed = await askForNumber(error.message, error.count);
       return typed === null ? null : post("/api/suggestions/approve", { uids, typed_count: typed });
     }
   }
@@ -110,12 +119,11 @@ if (form) {
         if (reply.moved.length) setTimeout(() => location.reload(), 4000);
         return;
       }
-      const putBack = take(uids);
+      take(uids);
       offerUndo(reply.sentence, async () => {
         const back = await post("/api/trash/restore", { uids: reply.moved });
         if (back.refused.length) return location.assign("/trash");
-        putBack();
-        toast(back.sentence);
+        toast(`${back.sentence} What you put back is not suggested again.`);
       });
     });
 

@@ -1,0 +1,199 @@
+"""From scores and groups to suggestions: what could go, and why, in words for the owner.
+
+Nothing here deletes. Each suggestion is a question; the rules below are about what is never even asked.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from precious_daemon.certify import FLOOR, pool
+from precious_daemon.models import Certificate, Group, GroupKind, Quality, Score, Suggestion
+
+BLURRED = 0.2  # of Quality.sharpness; a photo in focus has .5 and more
+BLURRED_TILE = 0.25  # no part of it is in focus either
+SHARPER = 0.1  # by so much more sharpness a burst's best shot makes the others look blurred: e times the variance
+DARK = 0.12
+BURNT = 0.6
+SMALL = 400  # pixels of the longer side
+
+_MESSENGER = re.compile(r"-wa\d+|^received_|^fb_img|^signal-|telegram|^photo_\d{4}-|^img-\d{8}-", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the reasons tell of a photo. `folder` is relative to its root, empty for the root itself."""
+
+    name: str
+    folder: str
+    size: int
+    width: int
+    height: int
+    taken_at: float | None
+    quality: Quality | None
+
+    @property
+    def place(self) -> str:
+        return f"{self.folder}/{self.name}" if self.folder else self.name
+
+
+def suggest(
+    scores: Sequence[Score],
+    groups: Sequence[Group],
+    certificate: Certificate | None,
+    facts: Mapping[int, Known],
+    labels: Mapping[int, bool],
+    vetoes: Mapping[int, str],
+    evidence: Mapping[int, Mapping[str, Any]],
+) -> list[Suggestion]:
+    """Photos that could go, surest first, each once with all of its reasons.
+
+    Suggested are the photos that the owner labelled for deletion, all but the best of copies, of equal pictures and of
+    bursts, and those that the owner would likely not keep: up to FLOOR, or, with a certificate, only what that covers.
+    Never suggested: what the owner labelled to keep, what a plugin vetoed, what is to stay in place of another, and the
+    last of any group that would otherwise stay.
+
+    `facts` holds the present photos, `labels` True for keep, `vetoes` a reason by photo. Of `evidence`, which goes along
+    with the suggestion, `like_deleted` counts the deleted photos that it looks like.
+    """
+    chances = {score.photo_id: score.keep for score in scores}
+    covered = _covered(scores, groups, certificate)
+    groups_of = _present(groups, facts)
+    kept = {photo for photo, keep in labels.items() if keep}
+    chosen = _choose(groups_of, _by_taste(chances, covered, labels), facts.keys() - vetoes.keys() - kept)
+
+    def suggestion(photo: int, group: Group | None) -> Suggestion:
+        staying = [g for g in groups_of.get(photo, ()) if (best := _best(g)) != photo and best is not None and best not in chosen]
+        known = evidence.get(photo, {})
+        reasons = [
+            *(["you answered that it can go"] if labels.get(photo) is False else []),
+            *(_of_group(g, facts[photo], facts[best]) for g in staying if (best := _best(g)) is not None),
+            *_of_likeness(known.get("like_deleted", 0)),
+            *([] if any(g.kind is not GroupKind.BURST for g in staying) else _of_quality(facts[photo], burst=bool(staying))),
+            *([_of_chance(chances[photo])] if photo in covered else []),
+        ]
+        return Suggestion(
+            photo,
+            group.kind.value if group else "taste",
+            chances.get(photo),
+            certificate is not None and photo in covered,
+            tuple(reasons),
+            _best(group) if group else None,
+            dict(known),
+        )
+
+    def sureness(one: Suggestion) -> tuple[int, float, int]:
+        first = 0 if labels.get(one.photo_id) is False else {"copy": 1, "same": 2}.get(one.kind, 3)
+        return first, 0.5 if one.keep is None else one.keep, one.photo_id
+
+    return sorted((suggestion(photo, group) for photo, group in chosen.items()), key=sureness)
+
+
+# --- what goes ---------------------------------------------------------------------------------------------------------
+
+
+def _covered(scores: Sequence[Score], groups: Sequence[Group], certificate: Certificate | None) -> set[int]:
+    """Photos below the threshold. A certificate speaks of draws: of a burst, only if all of its candidates are below."""
+    if certificate is None:
+        return {score.photo_id for score in scores if score.keep <= FLOOR}
+    chances = {score.photo_id: score.keep for score in scores}
+    return {i for draw in pool(scores, groups) if max(chances[i] for i in draw) <= certificate.threshold for i in draw}
+
+
+def _by_taste(chances: Mapping[int, float], covered: set[int], labels: Mapping[int, bool]) -> list[int]:
+    """Photos that this owner would not keep: what was said comes before what is guessed."""
+    said = sorted(photo for photo, keep in labels.items() if not keep)
+    return said + sorted(covered - set(said), key=lambda photo: (chances[photo], photo))
+
+
+def _present(groups: Sequence[Group], facts: Mapping[int, Known]) -> dict[int, list[Group]]:
+    """The groups of each photo, copies first, without members that are not there."""
+    kinds = list(GroupKind)
+    groups_of: dict[int, list[Group]] = {}
+    for group in sorted(groups, key=lambda group: (kinds.index(group.kind), min(m.photo_id for m in group.members))):
+        members = tuple(m for m in group.members if m.photo_id in facts)
+        for member in members if len(members) > 1 else ():
+            groups_of.setdefault(member.photo_id, []).append(Group(group.kind, members))
+    return groups_of
+
+
+def _choose(groups_of: Mapping[int, Sequence[Group]], by_taste: Sequence[int], free: set[int]) -> dict[int, Group | None]:
+    """Photo to the group whose best stays in its place, or None where taste alone speaks. Copies choose first."""
+    chosen: dict[int, Group | None] = {}
+    keepers: set[int] = set()
+
+    def may_go(photo: int) -> bool:
+        if photo not in free or photo in keepers or photo in chosen:
+            return False
+        return all(any(m.photo_id not in chosen and m.photo_id != photo for m in g.members) for g in groups_of.get(photo, ()))
+
+    for kind in GroupKind:
+        for photo in sorted(groups_of):
+            for group in groups_of[photo]:
+                best = _best(group)
+                if group.kind is kind and best is not None and best != photo and best not in chosen and may_go(photo):
+                    chosen[photo] = group
+                    keepers.add(best)
+    for photo in by_taste:
+        if may_go(photo):
+            chosen[photo] = None
+    return chosen
+
+
+def _best(group: Group) -> int | None:
+    """The member that stays; None where it is not there any more."""
+    return next((member.photo_id for member in group.members if member.best), None)
+
+
+# --- why ---------------------------------------------------------------------------------------------------------------
+
+
+def _of_group(group: Group, one: Known, best: Known) -> str:
+    count = len(group.members)
+    if group.kind is GroupKind.COPY:
+        return f"an exact copy of {best.place}"
+    if group.kind is GroupKind.SAME:
+        if one.width * one.height >= best.width * best.height:
+            return f"the same picture as {best.place}, saved again"
+        sizes = f"smaller copy ({one.width} x {one.height}) of {best.name} ({best.width} x {best.height})"
+        return sizes + (", sent by a messenger?" if _MESSENGER.search(one.name) else "")
+    if one.quality and best.quality:
+        if best.quality.sharpness - one.quality.sharpness >= SHARPER:
+            return f"blurred frame of a burst of {count}, {best.name} is the sharp one"
+        if best.quality.sharpness > one.quality.sharpness:
+            return f"one of a burst of {count}, {best.name} is a little sharper"
+    return f"one of a burst of {count}, {best.name} is the best of them"
+
+
+def _of_quality(known: Known, *, burst: bool) -> Iterator[str]:
+    q = known.quality
+    if q is None:
+        return
+    page = q.white_paper > 0.4 and q.saturation < 0.2
+    if q.brightness < DARK:
+        yield "very dark"
+    elif known.name.lower().startswith("screenshot"):
+        yield "a screenshot"
+    elif page and q.edge_density > 0.04:
+        yield "looks like a page of text (receipt or document)"
+    elif q.flatness > 0.95:
+        yield "there is almost nothing in it"
+    elif q.highlights > BURNT and not page:
+        yield "burnt out: most of it is plain white"
+    elif q.sharpness < BLURRED and q.sharpest_tile < BLURRED_TILE and not burst:
+        yield "blurred"
+    if 0 < max(known.width, known.height) < SMALL:
+        yield f"very small ({known.width} x {known.height})"
+
+
+def _of_likeness(count: int) -> Iterator[str]:
+    if count:
+        yield "looks like a photo you deleted" if count == 1 else f"looks like {count} photos you deleted"
+
+
+def _of_chance(keep: float) -> str:
+    percent = "below 1 %" if keep < 0.01 else f"{keep * 100:.0f} %"
+    return f"going by your answers, the chance that you would keep it is {percent}"

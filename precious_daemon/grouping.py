@@ -1,0 +1,130 @@
+"""The child that groups: `python -m precious_daemon.grouping JOBDIR`.
+
+Reads job.json {"task": "group", "cache_db", "backbone", "representatives", "seed"} and photos.csv, and the features of
+each photo from `cache.db` by content hash. Leaves clusters.csv, cluster_scores.json and groups.json, each whole or not
+at all. On SIGTERM it ends at once: what it had written whole by then is good.
+"""
+
+from __future__ import annotations
+
+import csv
+import signal
+import sqlite3
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from precious_daemon import jobfolder
+from precious_daemon.cluster import Clusters, best_k, cluster, reduce
+from precious_daemon.groups import Looks, find_groups
+from precious_daemon.jobfolder import PhotoRow
+from precious_daemon.models import Group, Quality
+
+HOG_WEIGHT = 0.5  # of the gradients beside the embedding: what is in a picture counts more than how it lies
+READ = 500  # photos whose features are read at once
+STEPS = 3
+
+
+def main(folder: Path) -> None:
+    jobfolder.step_back()
+    signal.signal(signal.SIGTERM, _stop)
+    job = jobfolder.read_json(folder, "job.json")
+    photos = jobfolder.read_photos(folder)
+    looks = read_looks(folder, Path(job["cache_db"]), photos, job["backbone"])
+    jobfolder.say("finding copies and bursts", 1, STEPS)
+    jobfolder.write_json(folder, "groups.json", [_as_json(group) for group in find_groups(photos, looks)])
+    jobfolder.say("choosing photos that stand for the others", 2, STEPS)
+    clusters = cluster(reduce(_features(looks), job["seed"]), job["representatives"], job["seed"])
+    write_clusters(folder, photos, clusters)
+    jobfolder.say("choosing photos that stand for the others", 3, STEPS)
+
+
+def _stop(*_: object) -> NoReturn:
+    sys.exit(jobfolder.STOPPED)
+
+
+# --- reading -----------------------------------------------------------------------------------------------------------
+
+
+def read_looks(folder: Path, cache_db: Path, photos: Sequence[PhotoRow], backbone: str) -> Looks:
+    """Features of all photos, from a read-only connection. Vectors lie in files of the job folder, mapped: they may be more
+    than memory."""
+    quality: list[Quality | None] = [None] * len(photos)
+    rows: dict[bytes, list[int]] = {}
+    for i, photo in enumerate(photos):
+        rows.setdefault(bytes.fromhex(photo.content_hash), []).append(i)
+    with closing(sqlite3.connect(f"{cache_db.absolute().as_uri()}?mode=ro", uri=True, timeout=30)) as db:
+        hog = _Table(folder / "hog.f16", len(photos))
+        for n, (key, blob, measures) in enumerate(_read(db, "SELECT content_hash, hog, quality FROM pictures", rows)):
+            hog.put(rows[key], blob)
+            for i in rows[key]:
+                quality[i] = Quality.unpack(measures)
+            if n % (10 * READ) == 0:
+                jobfolder.say("reading what the photos look like", n, len(rows))
+        embedding = _Table(folder / "embedding.f16", len(photos))
+        for key, vector in _read(db, "SELECT content_hash, vector FROM embeddings WHERE backbone = ?", rows, backbone):
+            embedding.put(rows[key], vector)
+    return Looks(quality, hog.matrix, embedding.matrix)
+
+
+def _read(db: sqlite3.Connection, sql: str, wanted: dict[bytes, list[int]], *values: object) -> Iterator[tuple[Any, ...]]:
+    keys = list(wanted)
+    for start in range(0, len(keys), READ):
+        part = keys[start : start + READ]
+        where = f"{'AND' if values else 'WHERE'} content_hash IN ({','.join('?' * len(part))})"
+        yield from db.execute(f"{sql} {where}", [*values, *part])
+
+
+class _Table:
+    """A (rows, d) float16 matrix in a file; d is that of the first vector put. Rows never put are zeros."""
+
+    def __init__(self, path: Path, rows: int) -> None:
+        self._path, self._rows = path, rows
+        self.matrix: NDArray[np.float16] = np.zeros((rows, 1), np.float16)
+        self._empty = True
+
+    def put(self, rows: Sequence[int], blob: bytes) -> None:
+        vector = np.frombuffer(blob, np.float16)
+        if self._empty:
+            self.matrix, self._empty = np.memmap(self._path, np.float16, "w+", shape=(self._rows, len(vector))), False
+        self.matrix[rows] = vector
+
+
+def _features(looks: Looks) -> list[tuple[NDArray[np.floating[Any]], float]]:
+    """What clusters are made on: the embedding and the gradients; these alone while fewer than half are embedded."""
+    if 2 * np.count_nonzero(looks.embedding.any(axis=1)) < len(looks.embedding):
+        return [(looks.hog, 1.0)]
+    return [(looks.embedding, 1.0), (looks.hog, HOG_WEIGHT)]
+
+
+# --- writing -----------------------------------------------------------------------------------------------------------
+
+
+def _as_json(group: Group) -> dict[str, Any]:
+    return {"kind": group.kind.value, "members": [asdict(member) for member in group.members]}
+
+
+def write_clusters(folder: Path, photos: Sequence[PhotoRow], clusters: Clusters) -> None:
+    """clusters.csv (photo_id, cluster, distance, representative) and, before it, cluster_scores.json."""
+    chosen = best_k(clusters.scores) if clusters.scores else 1
+    jobfolder.write_json(folder, "cluster_scores.json", {"k": chosen, "scores": [asdict(score) for score in clusters.scores]})
+    representatives = set(clusters.representatives.tolist())
+    part = folder / "clusters.csv.part"
+    with open(part, "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["photo_id", "cluster", "distance", "representative"])
+        for i, (photo, cluster_id, distance) in enumerate(
+            zip(photos, clusters.assignment.tolist(), clusters.distance.tolist(), strict=True)
+        ):
+            writer.writerow([photo.id, cluster_id, f"{distance:.6g}", int(i in representatives)])
+    part.replace(folder / "clusters.csv")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

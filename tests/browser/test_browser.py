@@ -1,0 +1,336 @@
+"""A real Chromium: an owner with a keyboard. It has to be there; these tests fail without it."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+from precious_daemon import web
+from precious_daemon.config import Places, Settings
+from precious_daemon.models import Answer, Photo, SuggestionState
+from precious_daemon.service import Service, open_service
+from precious_daemon.store import answers, suggestions
+from tests.web.library import fill, root_of, suggest, taste
+
+pytestmark = pytest.mark.browser
+
+CHROMIUM = "/usr/bin/chromium"
+
+
+class Served:
+    """The service on a loop of its own: Playwright keeps this thread busy."""
+
+    def __init__(self, places: Places) -> None:
+        started: Future[tuple[Service, web.Site]] = Future()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._live(places, started)), name="service")
+        self._thread.start()
+        self.service, self.site = started.result(30)
+
+    async def _live(self, places: Places, started: Future[tuple[Service, web.Site]]) -> None:
+        self._stop, self._loop = asyncio.Event(), asyncio.get_running_loop()
+        service = open_service(places, Settings())
+        site = await web.serve(service)
+        started.set_result((service, site))
+        await self._stop.wait()
+        await service.jobs.stop()
+        await site.close()
+        service.store.close()
+
+    def close(self) -> None:
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(10)
+
+
+@pytest.fixture
+def served(here: Places) -> Iterator[Served]:
+    running = Served(here)
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def library(served: Served, tmp_path: Path) -> list[Photo]:
+    return fill(served.service, tmp_path / "photos", 8)
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-background-networking", "--disable-component-update"]
+        )
+        yield browser
+        browser.close()
+
+
+def signed_in(context: BrowserContext, served: Served) -> Page:
+    """A page on which every script error and every refused file is a failure."""
+    page = context.new_page()
+    page.goto(served.site.login_link())
+    if page.get_by_role("button", name="Sign in").count():
+        page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url(served.site.address.url + "/")
+    return page
+
+
+@pytest.fixture
+def problems() -> list[str]:
+    """What the browser complained about. A test that wants a complaint clears it."""
+    return []
+
+
+@pytest.fixture
+def owner(chromium: Browser, served: Served, problems: list[str]) -> Iterator[Page]:
+    context = chromium.new_context()
+    context.on("weberror", lambda error: problems.append(str(error.error)))
+    context.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+    yield signed_in(context, served)
+    context.close()
+    assert problems == []
+
+
+def stored(served: Served) -> list[Answer]:
+    """Newest first."""
+    return served.service.store.read(answers.recent, 1, 100)
+
+
+def shown(page: Page) -> list[str]:
+    return [str(field.input_value()) for field in page.locator("#question input[name=photos]").all()]
+
+
+def answered(page: Page, served: Served, act: Callable[[], None]) -> Answer:
+    """Do something that answers the question, and wait for the next one: by then the answer is stored."""
+    before = page.locator("#question input[name=request]").input_value()
+    act()
+    expect(page.locator("#question input[name=request]")).not_to_have_value(before)
+    return stored(served)[0]
+
+
+def test_voting_with_the_keyboard(owner: Page, served: Served, library: list[Photo]) -> None:
+    ids = {photo.uid: photo.id for photo in library}
+    owner.goto(served.site.address.url + "/compare")
+    keys = {
+        "ArrowLeft": "first", "ArrowRight": "second", "ArrowDown": "both_delete", "x": "both_delete", "ArrowUp": "both_keep",
+        "c": "both_keep", "d": "draw", "s": "skip",
+    }  # fmt: skip
+    for key, choice in keys.items():
+        first, second = shown(owner)
+        answer = answered(owner, served, lambda key=key: owner.keyboard.press(key))
+        assert (answer.choice, answer.photo_id, answer.other_id) == (choice, ids[first], ids[second])
+    assert len(stored(served)) == len(keys)
+    expect(owner.locator("[data-words]")).to_contain_text("3 comparisons")
+
+
+def test_clicking_a_photo_votes_for_it(owner: Page, served: Served, library: list[Photo]) -> None:
+    owner.goto(served.site.address.url + "/compare")
+    assert answered(owner, served, owner.locator(".picture").nth(1).click).choice == "second"
+
+
+@pytest.mark.parametrize("key", ["z", "Backspace"])
+def test_undo_asks_the_same_pair_again(key: str, owner: Page, served: Served, library: list[Photo]) -> None:
+    owner.goto(served.site.address.url + "/compare")
+    pair = shown(owner)
+    answered(owner, served, lambda: owner.keyboard.press("ArrowLeft"))
+    owner.keyboard.press(key)
+    expect(owner.locator("#toasts")).to_contain_text("Taken back")
+    assert shown(owner) == pair
+    assert stored(served) == []
+
+
+def test_labelling_with_the_keyboard(owner: Page, served: Served, library: list[Photo]) -> None:
+    ids = {photo.uid: photo.id for photo in library}
+    owner.goto(served.site.address.url + "/label")
+    for key, choice in {"ArrowRight": "keep", "k": "keep", "ArrowLeft": "delete", "d": "delete"}.items():
+        (uid,) = shown(owner)
+        answer = answered(owner, served, lambda key=key: owner.keyboard.press(key))
+        assert (answer.choice, answer.photo_id) == (choice, ids[uid])
+    assert {answer.purpose for answer in stored(served)} == {"train", "test"}
+
+
+def test_the_last_question_ends_in_kind_words(owner: Page, served: Served, library: list[Photo]) -> None:
+    owner.goto(served.site.address.url + "/label")
+    for _ in library[1:]:
+        answered(owner, served, lambda: owner.keyboard.press("k"))
+    owner.keyboard.press("k")
+    expect(owner.get_by_role("heading")).to_have_text("Every question is answered")
+    assert len(stored(served)) == len(library)
+
+
+def test_swiping_a_photo_labels_it(chromium: Browser, served: Served, library: list[Photo]) -> None:
+    context = chromium.new_context(viewport={"width": 390, "height": 844}, has_touch=True)
+    page = signed_in(context, served)
+    page.goto(served.site.address.url + "/label")
+    touch = context.new_cdp_session(page)
+
+    def swipe(to: int) -> None:
+        touch.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": 195, "y": 300}]})
+        for x in range(195, to, 20 if to > 195 else -20):
+            touch.send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": [{"x": x, "y": 300}]})
+        touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+    assert answered(page, served, lambda: swipe(380)).choice == "keep"
+    assert answered(page, served, lambda: swipe(10)).choice == "delete"
+    context.close()
+
+
+def test_an_answer_that_cannot_be_stored_is_not_lost(
+    owner: Page, served: Served, library: list[Photo], problems: list[str]
+) -> None:
+    owner.goto(served.site.address.url + "/compare")
+    pair = shown(owner)
+    owner.route("**/api/answer", lambda route: route.fulfill(status=500, json={"error": "The disk is full."}))
+    owner.keyboard.press("ArrowLeft")
+    expect(owner.locator("#toasts")).to_contain_text("The disk is full.")
+    problems.clear()
+    assert shown(owner) == pair
+    owner.unroute("**/api/answer")
+    assert answered(owner, served, lambda: owner.keyboard.press("ArrowLeft")).choice == "first"
+
+
+# --- suggestions -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def suggested(served: Served, library: list[Photo]) -> list[Photo]:
+    """Surest first."""
+    chosen = library[:3]
+    suggest(served.service, *(taste(photo, 0.1 * n) for n, photo in enumerate(chosen, 1)))
+    return chosen
+
+
+def state(served: Served) -> dict[str, int]:
+    counts = served.service.store.read(suggestions.counts, 1)
+    return {
+        name: counts[SuggestionState(name)]
+        for name in ("open", "trashed", "dismissed", "restored")
+        if counts[SuggestionState(name)]
+    }
+
+
+def test_reviewing_with_the_keyboard(owner: Page, served: Served, suggested: list[Photo]) -> None:
+    folder = root_of(served.service)
+    owner.goto(served.site.address.url + "/suggestions")
+    expect(owner.locator(".candidate")).to_have_count(3)
+    owner.keyboard.press("j")
+    owner.keyboard.press("j")
+    owner.keyboard.press("k")
+    owner.keyboard.press("a")
+    expect(owner.locator(".candidate")).to_have_count(2)
+    assert not (folder / suggested[0].path).exists()
+    assert state(served) == {"open": 2, "trashed": 1}
+    owner.keyboard.press("z")
+    expect(owner.locator("#toasts")).to_contain_text("back in its place")
+    assert (folder / suggested[0].path).exists()
+    owner.keyboard.press("x")
+    expect(owner.locator(".candidate")).to_have_count(1)
+    assert state(served) == {"open": 1, "dismissed": 1, "restored": 1}
+    owner.keyboard.press("z")
+    expect(owner.locator(".candidate")).to_have_count(2)
+    assert state(served) == {"open": 2, "restored": 1}
+
+
+def test_many_at_once_need_the_number_typed(
+    owner: Page, served: Served, suggested: list[Photo], problems: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("precious_daemon.trash.SMALL", 1)
+    owner.goto(served.site.address.url + "/suggestions")
+    for box in owner.get_by_role("checkbox").all()[:2]:
+        box.check()
+    expect(owner.locator("[data-selected]")).to_contain_text("2 photos selected")
+    owner.locator("[data-approve-selected]").click()
+    dialog = owner.locator("#typed")
+    expect(dialog).to_contain_text("in a day")
+    problems.clear()
+    assert state(served) == {"open": 3}
+    expect(dialog.get_by_role("button", name="Move to the trash")).to_be_disabled()
+    dialog.get_by_role("spinbutton").fill("2")
+    dialog.get_by_role("button", name="Move to the trash").click()
+    expect(owner.locator(".candidate")).to_have_count(1)
+    assert state(served) == {"open": 1, "trashed": 2}
+
+
+def test_putting_back_from_the_trash(owner: Page, served: Served, suggested: list[Photo]) -> None:
+    owner.goto(served.site.address.url + "/suggestions")
+    owner.locator("[data-approve]").first.click()
+    expect(owner.locator(".candidate")).to_have_count(2)
+    owner.goto(served.site.address.url + "/trash")
+    owner.locator("[data-restore]").click()
+    expect(owner.get_by_role("heading", name="The trash is empty")).to_be_visible()
+    assert state(served) == {"open": 2, "restored": 1}
+
+
+# --- everywhere --------------------------------------------------------------------------------------------------------
+
+
+def test_everything_that_matters_works_without_scripts(chromium: Browser, served: Served, suggested: list[Photo]) -> None:
+    context = chromium.new_context(java_script_enabled=False)
+    page = signed_in(context, served)
+    page.goto(served.site.address.url + "/label")
+    page.get_by_role("button", name="Delete").click()
+    page.wait_for_url("**/label")
+    page.goto(served.site.address.url + "/compare")
+    page.locator(".picture").first.click()
+    page.wait_for_url("**/compare")
+    assert [answer.choice for answer in stored(served)] == ["first", "delete"]
+    page.goto(served.site.address.url + "/suggestions")
+    page.get_by_role("button", name="To the trash").first.click()
+    expect(page.get_by_text("1 photo moved to the trash")).to_be_visible()
+    assert state(served) == {"open": 2, "trashed": 1}
+    context.close()
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/compare", "/label", "/suggestions", "/photos", "/ranking", "/trash", "/report", "/jobs", "/help"]
+)
+def test_pages_fit_a_small_phone_and_report_no_error(path: str, owner: Page, served: Served, suggested: list[Photo]) -> None:
+    owner.set_viewport_size({"width": 360, "height": 640})
+    owner.goto(served.site.address.url + path)
+    assert owner.evaluate("document.documentElement.scrollWidth") <= 360
+    owner.keyboard.press("?")
+    expect(owner.get_by_role("heading", name="Keys").last).to_be_visible()
+
+
+def test_progress_is_told_as_it_happens(owner: Page, served: Served, library: list[Photo]) -> None:
+    from precious_daemon.jobs import Progress
+
+    owner.goto(served.site.address.url + "/")
+    progress = served.service.jobs._progress
+    progress["learn"] = Progress("learn", "learning your taste", 30, 100, served.service.clock() - 60)
+    expect(owner.locator("[data-running]")).to_contain_text("30 of 100")
+    with owner.expect_navigation():
+        progress.clear()
+
+
+def test_another_port_of_this_machine_gets_no_picture(chromium: Browser, served: Served, library: list[Photo]) -> None:
+    """To a browser it is the same site, and the cookie is sent: it is refused all the same."""
+    context = chromium.new_context()
+    page = signed_in(context, served)
+    picture = f"{served.site.address.url}/thumb/{library[0].uid}"
+
+    class Foreign(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.wfile.write(f'<img src="{picture}">'.encode())
+
+        def log_message(self, *_: object) -> None: ...
+
+    with HTTPServer(("127.0.0.1", 0), Foreign) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            with page.expect_event("requestfailed", lambda request: request.url == picture) as failed:
+                page.goto(f"http://127.0.0.1:{server.server_port}/")
+        finally:
+            server.shutdown()
+            thread.join()
+    assert "NotSameOrigin" in failed.value.failure
+    context.close()

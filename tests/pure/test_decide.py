@@ -1,0 +1,211 @@
+"""Suggestions: what may never be suggested, what is, in which order and with which words."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from precious_daemon.decide import Known, suggest
+from precious_daemon.models import Certificate, Group, GroupKind, GroupMember, Quality, Score, Suggestion
+
+GOOD = Quality(0.6, 0.7, 0.3, 0.2, 0.2, 0.0, 0.5, 0.4, 0.0, 0.0, 0.3, 0.3, 0.05, 0.9, 0.29)
+SOFT = replace(GOOD, sharpness=0.12, sharpest_tile=0.15)
+
+
+def known(number: int, quality: Quality | None = GOOD, size: tuple[int, int] = (4000, 3000), name: str | None = None) -> Known:
+    return Known(name or f"IMG_{number:04}.JPG", "2023", 1000, *size, None, quality)
+
+
+def group(kind: GroupKind, best: int, *others: int) -> Group:
+    return Group(kind, (GroupMember(best, True, "best"), *(GroupMember(i, False, "other") for i in others)))
+
+
+def certificate(threshold: float) -> Certificate:
+    return Certificate(threshold, 0.05, 0.95, 59, 0, 100)
+
+
+def decide(
+    keeps: dict[int, float] | None = None,
+    groups: list[Group] | None = None,
+    facts: dict[int, Known] | None = None,
+    *,
+    proof: Certificate | None = None,
+    labels: dict[int, bool] | None = None,
+    vetoes: dict[int, str] | None = None,
+    evidence: dict[int, dict[str, int]] | None = None,
+) -> list[Suggestion]:
+    facts = facts or {i: known(i) for i in range(1, 10)}
+    scores = [Score(i, keep, 0.0) for i, keep in (keeps or {}).items()]
+    return suggest(scores, groups or [], proof, facts, labels or {}, vetoes or {}, evidence or {})
+
+
+def photos(suggestions: list[Suggestion]) -> list[int]:
+    return [s.photo_id for s in suggestions]
+
+
+# --- what may never be suggested ---------------------------------------------------------------------------------------
+
+numbers = st.integers(0, 11)
+
+
+@st.composite
+def libraries(draw: st.DrawFn) -> dict[str, object]:
+    groups = []
+    for kind in GroupKind:  # a photo is in at most one group of a kind
+        order = draw(st.permutations(range(12)))
+        cuts = sorted(draw(st.sets(numbers, max_size=4)))
+        for start, end in zip([0, *cuts], [*cuts, 12], strict=True):
+            if end - start > 1 and draw(st.booleans()):
+                groups.append(group(kind, *order[start:end]))
+    present = draw(st.sets(numbers, min_size=6))
+    return {
+        "scores": [Score(i, keep, 0.0) for i, keep in draw(st.dictionaries(numbers, st.floats(0, 1))).items()],
+        "groups": groups,
+        "certificate": draw(st.none() | st.builds(certificate, st.floats(0, 0.6))),
+        "facts": {i: known(i, draw(st.sampled_from([GOOD, SOFT, None]))) for i in present},
+        "labels": draw(st.dictionaries(numbers, st.booleans())),
+        "vetoes": draw(st.dictionaries(numbers, st.just("a favourite"), max_size=3)),
+        "evidence": draw(st.dictionaries(numbers, st.fixed_dictionaries({"like_deleted": st.integers(0, 9)}))),
+    }
+
+
+@settings(max_examples=150)
+@given(libraries())
+def test_the_rules_hold_in_any_library(library: dict) -> None:
+    found = suggest(**library)
+    going = set(photos(found))
+    assert len(going) == len(found)
+    assert going <= library["facts"].keys()
+    assert not going & {i for i, keep in library["labels"].items() if keep}
+    assert not going & library["vetoes"].keys()
+    assert not going & {s.keeper_id for s in found}
+    for one in library["groups"]:
+        there = {m.photo_id for m in one.members} & library["facts"].keys()
+        assert len(there) < 2 or there - going, "someone of each group stays"
+    keeps = {s.photo_id: s.keep for s in library["scores"]}
+    for s in found:
+        assert s.reasons
+        assert all(s.reasons)
+        assert len(set(s.reasons)) == len(s.reasons)
+        assert (s.keeper_id is None) == (s.kind == "taste")
+        assert s.keep == keeps.get(s.photo_id)
+        if s.certified:
+            assert library["certificate"] is not None
+            assert keeps[s.photo_id] <= library["certificate"].threshold
+        if s.kind == "taste" and library["labels"].get(s.photo_id) is None:
+            assert keeps[s.photo_id] <= 0.5
+            assert s.certified == (library["certificate"] is not None)
+
+
+@given(libraries(), st.randoms())
+def test_the_order_of_what_comes_in_does_not_matter(library: dict, rng: object) -> None:
+    shuffled = dict(library)
+    for name in ("scores", "groups"):
+        shuffled[name] = list(library[name])
+        rng.shuffle(shuffled[name])  # type: ignore[attr-defined]
+    assert suggest(**library) == suggest(**shuffled)
+
+
+# --- what is suggested -------------------------------------------------------------------------------------------------
+
+
+def test_likely_deletions_are_suggested_surest_first() -> None:
+    found = decide({1: 0.3, 2: 0.02, 3: 0.7, 4: 0.3})
+    assert photos(found) == [2, 1, 4]
+    assert not any(s.certified for s in found)
+
+
+def test_a_certificate_limits_the_list_to_what_it_covers() -> None:
+    found = decide({1: 0.3, 2: 0.02}, proof=certificate(0.1))
+    assert [(s.photo_id, s.certified) for s in found] == [(2, True)]
+
+
+def test_a_certificate_does_not_cover_a_frame_of_a_burst_with_a_better_one() -> None:
+    burst = group(GroupKind.BURST, 1, 2, 3)
+    found = decide({1: 0.3, 2: 0.02, 3: 0.01}, [burst], proof=certificate(0.1))
+    assert [(s.photo_id, s.kind, s.certified) for s in found] == [(3, "burst", False), (2, "burst", False)]
+
+
+def test_the_owners_own_word_comes_first() -> None:
+    found = decide({1: 0.9, 2: 0.01}, labels={1: False})
+    assert photos(found) == [1, 2]
+    assert found[0].reasons == ("you answered that it can go",)
+
+
+def test_the_last_one_of_a_group_stays_however_bad() -> None:
+    assert photos(decide({1: 0.01, 2: 0.02}, [group(GroupKind.COPY, 1, 2)])) == [2]
+
+
+def test_a_photo_that_stays_for_its_copy_is_not_suggested_as_a_worse_frame() -> None:
+    found = decide({}, [group(GroupKind.COPY, 1, 2), group(GroupKind.BURST, 3, 1, 4)])
+    assert [(s.photo_id, s.kind, s.keeper_id) for s in found] == [(2, "copy", 1), (4, "burst", 3)]
+
+
+def test_nothing_stands_in_for_a_best_shot_that_is_gone() -> None:
+    facts = {i: known(i) for i in (2, 3)}
+    assert decide({}, [group(GroupKind.BURST, 1, 2, 3)], facts) == []
+
+
+# --- the words ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "one", "words"),
+    [
+        (GroupKind.COPY, known(2), "an exact copy of 2023/IMG_0001.JPG"),
+        (GroupKind.SAME, known(2, size=(640, 480)), "smaller copy (640 x 480) of IMG_0001.JPG (4000 x 3000)"),
+        (
+            GroupKind.SAME,
+            known(2, size=(640, 480), name="IMG-20230107-WA0001.jpg"),
+            "smaller copy (640 x 480) of IMG_0001.JPG (4000 x 3000), sent by a messenger?",
+        ),
+        (GroupKind.SAME, known(2), "the same picture as 2023/IMG_0001.JPG, saved again"),
+        (GroupKind.BURST, known(2, SOFT), "blurred frame of a burst of 3, IMG_0001.JPG is the sharp one"),
+        (GroupKind.BURST, known(2, replace(GOOD, sharpness=0.58)), "one of a burst of 3, IMG_0001.JPG is a little sharper"),
+        (GroupKind.BURST, known(2, None), "one of a burst of 3, IMG_0001.JPG is the best of them"),
+    ],
+)
+def test_what_stays_is_named(kind: GroupKind, one: Known, words: str) -> None:
+    found = decide({}, [group(kind, 1, 2, 3)], {1: known(1), 2: one, 3: known(3)})
+    assert next(s.reasons for s in found if s.photo_id == 2)[0] == words
+
+
+@pytest.mark.parametrize(
+    ("one", "words"),
+    [
+        (known(1, replace(GOOD, brightness=0.05)), "very dark"),
+        (known(1, SOFT), "blurred"),
+        (known(1, replace(GOOD, white_paper=0.9, saturation=0.01)), "looks like a page of text (receipt or document)"),
+        (known(1, name="Screenshot_20230107.png"), "a screenshot"),
+        (known(1, replace(GOOD, flatness=1.0)), "there is almost nothing in it"),
+        (known(1, replace(GOOD, highlights=0.8)), "burnt out: most of it is plain white"),
+        (known(1, size=(320, 240)), "very small (320 x 240)"),
+    ],
+)
+def test_what_is_wrong_with_the_picture_is_said(one: Known, words: str) -> None:
+    (found,) = decide({1: 0.04}, facts={1: one})
+    assert found.reasons == (words, "going by your answers, the chance that you would keep it is 4 %")
+
+
+@pytest.mark.parametrize(("count", "words"), [(7, "looks like 7 photos you deleted"), (1, "looks like a photo you deleted")])
+def test_likeness_to_deleted_photos_is_said_first_and_the_evidence_goes_along(count: int, words: str) -> None:
+    (found,) = decide({1: 0.001}, evidence={1: {"like_deleted": count, "why": 3}})
+    assert found.reasons == (words, "going by your answers, the chance that you would keep it is below 1 %")
+    assert found.evidence == {"like_deleted": count, "why": 3}
+
+
+def test_a_photo_with_many_reasons_is_suggested_once_with_all_of_them() -> None:
+    groups = [group(GroupKind.COPY, 1, 2), group(GroupKind.BURST, 3, 2, 4)]
+    found = decide(
+        {2: 0.1}, groups, {i: known(i, SOFT if i == 2 else GOOD) for i in range(1, 5)}, evidence={2: {"like_deleted": 2}}
+    )
+    assert photos(found).count(2) == 1
+    assert next(s.reasons for s in found if s.photo_id == 2) == (
+        "an exact copy of 2023/IMG_0001.JPG",
+        "blurred frame of a burst of 3, IMG_0003.JPG is the sharp one",
+        "looks like 2 photos you deleted",
+        "going by your answers, the chance that you would keep it is 10 %",
+    )

@@ -1,0 +1,121 @@
+"""The grouping child as the service runs it: a process, a job folder, results."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from precious_daemon import jobfolder
+from precious_daemon.config import Places
+from precious_daemon.jobfolder import PhotoRow
+from precious_daemon.models import Quality
+from precious_daemon.store import schema
+
+BACKBONE = "some-network"
+GOOD = Quality(0.6, 0.7, 0.3, 0.2, 0.2, 0.0, 0.5, 0.4, 0.0, 0.0, 0.3, 0.3, 0.05, 0.9, 0.29)
+
+
+@pytest.fixture
+def job(here: Places) -> Path:
+    """60 photos in four kinds, 3 frames of a burst among them and one copy; every tenth without its embedding."""
+    here.make()
+    schema.migrate(here)
+    folder = here.jobs / "group-1"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    kinds, gradients = rng.normal(size=(4, 32)), rng.normal(size=(60, 36))
+    photos = []
+    with closing(sqlite3.connect(here.cache_db)) as cache, cache:
+        for i in range(60):
+            content = f"{min(i, 58):064x}"  # the last is a copy of the one before
+            frame = i in (20, 21, 22)
+            photos.append(
+                PhotoRow(
+                    i + 1, content, int(rng.integers(0, 2**63)), 1000.0 * i if not frame else 5000.0 + i, "Canon EOS R6",
+                    4000, 3000, 1000, "JPEG", f"2023/IMG_{i}.JPG", 0,
+                )
+            )  # fmt: skip
+            key = bytes.fromhex(content)
+            hog = gradients[i].astype(np.float16).tobytes()
+            cache.execute("INSERT OR REPLACE INTO pictures VALUES (?, x'', x'', ?, ?)", [key, hog, GOOD.pack()])
+            if i % 10 != 5:
+                vector = (kinds[min(i, 58) % 4 if not frame else 0] + rng.normal(0, 0.1, 32)).astype(np.float16).tobytes()
+                cache.execute("INSERT OR REPLACE INTO embeddings VALUES (?, ?, ?)", [key, BACKBONE, vector])
+    jobfolder.write_photos(folder, photos)
+    write_job(folder, here)
+    return folder
+
+
+def write_job(folder: Path, here: Places, **changes: object) -> None:
+    job = {"task": "group", "cache_db": str(here.cache_db), "backbone": BACKBONE, "representatives": 12, "seed": 0}
+    jobfolder.write_json(folder, "job.json", job | changes)
+
+
+def start(folder: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "precious_daemon.grouping", str(folder)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def run(folder: Path) -> list[dict[str, object]]:
+    """Run the child to its end, and return what it said."""
+    said, complaints = start(folder).communicate(timeout=120)
+    assert complaints == ""
+    return [json.loads(line) for line in said.splitlines()]
+
+
+def test_the_child_leaves_clusters_scores_and_groups(job: Path) -> None:
+    said = run(job)
+    assert said[-1] == {"what": "choosing photos that stand for the others", "done": 3, "total": 3}
+    rows = jobfolder.read_clusters(job)
+    assert [row[0] for row in rows] == list(range(1, 61))
+    assert sum(row[3] for row in rows) == 12
+    scores = jobfolder.read_json(job, "cluster_scores.json")
+    assert scores["k"] == 4
+    assert {"k", "silhouette", "davies_bouldin"} == scores["scores"][0].keys()
+    embedded = [row for row in rows if (row[0] - 1) % 10 != 5 and row[0] not in (21, 22, 23)]
+    assert len({(row[1], (min(row[0], 59) - 1) % 4) for row in embedded}) == 4, "the kinds that the embedding tells apart"
+    groups = jobfolder.read_json(job, "groups.json")
+    assert [(g["kind"], sorted(m["photo_id"] for m in g["members"])) for g in groups] == [
+        ("copy", [59, 60]),
+        ("burst", [21, 22, 23]),
+    ]
+    assert all({"photo_id", "best", "reason"} == m.keys() for g in groups for m in g["members"])
+
+
+def test_photos_are_grouped_by_their_gradients_until_half_are_embedded(job: Path, here: Places) -> None:
+    write_job(job, here, backbone="a-network-that-saw-nothing-yet")
+    run(job)
+    rows = jobfolder.read_clusters(job)
+    assert len(rows) == 60
+    assert sum(row[3] for row in rows) == 12
+
+
+def test_photos_whose_features_are_gone_are_no_trouble(job: Path, here: Places) -> None:
+    with closing(sqlite3.connect(here.cache_db)) as cache, cache:
+        cache.execute("DELETE FROM pictures")
+        cache.execute("DELETE FROM embeddings")
+    run(job)
+    assert len(jobfolder.read_clusters(job)) == 60
+    assert [g["kind"] for g in jobfolder.read_json(job, "groups.json")] == ["copy"]
+
+
+def test_sigterm_ends_it_with_the_status_of_a_stop_and_no_broken_file(job: Path) -> None:
+    child = start(job)
+    assert child.stdout
+    assert child.stderr
+    with child.stdout, child.stderr:
+        child.stdout.readline()
+        child.send_signal(signal.SIGTERM)
+        assert child.wait(timeout=20) == jobfolder.STOPPED
+        assert "Traceback" not in child.stderr.read()
+    assert not (job / "clusters.csv").exists() or len(jobfolder.read_clusters(job)) == 60

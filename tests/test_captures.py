@@ -1,0 +1,81 @@
+"""Which files belong together."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from precious_daemon.captures import pair
+from precious_daemon.models import Role
+
+
+def owned(*names: str) -> dict[str, set[str]]:
+    return {still: set(companions) for still, companions in pair(names, raw_is_readable=True).companions.items()}
+
+
+def test_a_photo_keeps_its_raw_its_video_and_its_sidecars() -> None:
+    found = pair(["IMG_1.JPG", "IMG_1.CR2", "img_1.mov", "IMG_1.xmp", "IMG_1.JPG.xmp", "IMG_2.JPG"])
+    assert found.companions["IMG_1.JPG"] == {
+        "IMG_1.CR2": Role.RAW, "img_1.mov": Role.VIDEO, "IMG_1.xmp": Role.SIDECAR, "IMG_1.JPG.xmp": Role.SIDECAR,
+    }  # fmt: skip
+    assert found.companions["IMG_2.JPG"] == {}
+    assert not found.ambiguous
+
+
+def test_raw_without_a_still_is_a_photo_of_its_own_where_it_can_be_read() -> None:
+    assert owned("a.NEF", "a.xmp", "b.nef", "b.jpg") == {"a.NEF": {"a.xmp"}, "b.jpg": {"b.nef"}}
+    found = pair(["a.NEF"], raw_is_readable=False)
+    assert (found.companions, found.unsupported) == ({}, {".nef": 1})
+
+
+@pytest.mark.parametrize(
+    ("json", "still"),
+    [
+        ("IMG_1.jpg.json", "IMG_1.jpg"),
+        ("IMG_1.jpg.supplemental-metadata.json", "IMG_1.jpg"),
+        ("IMG_1.jpg.supplemental-me.json", "IMG_1.jpg"),
+        ("IMG_1.jpg.json", "IMG_1.JPG"),
+        ("IMG_1.jpg(1).json", "IMG_1(1).jpg"),
+        ("IMG_1.jpg.supplemental-metadata(1).json", "IMG_1(1).jpg"),
+        ("7a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9_original_.json", "7a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9_original_photo.jpg"),
+        ("Screenshot_20240131-123005_Some Application Na.json", "Screenshot_20240131-123005_Some Application Name.png"),
+    ],
+)
+def test_takeouts_json_goes_with_its_photo(json: str, still: str) -> None:
+    assert owned(json, still, "other.jpg") == {still: {json}, "other.jpg": set()}
+
+
+def test_json_that_is_of_no_photo_is_counted() -> None:
+    found = pair(["metadata.json", "IMG_1.jpg", "IMG_11.jpg.json"])
+    assert found.companions == {"IMG_1.jpg": {}}
+    assert found.unsupported == {".json": 2}
+
+
+def test_cut_off_json_of_two_photos_leaves_both_ambiguous() -> None:
+    start = "Screenshot_20240131-123005_Some Application Na"
+    found = pair([f"{start}.json", f"{start}me.png", f"{start}vy.png"])
+    assert found.companions == {f"{start}me.png": {}, f"{start}vy.png": {}}
+    assert set(found.ambiguous) == set(found.companions)
+    assert all(f"{start}.json could belong to" in why for why in found.ambiguous.values())
+
+
+@given(
+    st.lists(
+        st.builds(
+            lambda stem, suffix: stem + suffix,
+            st.sampled_from(["a", "A", "b", "a(1)", "a.jpg", "a.jpg.supplemental-metadata"]),
+            st.sampled_from([".jpg", ".JPG", ".heic", ".cr2", ".mov", ".xmp", ".aae", ".json", ".txt", ""]),
+        ),
+        unique=True,
+    ),
+    st.booleans(),
+)
+def test_every_file_is_a_photo_a_companion_of_one_or_counted(names: list[str], raw: bool) -> None:
+    found = pair(names, raw)
+    companions = [name for each in found.companions.values() for name in each]
+    assert len(companions) == len(set(companions)), "nobody's file is another's too"
+    assert not set(companions) & set(found.companions)
+    left = set(names) - set(found.companions) - set(companions)
+    assert bool(found.ambiguous) or sum(found.unsupported.values()) == len(left)
+    assert set(found.ambiguous) <= set(found.companions)

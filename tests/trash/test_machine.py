@@ -1,0 +1,164 @@
+"""Any order of approving, moving, restoring, crashing and meddling: every byte that ever was is still on the disk."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from precious_daemon.config import Places
+from precious_daemon.models import PhotoState, RootState, UnitState
+from precious_daemon.store import Store, roots
+from precious_daemon.trash import recover_records
+from tests.trash.library import FaultyDisk, Killed, Library
+
+HOW = ["before", "after", errno.EIO, errno.ENOSPC, errno.EXDEV, errno.EACCES]
+FAULTS = st.one_of(
+    st.none(),
+    st.tuples(st.integers(1, 14), st.sampled_from(HOW), st.none()),
+    st.tuples(st.integers(1, 5), st.sampled_from(HOW), st.just("rename")),
+    st.tuples(st.integers(2, 4), st.just("before"), st.just("rename")),
+)
+Fault = tuple[int, str | int, str | None] | None
+
+
+class Trashing(RuleBasedStateMachine):
+    @initialize()
+    def start(self) -> None:
+        self.base = Path(tempfile.mkdtemp(prefix="precious-", dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None))
+        self.places = Places(self.base / "config.toml", self.base / "data", self.base / "cache", self.base / "run")
+        self.disk = FaultyDisk()
+        self.ever: set[str] = set()
+        self.number = 0
+        self.open()
+        self.create()
+        self.create()
+
+    def open(self) -> None:
+        """A start of the service."""
+        self.store = Store(self.places)
+        self.library = Library(self.store, self.places, self.base / "photos", disk=self.disk)
+
+    def crash(self) -> None:
+        """The process is gone. A new one starts, and has not yet recovered what this one left."""
+        self.disk.arm(None)
+        self.store.close()
+        self.open()
+
+    def teardown(self) -> None:
+        if hasattr(self, "store"):
+            self.disk.arm(None)
+            self.confirm()
+            self.library.recover()
+            self.library.check_agreement()
+            self.store.close()
+            shutil.rmtree(self.base)
+
+    def confirm(self) -> None:
+        """The owner confirms the folder, and all that was moved safely is."""
+        self.store.write(roots.set_state, 1, RootState.WATCHED, None)
+        self.store.write(roots.remember, 1, self.library.root.marker, self.library.folder.stat().st_dev)
+
+    def content(self) -> bytes:
+        self.number += 1
+        return b"content %d" % self.number
+
+    @rule()
+    def create(self) -> None:
+        """A capture under the first name that is free, which may be one that was moved away."""
+        stem = next(stem for stem in "abcdefghijklmnopqrstuvwxyz" if not list((self.library.folder / "x").glob(f"{stem}.*")))
+        self.library.add(f"x/{stem}.jpg", self.content(), f"x/{stem}.mov", f"x/{stem}.jpg.xmp")
+
+    @rule(name=st.sampled_from(["x/a.mov", "x/a (restored).jpg", "x/b.jpg.xmp", ".precious-trash/note.txt"]))
+    def meddle(self, name: str) -> None:
+        """The owner puts a file of his own somewhere."""
+        path = self.library.folder / name
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(self.content())
+
+    def occupy(self) -> None:
+        """While the service is down, new files take the names of what was being moved."""
+        for unit in self.library.units(UnitState.PLANNED, UnitState.RESTORING):
+            for file in unit.files:
+                path = self.library.folder / (file.restored_path or file.path)
+                if not path.exists():
+                    path.write_bytes(self.content())
+
+    @rule(fault=FAULTS, count=st.integers(1, 3), occupied=st.sampled_from([True, True, False]))
+    @precondition(lambda self: self.library.root_now().state is RootState.WATCHED)
+    def approve_and_apply(self, fault: Fault, count: int, occupied: bool) -> None:
+        sql = "SELECT id FROM photos WHERE state = 'present' ORDER BY id DESC LIMIT ?"
+        chosen = [self.library.photo(row[0]) for row in self.store.read(lambda db: db.execute(sql, [count]).fetchall())]
+        self.store.write(lambda db: db.execute("UPDATE suggestions SET state = 'withdrawn' WHERE state = 'restored'"))
+        if chosen:
+            batch = self.library.approve(*chosen)
+            self.arm(fault)
+            try:
+                self.library.apply(batch)
+            except Killed:
+                self.crash()
+                if occupied:
+                    self.occupy()
+            self.disk.arm(None)
+
+    @rule(fault=FAULTS, occupied=st.booleans())
+    @precondition(lambda self: self.library.units(UnitState.DONE) and self.library.root_now().state is RootState.WATCHED)
+    def undo(self, fault: Fault, occupied: bool) -> None:
+        self.arm(fault)
+        try:
+            self.library.undo(self.library.units(UnitState.DONE)[0])
+        except Killed:
+            self.crash()
+            if occupied:
+                self.occupy()
+        self.disk.arm(None)
+
+    @rule(fault=FAULTS)
+    def recover(self, fault: Fault) -> None:
+        self.confirm()
+        self.arm(fault)
+        try:
+            self.library.recover()
+        except Killed:
+            self.crash()
+        self.disk.arm(None)
+
+    @rule()
+    @precondition(lambda self: self.library.units(UnitState.DONE))
+    def recover_from_records(self) -> None:
+        if not self.library.units(UnitState.PLANNED, UnitState.RESTORING):
+            recover_records(str(self.library.folder))
+            self.confirm()
+            self.library.undo(*self.library.units(UnitState.DONE))
+
+    def arm(self, fault: Fault) -> None:
+        if fault:
+            self.disk.arm(*fault)
+
+    @invariant()
+    def every_byte_is_on_the_disk(self) -> None:
+        if hasattr(self, "library"):
+            now = set(self.library.contents())
+            assert self.ever <= now
+            self.ever = now
+
+    @invariant()
+    def the_journal_and_the_disk_agree(self) -> None:
+        if hasattr(self, "library") and not self.library.units(UnitState.PLANNED, UnitState.RESTORING):
+            for unit in self.library.units(UnitState.DONE):
+                there = [(self.library.folder / (f.trash_path or "")).exists() for f in unit.files]
+                assert all(there)
+                assert self.library.photo(unit.photo_id).state is PhotoState.TRASHED
+
+
+TestTrashing = Trashing.TestCase
+TestTrashing.settings = settings(
+    max_examples=40, stateful_step_count=15, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
+)

@@ -1,0 +1,146 @@
+"""Suggestions are approved, dismissed and undone from the page; files move and come back."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from precious_daemon.models import Certificate, Photo, SuggestionState
+from precious_daemon.service import Service
+from precious_daemon.store import answers, scores, suggestions
+from tests.web.library import Browser, root_of, suggest, taste
+
+
+def names(service: Service) -> set[str]:
+    return {path.name for path in root_of(service).glob("*.jpg")}
+
+
+async def test_an_approved_suggestion_moves_and_its_undo_brings_it_back(
+    service: Service, browser: Browser, library: list[Photo]
+) -> None:
+    (uid,) = suggest(service, taste(library[0]))
+    reply = await (await browser.post("/api/suggestions/approve", {"uids": [uid]})).json()
+    assert (len(reply["moved"]), reply["refused"], reply["sentence"]) == (1, [], "1 photo is in the trash.")
+    assert library[0].path not in names(service)
+    (unit,) = (await (await browser.get("/api/trash")).json())["units"]
+    assert (unit["uid"], unit["path"]) == (reply["moved"][0], library[0].path)
+    back = await (await browser.post("/api/trash/restore", {"uids": reply["moved"]})).json()
+    assert back["sentence"] == "1 photo is back in its place."
+    assert library[0].path in names(service)
+
+
+async def test_a_rehearsal_moves_nothing_and_leaves_the_suggestion_open(
+    service: Service, browser: Browser, library: list[Photo]
+) -> None:
+    (uid,) = suggest(service, taste(library[0]))
+    reply = await (await browser.post("/api/suggestions/approve", {"uids": [uid], "dry_run": True})).json()
+    assert reply["moved"] == []
+    assert "Would move" in reply["sentence"]
+    assert len(names(service)) == 6
+    assert service.store.read(suggestions.counts, 1)[SuggestionState.OPEN] == 1
+
+
+@pytest.mark.parametrize("wrong", ["yes", 1, None])
+async def test_a_rehearsal_that_is_not_clearly_one_is_refused(
+    wrong: object, service: Service, browser: Browser, library: list[Photo]
+) -> None:
+    (uid,) = suggest(service, taste(library[0]))
+    assert (await browser.post("/api/suggestions/approve", {"uids": [uid], "dry_run": wrong})).status == 400
+    assert len(names(service)) == 6
+
+
+async def test_a_dismissal_becomes_a_label_and_can_be_undone(service: Service, browser: Browser, library: list[Photo]) -> None:
+    (uid,) = suggest(service, taste(library[0]))
+    assert await (await browser.post("/api/suggestions/dismiss", {"uids": [uid]})).json() == {"dismissed": 1}
+    (label,) = service.store.read(answers.labels, 1)
+    assert (label.keep, label.purpose) == (True, "review")
+    assert await (await browser.post("/api/suggestions/reopen", {"uids": [uid]})).json() == {"reopened": 1}
+    assert service.store.read(answers.labels, 1) == []
+    assert [row.uid for row in service.store.read(suggestions.page, 1)] == [uid]
+
+
+async def test_more_than_a_day_s_share_needs_the_number_typed(
+    service: Service, browser: Browser, library: list[Photo], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("precious_daemon.trash.SMALL", 1)
+    uids = suggest(service, taste(library[0], 0.1), taste(library[1], 0.2))
+    refused = await browser.post("/api/suggestions/approve", {"uids": uids})
+    told = await refused.json()
+    assert (refused.status, told["kind"], told["count"]) == (409, "CountNeeded", 2)
+    assert len(names(service)) == 6
+    reply = await (await browser.post("/api/suggestions/approve", {"uids": uids, "typed_count": 2})).json()
+    assert len(reply["moved"]) == 2
+
+
+async def test_reviewing_works_without_scripts(service: Service, browser: Browser, library: list[Photo]) -> None:
+    uids = suggest(service, taste(library[0], 0.1), taste(library[1], 0.2), taste(library[2], 0.3))
+    approved = await browser.submit("/api/suggestions/approve", {"only": uids[0]})
+    assert (approved.status, approved.headers["Location"]) == (303, "/suggestions")
+    page = await (await browser.get("/suggestions")).text()
+    assert "1 photo moved to the trash" in page
+    await browser.submit("/api/suggestions/dismiss", {"uids": uids[1], "only": uids[1]})
+    (unit,) = re.findall(r'name="uids" value="(\w+)"', page[: page.index('id="review"')])
+    await browser.submit("/api/trash/restore", {"uids": unit})
+    assert len(names(service)) == 6
+    assert [row.uid for row in service.store.read(suggestions.page, 1)] == [uids[2]]
+
+
+async def test_one_s_own_button_decides_for_one_whatever_is_ticked(
+    service: Service, browser: Browser, library: list[Photo]
+) -> None:
+    uids = suggest(service, taste(library[0], 0.1), taste(library[1], 0.2))
+    await browser.submit("/api/suggestions/approve", [("uids", uids[0]), ("uids", uids[1]), ("only", uids[1])])
+    assert library[0].path in names(service)
+    assert library[1].path not in names(service)
+
+
+async def test_a_refusal_says_why_on_a_page(service: Service, browser: Browser, library: list[Photo]) -> None:
+    (uid,) = suggest(service, taste(library[0]))
+    (root_of(service) / library[0].path).write_bytes(b"changed since")
+    response = await browser.submit("/api/suggestions/approve", {"only": uid})
+    assert response.status == 200
+    assert "Nothing was moved." in await response.text()
+    assert (root_of(service) / library[0].path).read_bytes() == b"changed since"
+
+
+async def test_nothing_chosen_changes_nothing_and_says_so(browser: Browser) -> None:
+    response = await browser.post("/api/suggestions/approve", {"uids": []})
+    assert (response.status, (await response.json())["error"]) == (400, "Nothing was chosen, so nothing was changed.")
+
+
+async def test_select_all_is_off_without_a_certificate(service: Service, browser: Browser, library: list[Photo]) -> None:
+    suggest(service, taste(library[0]))
+    service.store.write(scores.put_certificate, 1, None, "59 checks are needed.", 35, 1.0)
+    page = await (await browser.get("/suggestions")).text()
+    assert re.search(r"data-select-all hidden disabled", page)
+    assert "Not yet certified: 35 more answers." in page
+    certificate = Certificate(0.2, 0.05, 0.95, 60, 0, 100)
+    service.store.write(scores.put_certificate, 1, certificate, "It holds.", 0, 1.0)
+    page = await (await browser.get("/suggestions")).text()
+    assert re.search(r"data-select-all hidden>", page)
+    assert "It holds." in page
+
+
+async def test_the_keeper_stands_beside_what_goes(service: Service, browser: Browser, library: list[Photo]) -> None:
+    suggest(service, taste(library[0], keeper_id=library[1].id))
+    page = await (await browser.get("/suggestions")).text()
+    assert (
+        page.index(f"/preview/{library[0].uid}")
+        < page.index("Goes")
+        < page.index(f"/preview/{library[1].uid}")
+        < page.index("Stays")
+    )
+
+
+async def test_pages_of_suggestions_follow_each_other_without_a_gap(
+    service: Service, browser: Browser, library: list[Photo], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("precious_daemon.web.reviewing.A_PAGE", 2)
+    wanted = suggest(service, *(taste(photo, 0.3) for photo in library[:3]), *(taste(photo, 0.2) for photo in library[3:5]))
+    seen, after = [], ""
+    while after is not None:
+        part = await (await browser.get("/api/suggestions" + (f"?after={after}" if after else ""))).json()
+        seen += [s["uid"] for s in part["suggestions"]]
+        after = part["after"]
+    assert seen == wanted
