@@ -80,9 +80,9 @@ def add_derived(db: Database, count: int, rng: random.Random) -> None:
         ),
     )
     many(
-        "INSERT INTO suggestions (uid, run, voter_id, photo_id, kind, keep, certified, reasons, evidence, created_at, changed_at)"
-        " VALUES (?, 'r', 1, ?, 'taste', ?, 1, '[\"It is blurred.\"]', '{}', 0, 0)",
-        ((secrets.token_hex(16), i, rng.random() / 10 if i % 3 else None) for i in range(1, count, 50)),
+        "INSERT INTO suggestions (uid, run, voter_id, photo_id, place, kind, keep, certified, reasons, evidence, created_at,"
+        " changed_at) VALUES (?, 'r', 1, ?, ?, 'taste', ?, 1, '[\"It is blurred.\"]', '{}', 0, 0)",
+        ((secrets.token_hex(16), i, i // 50, rng.random() / 10) for i in range(1, count, 50)),
     )
     gone = range(2, count, 100)
     many(
@@ -102,7 +102,7 @@ def add_derived(db: Database, count: int, rng: random.Random) -> None:
 def measure(store: Store, count: int, rng: random.Random, calls: int) -> dict[str, Figure]:
     from precious_daemon import ask, config, status
     from precious_daemon.config import AskSettings, Settings
-    from precious_daemon.models import PhotoState, SuggestionState
+    from precious_daemon.models import PhotoState
     from precious_daemon.store import answers, groups, photos, ratings, scores, units
     from precious_daemon.web.library import _whole
     from precious_daemon.web.reviewing import _listing
@@ -136,7 +136,6 @@ def measure(store: Store, count: int, rng: random.Random, calls: int) -> dict[st
         "photos": lambda: (PhotoState.PRESENT, (1.1e9 + rng.random() * 6e8, anyone()), 96),
         "trashed": lambda: (PhotoState.TRASHED, (1.1e9 + rng.random() * 6e8, anyone()), 96),
         "ranking": lambda: (1, (rng.gauss(25, 5), anyone()), 100),
-        "suggestions": lambda: (1, SuggestionState.OPEN, (rng.choice((rng.random() / 10, 2.0)), rng.randrange(count // 50)), 48),
     }
     timed("status", status.collect, lambda: (places, settings))
     timed("counts of photos", photos.counts)
@@ -149,7 +148,7 @@ def measure(store: Store, count: int, rng: random.Random, calls: int) -> dict[st
     timed("page of the ranking, best", ratings.ranking, lambda: (1, None, 100))
     timed("page of the ranking, any depth", ratings.ranking, deep["ranking"])
     timed("page of suggestions", _listing, lambda: (1, None))
-    timed("page of suggestions, any depth", _listing, lambda: (1, deep["suggestions"]()[2]))
+    timed("page of suggestions, any depth", _listing, lambda: (1, (rng.randrange(count // 50), 0)))
     timed("trash, newest", units.listing, lambda: (60,))
     timed("trash, any depth", units.listing, lambda: (60, anyone()))
     timed("candidates of a pair", ask._pair_candidates, lambda: (1, point()), goal=10)

@@ -42,9 +42,8 @@ def counts(db: Database) -> dict[str, int]:
 
 
 def clustered_count(db: Database) -> int:
-    """How many present photos are in a cluster."""
-    sql = "SELECT count(*) FROM cache.clusters AS c CROSS JOIN photos ON photos.id = c.photo_id WHERE state = 'present'"
-    return int(db.execute(sql).fetchone()[0])
+    """How many photos are in a cluster, as they were last made."""
+    return int(db.execute("SELECT coalesce(sum(size), 0) FROM cache.cluster_sizes").fetchone()[0])
 
 
 def all_groups(db: Database) -> list[Group]:
