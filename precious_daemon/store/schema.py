@@ -271,6 +271,32 @@ def m006_tallies(db: Database) -> None:
     tallies.recount(db)
 
 
+@library()
+def m007_said_of_groups(db: Database) -> None:
+    """What the owner decided about bursts and copies, and how clusters are called. Both outlive every regrouping."""
+    db.executescript("""
+        CREATE TABLE group_decisions (
+            id INTEGER PRIMARY KEY,
+            voter_id INTEGER NOT NULL REFERENCES voters(id),
+            at REAL NOT NULL,
+            best_id INTEGER NOT NULL REFERENCES photos(id)
+        );
+        CREATE INDEX group_decisions_by_voter ON group_decisions(voter_id, at);
+        CREATE TABLE group_decision_members ( -- the set of photos that it is about
+            photo_id INTEGER NOT NULL REFERENCES photos(id),
+            decision_id INTEGER NOT NULL REFERENCES group_decisions(id) ON DELETE CASCADE,
+            stays INTEGER NOT NULL,
+            PRIMARY KEY (photo_id, decision_id)
+        ) WITHOUT ROWID;
+        CREATE INDEX group_decision_members_by_decision ON group_decision_members(decision_id);
+        CREATE TABLE cluster_names (         -- of the cluster that this photo, then its representative, is in
+            photo_id INTEGER PRIMARY KEY REFERENCES photos(id),
+            name TEXT NOT NULL,
+            at REAL NOT NULL
+        );
+    """)
+
+
 @cache()
 def c001_derived(db: Database) -> None:
     db.executescript("""
