@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from precious_daemon.decide import decided
@@ -129,12 +129,12 @@ def group_numbers(db: Database, photo_ids: Iterable[int]) -> dict[int, int]:
     return dict(db.execute(f"SELECT photo_id, group_id FROM cache.group_members WHERE photo_id IN ({marks})").fetchall())
 
 
-def next_representative(db: Database, voter_id: int) -> Photo | None:
+def next_representative(db: Database, voter_id: int, exclude: Collection[int] = ()) -> Photo | None:
     """A representative that this voter has not labelled: the largest cluster first."""
-    sql = """
+    sql = f"""
         SELECT photos.* FROM cache.clusters AS c CROSS JOIN photos ON photos.id = c.photo_id
             CROSS JOIN cache.cluster_sizes USING (cluster)
-        WHERE c.representative = 1 AND photos.state = 'present'
+        WHERE c.representative = 1 AND photos.state = 'present' AND photos.id NOT IN ({",".join(str(int(i)) for i in exclude)})
         AND NOT EXISTS (SELECT 1 FROM live_answers a WHERE a.photo_id = c.photo_id AND +a.voter_id = ? AND a.question != 'pair')
         AND NOT EXISTS (SELECT 1 FROM labels WHERE labels.photo_id = c.photo_id AND labels.voter_id = ?)
         ORDER BY cluster_sizes.size DESC, c.photo_id LIMIT 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import posixpath
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 from precious_daemon.errors import NotFound
@@ -68,6 +68,13 @@ def many(db: Database, ids: Iterable[int]) -> dict[int, Photo]:
     return found
 
 
+def ids(db: Database, uids: Iterable[str]) -> set[int]:
+    """Ids of the photos with these uids; unknown ones are passed over."""
+    wanted = list(uids)
+    marks = ",".join("?" * len(wanted))
+    return {row[0] for row in db.execute(f"SELECT id FROM photos WHERE uid IN ({marks})", wanted)}
+
+
 def files_of(db: Database, photo_id: int) -> list[FileEntry]:
     return [file_from(row) for row in db.query("SELECT * FROM files WHERE photo_id = ? ORDER BY id", [photo_id])]
 
@@ -101,12 +108,14 @@ def page(db: Database, state: PhotoState, after: tuple[float, int] | None = None
     return [photo_from(row) for row in db.query(sql, [*values, limit])]
 
 
-def random_present(db: Database, point: int, count: int, exclude_labelled_by: int | None = None) -> list[Photo]:
+def random_present(
+    db: Database, point: int, count: int, exclude_labelled_by: int | None = None, exclude: Collection[int] = ()
+) -> list[Photo]:
     """Up to `count` present photos at a random `point` (a signed 64-bit number) of a fixed random order, at index speed."""
-    clause = ""
+    clause = f"AND id NOT IN ({','.join(str(int(i)) for i in exclude)})"
     if exclude_labelled_by is not None:
         labelled = "SELECT 1 FROM labels WHERE labels.photo_id = photos.id"
-        clause = f"AND NOT EXISTS ({labelled} AND voter_id = {int(exclude_labelled_by)})"
+        clause += f" AND NOT EXISTS ({labelled} AND voter_id = {int(exclude_labelled_by)})"
     sql = f"""
         SELECT {_COLUMNS} FROM photos INDEXED BY photos_by_draw
         WHERE state = 'present' AND draw {{}} ? {clause} ORDER BY draw LIMIT ?

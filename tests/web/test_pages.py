@@ -18,7 +18,7 @@ from precious_daemon.service import Service
 from precious_daemon.store import groups, job_runs, photos, ratings, roots, scores
 from precious_daemon.web.home import next_step
 from tests.pictures import save
-from tests.web.library import KEY, Browser, fill, read, suggest, taste
+from tests.web.library import KEY, Browser, fill, read, root_of, suggest, taste
 
 PAGES = ("/", "/compare", "/label", "/ranking", "/photos", "/suggestions", "/groups", "/trash", "/report", "/jobs", "/help")
 HOSTILE = [
@@ -173,6 +173,7 @@ async def test_pictures_come_with_a_tag_and_fall_back_to_the_thumbnail(
     assert "max-age" in preview.headers["Cache-Control"]
     assert (await browser.get(f"/preview/{uid}", If_None_Match=preview.headers["ETag"])).status == 304
     service.store.write(lambda db: db.execute("DELETE FROM cache.previews"))
+    (root_of(service) / library[0].path).unlink()
     thumbnail, fallen = await browser.get(f"/thumb/{uid}?v={version}"), await browser.get(f"/preview/{uid}?v={version}")
     assert await fallen.read() == await thumbnail.read()
     assert fallen.headers["Cache-Control"] == "private, no-cache"
