@@ -71,7 +71,8 @@ def main() -> None:
         figures = measure(home, count)
     finally:
         shutil.rmtree(home)
-    report("rescan", {"files": count, "files in a folder": A_FOLDER}, figures)
+    conditions = {"files": count, "files in a folder": A_FOLDER, "load average": f"{os.getloadavg()[0]:.1f}"}
+    report("rescan", conditions, figures)
 
 
 def measure(home: Path, count: int) -> dict[str, Figure]:

@@ -31,11 +31,10 @@ def main() -> None:
         service = ServiceProcess(str(library))
         try:
             owner = service.start()
-            owner.settled()
+            owner.settled(len(truth))
             owner.vote(60, lambda a, b: (truth[a].junk, a) < (truth[b].junk, b))
-            owner.label(150, lambda path: truth[path].junk)
+            owner.label(90, lambda path: truth[path].junk)
             owner.run("night")
-            owner.label(30, lambda path: truth[path].junk)
             gone = owner.get("/api/suggestions")["suggestions"][:3]
             owner.post("/api/suggestions/approve", uids=[s["uid"] for s in gone])
             shoot(command("login").strip(), Path(__file__).parent / "screens")

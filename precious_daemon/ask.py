@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from precious_daemon import exchange, rating, verdict
@@ -39,10 +39,13 @@ class Asked:
 # --- the next question -------------------------------------------------------------------------------------------------
 
 
-async def next_pair(service: Service, voter_id: int) -> Asked | None:
-    """Two photos whose comparison tells most; None with fewer than two photos."""
+async def next_pair(service: Service, voter_id: int, exclude: Collection[str] = ()) -> Asked | None:
+    """Two photos whose comparison tells most; None with fewer than two photos.
+
+    `exclude` holds the uids of photos that are on the page already, or were fetched for it: a page can look ahead.
+    """
     point = service.rng.getrandbits(64) - (1 << 63)
-    candidates, answered, recent = await service.store.aread(_pair_candidates, voter_id, point)
+    candidates, answered, recent = await service.store.aread(_pair_candidates, voter_id, point, exclude)
     chosen = choose_pair(candidates, answered, recent, service.rng)
     if chosen is None:
         return None
@@ -50,14 +53,17 @@ async def next_pair(service: Service, voter_id: int) -> Asked | None:
     return Asked(Question.PAIR, "rank", (found[chosen[0]], found[chosen[1]]))
 
 
-def _pair_candidates(db: Database, voter_id: int, point: int) -> tuple[list[Candidate], set[tuple[int, int]], list[int]]:
+def _pair_candidates(
+    db: Database, voter_id: int, point: int, exclude: Collection[str]
+) -> tuple[list[Candidate], set[tuple[int, int]], list[int]]:
     """A few dozen photos by index: some at random, and the neighbours in rating of the least certain of them."""
-    ids = [photo.id for photo in photos.random_present(db, point, RANDOM_CANDIDATES)]
+    shown = photos.ids(db, exclude)
+    ids = [photo.id for photo in photos.random_present(db, point, RANDOM_CANDIDATES, exclude=shown)]
     known = ratings.many(db, voter_id, ids)
     anchors = sorted(known, key=lambda i: -known[i].sigma)[:ANCHORS]
     for anchor in anchors:
         ids += ratings.neighbours(db, voter_id, known[anchor].mu, NEIGHBOURS)
-    ids = list(dict.fromkeys(ids))
+    ids = [i for i in dict.fromkeys(ids) if i not in shown]
     known = ratings.many(db, voter_id, ids)
     together = groups.group_numbers(db, ids)
     candidates = [Candidate(i, known.get(i, rating.START), together.get(i)) for i in ids]
@@ -71,17 +77,23 @@ def _pair_candidates(db: Database, voter_id: int, point: int) -> tuple[list[Cand
     return candidates, answers.answered_pairs(db, voter_id, ids), recent
 
 
-async def next_label(service: Service, voter_id: int) -> Asked | None:
-    """A photo to keep or delete: representatives to train on, random ones to test with, and blind audits among them."""
+async def next_label(service: Service, voter_id: int, exclude: Collection[str] = ()) -> Asked | None:
+    """A photo to keep or delete: representatives to train on, random ones to test with, and blind audits among them.
+
+    `exclude` as in `next_pair`.
+    """
     point = service.rng.getrandbits(64) - (1 << 63)
-    return await service.store.aread(_next_label, voter_id, service.settings.ask, point, service.rng.random())
+    return await service.store.aread(_next_label, voter_id, service.settings.ask, point, service.rng.random(), exclude)
 
 
-def _next_label(db: Database, voter_id: int, settings: AskSettings, point: int, chance: float) -> Asked | None:
+def _next_label(
+    db: Database, voter_id: int, settings: AskSettings, point: int, chance: float, exclude: Collection[str]
+) -> Asked | None:
+    shown = photos.ids(db, exclude)
     counts = answers.counts(db, voter_id)
     train, test = counts.get("train", 0), counts.get("test", 0)
     enough = train >= settings.train_labels and test >= settings.test_labels
-    audit = scores.next_audit(db, voter_id)
+    audit = scores.next_audit(db, voter_id, shown)
     last = next(iter(answers.recent(db, voter_id, 1)), None)
     if audit and last and last.choice is Choice.SKIP and last.photo_id == audit.id:
         audit = None  # it comes again after another question: an audit is never dropped
@@ -89,10 +101,10 @@ def _next_label(db: Database, voter_id: int, settings: AskSettings, point: int, 
         return _single(db, Question.AUDIT, "audit", audit)
     behind_on_test = train * settings.test_labels > test * settings.train_labels
     if test < settings.test_labels and (behind_on_test or train >= settings.train_labels):
-        for photo in photos.random_present(db, point, 1, exclude_labelled_by=voter_id):
+        for photo in photos.random_present(db, point, 1, voter_id, shown):
             return _single(db, Question.LABEL, "test", photo)
-    representative = groups.next_representative(db, voter_id)
-    for photo in [representative] if representative else photos.random_present(db, point, 1, exclude_labelled_by=voter_id):
+    representative = groups.next_representative(db, voter_id, shown)
+    for photo in [representative] if representative else photos.random_present(db, point, 1, voter_id, shown):
         return _single(db, Question.LABEL, "train", photo)
     return None
 

@@ -108,7 +108,7 @@ def certify(draws: Sequence[Draw], alpha: float, confidence: float, candidates: 
         return Verdict(certificate, _certified(certificate, grouped=len(candidates) != len(draws)), 0)
     least = clean_pass(alpha, confidence)
     if len(draws) < least:
-        few = f"There are only {len(draws)} photos to suggest" if draws else "There is nothing to suggest"
+        few = f"Only {len(draws)} suggestions rest on the model alone" if draws else "No suggestion rests on the model alone"
         return Verdict(None, f"{few}: too few to certify, which takes {least} blind answers.", None)
     mistakes = sum(draw.kept is True for draw in answered)
     found = f"You would keep {mistakes} of the {len(answered)} photos asked about blindly"

@@ -28,6 +28,7 @@ class WebSettings:
 class WatchSettings:
     settle_seconds: float = _setting(2.0, "a file is read once it has not changed for this long", 0.1, 3600)
     rescan_hours: float = _setting(6.0, "a full scan at least this often, whatever events said", 0.1, 168)
+    poll_minutes: float = _setting(5.0, "folders that cannot be watched are looked through this often", 0.01, 1440)
     ignore: tuple[str, ...] = _setting(
         ("@eaDir", ".stfolder", ".stversions", ".thumbnails", "lost+found", "$RECYCLE.BIN", ".Trash*", "#recycle"),
         "folder and file names that are passed over (shell patterns)",
@@ -124,6 +125,11 @@ class Places:
     @property
     def jobs(self) -> Path:
         return self.cache / "jobs"
+
+    @property
+    def backups(self) -> Path:
+        """Copies of library.db."""
+        return self.data / "backups"
 
     @property
     def reports(self) -> Path:

@@ -119,7 +119,7 @@ def notify(state: str) -> None:
 
 @asynccontextmanager
 async def _watching(service: Service) -> AsyncIterator[None]:
-    watcher = Watcher(service.store, service.jobs, service.settings.watch.settle_seconds)
+    watcher = Watcher(service.store, service.jobs, service.settings.watch)
     service.jobs.watcher_warnings = watcher.warnings
     scheduler = _schedule(service)
     await watcher.start()

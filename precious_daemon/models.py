@@ -236,12 +236,30 @@ class GroupMember:
     photo_id: int
     best: bool
     reason: str  # "sharpest of 5", "largest of 3 copies"
+    kept: bool = False  # the owner said that it stays beside the best
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
     kind: GroupKind
     members: tuple[GroupMember, ...]
+
+    @property
+    def settled(self) -> bool:
+        """The owner keeps all of it: there is nothing left to choose."""
+        return all(member.best or member.kept for member in self.members)
+
+
+@dataclass(frozen=True, slots=True)
+class GroupDecision:
+    """What the owner said of a group as it was then. `stays`: what is kept of `members`; none where only the best was named."""
+
+    id: int
+    voter_id: int
+    at: float
+    best: int
+    members: frozenset[int]
+    stays: frozenset[int]
 
 
 @dataclass(frozen=True, slots=True)

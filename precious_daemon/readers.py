@@ -11,7 +11,6 @@ import sqlite3
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
 from precious_daemon import errors
@@ -246,8 +245,3 @@ def _record(db: Database, now: float, read: list[tuple[FileEntry, PhotoFacts]], 
         if preview_limit:
             pictures.put_preview(db, facts.content_hash, facts.preview, preview_limit)
         photos.record_facts(db, entry, facts, now)
-
-
-async def preview_of(readers: Readers, path: Path) -> bytes:
-    """A preview that the cache no longer has, made again from the file."""
-    return (await readers.read(str(path))).preview

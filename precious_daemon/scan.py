@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 MARKER = ".precious-root"
 SAMPLE = 20  # known files looked for before anything of a root is believed gone
-NO_LONGER_WATCHED = "no longer watched"
+NO_LONGER_WATCHED = roots.NO_LONGER_WATCHED
 AWAY = (PhotoState.MISSING, PhotoState.TRASHED)
 
 
@@ -254,16 +254,21 @@ class _Scan:
 
     def look_for_lost_folders(self, start: str, deep: bool, unreadable: list[str]) -> None:
         """Folders that hold known files, and are no folders any more."""
+        for folder in self._lost(start, deep, unreadable, unsupported=False):
+            self.gone.extend(self.store.read(files.ids, self.root.id, folder))
+        for folder in self._lost(start, deep, unreadable, unsupported=True):
+            self.store.write(files.count_unsupported, self.root.id, folder, {})
+
+    def _lost(self, start: str, deep: bool, unreadable: list[str], unsupported: bool) -> Iterator[str]:
         after: str | None = None
-        while found := self.store.read(files.folders, self.root.id, start, after):
+        while found := self.store.read(files.folders, self.root.id, start, after, unsupported=unsupported):
             for folder in found if deep else [start]:
                 if any(folder == place or _inside(folder, place) for place in unreadable):
                     continue
                 with suppress(OSError):  # cannot be told
                     status = there(self.root.path, folder)
-                    if status is not None and stat.S_ISDIR(status.st_mode):
-                        continue
-                    self.gone.extend(self.store.read(files.ids, self.root.id, folder))
+                    if status is None or not stat.S_ISDIR(status.st_mode):
+                        yield folder
             if not deep:
                 return
             after = found[-1]
@@ -340,7 +345,9 @@ def _still(db: Database, work: _Work, name: str, report: ScanReport) -> int | No
     if source is not None:
         return source.photo_id
     row = work.known.get(name)
-    if row is not None and not db.execute("SELECT 1 FROM files WHERE id = ? AND path = ?", [row.id, row.path]).fetchone():
+    if row is None and files.is_known(db, work.root.id, path):
+        return None  # another scan, under way at the same time, has just seen to it
+    if row is not None and not files.is_known(db, work.root.id, path, row.id):
         row = None  # it has just moved within this folder
     if row is None or (row.state in AWAY and not row.is_still_at(status)):
         report.new += 1

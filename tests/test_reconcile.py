@@ -61,9 +61,11 @@ class Disk(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         if hasattr(self, "store"):
-            self.all_is_looked_through()
-            self.store.close()
-            shutil.rmtree(self.home)
+            try:
+                self.all_is_looked_through()
+            finally:
+                self.store.close()
+                shutil.rmtree(self.home)
 
     # --- what happens on the disk ----------------------------------------------------------------------------------
 

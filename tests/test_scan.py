@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -143,6 +144,115 @@ def test_vanished_photo_is_missing_and_comes_back(store: Store, root: Root, fold
     (tmp_path / "kept.jpg").rename(folder / "a.jpg")
     assert rescan(store, root).back == 1
     assert states(store) == {"a.jpg": "present", "b.jpg": "present"}
+
+
+def test_photo_renamed_in_capitals_only_is_the_same_where_the_disk_does_not_tell_them_apart(
+    store: Store, root: Root, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save(folder / "Trip" / "IMG_1.JPG", 1)
+    rescan(store, root)
+    (before,) = store.read(photos.page, PhotoState.NEW)
+    (folder / "Trip").rename(folder / "trip")
+    (folder / "trip" / "IMG_1.JPG").rename(folder / "trip" / "img_1.jpg")
+    really = os.lstat
+
+    def lstat(path: str, **options: int) -> os.stat_result:
+        """As on a disk that finds a name whatever its capitals."""
+        place = Path("/")
+        for part in Path(path).parts[1:]:
+            place /= next((name for name in os.listdir(place) if name.lower() == part.lower()), part)
+        return really(place, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "lstat", lstat)
+        assert os.path.lexists(folder / "Trip" / "IMG_1.JPG")
+        report = rescan(store, root)
+    assert (report.moved, report.new, report.missing) == (1, 0, 0)
+    (after,) = store.read(photos.page, PhotoState.NEW)
+    assert (after.id, after.path) == (before.id, "trip/img_1.jpg")
+
+
+def test_photos_that_change_places_stay_themselves(store: Store, root: Root, folder: Path) -> None:
+    for name in ("a/1.jpg", "b/1.jpg", "c/1.jpg"):
+        save(folder / name, ord(name[0]))
+    rescan(store, root)
+    before = {photo.path: photo.id for photo in store.read(photos.page, PhotoState.NEW)}
+    for old, new in (("a", "between"), ("b", "a"), ("c", "b"), ("between", "c")):
+        (folder / old).rename(folder / new)
+    assert rescan(store, root).moved == 3
+    after = {photo.path: photo.id for photo in store.read(photos.page, PhotoState.NEW)}
+    assert after == {"c/1.jpg": before["a/1.jpg"], "a/1.jpg": before["b/1.jpg"], "b/1.jpg": before["c/1.jpg"]}
+
+
+def test_original_set_aside_by_an_editor_keeps_its_votes_and_the_edited_one_is_new(
+    store: Store, root: Root, folder: Path
+) -> None:
+    save(folder / "a.jpg", 1)
+    rescan(store, root)
+    (before,) = store.read(photos.page, PhotoState.NEW)
+    (folder / "originals").mkdir()
+    (folder / "a.jpg").rename(folder / "originals" / "a.jpg")
+    save(folder / "a.jpg", 2)
+    report = rescan(store, root)
+    assert (report.moved, report.new, report.changed, report.missing) == (1, 1, 0, 0)
+    assert store.read(photos.get, before.id).path == "originals/a.jpg"
+
+
+def test_disk_with_another_number_after_a_restart_changes_nothing(store: Store, root: Root, folder: Path) -> None:
+    save(folder / "a.jpg", 1)
+    rescan(store, root)
+    read_all(store, root)
+    store.write(lambda db: db.execute("UPDATE files SET dev = dev + 1"))
+    assert str(rescan(store, root)) == "nothing new"
+    (photo,) = store.read(photos.page, PhotoState.PRESENT)
+    (file,) = store.read(photos.files_of, photo.id)
+    assert file.stamp.dev == os.stat(folder).st_dev
+    assert file.content_hash == photo.content_hash
+
+
+def test_folder_that_became_a_link_is_gone_and_what_it_points_to_is_not_read(
+    store: Store, root: Root, folder: Path, tmp_path: Path
+) -> None:
+    save(folder / "kept.jpg", 1)
+    save(folder / "trip" / "a.jpg", 2)
+    rescan(store, root)
+    (folder / "trip").rename(tmp_path / "elsewhere")
+    (folder / "trip").symlink_to(tmp_path / "elsewhere")
+    assert rescan(store, root, ("trip", True), ("", False)).missing == 1
+    assert states(store) == {"kept.jpg": "new", "trip/a.jpg": "missing"}
+
+
+def test_two_scans_at_once_know_each_photo_once(store: Store, root: Root, folder: Path) -> None:
+    for number in range(60):
+        (folder / f"{number % 6}").mkdir(exist_ok=True)
+        (folder / f"{number % 6}" / f"{number}.jpg").touch()
+        settle(folder / f"{number % 6}" / f"{number}.jpg")
+    with ThreadPoolExecutor(4) as pool:
+        found = [each.result().new for each in [pool.submit(rescan, store, root) for _ in range(4)]]
+    assert sum(found) == 60
+    assert store.read(photos.counts)[PhotoState.NEW] == 60
+
+
+def test_unchanged_folder_costs_no_write_whatever_is_in_it(
+    store: Store, root: Root, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a.jpg", "b.jpg", "b.jpeg"):
+        save(folder / name, 1)
+    for name in ("a.MOV", "b.MOV", "lone.xmp", "notes.txt"):
+        (folder / name).touch()
+        settle(folder / name)
+    rescan(store, root)
+    monkeypatch.setattr(store, "write", None)
+    assert str(rescan(store, root)) == "nothing new"
+
+
+def test_marks_that_hide_a_folder_are_a_setting_and_hold_for_all_below(store: Store, root: Root, folder: Path) -> None:
+    save(folder / "private" / "deep" / "a.jpg", 1)
+    (folder / "private" / ".hide").touch()
+    hiding = WatchSettings(ignore_marked=(".hide",))
+    for hint in ("", "private", "private/deep"):
+        assert scan(store, root, hiding, time.time, [(hint, True)]).new == 0
+    assert rescan(store, root).new == 1
 
 
 def test_many_vanishing_at_once_freeze_the_folder_until_confirmed(store: Store, root: Root, folder: Path) -> None:

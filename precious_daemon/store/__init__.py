@@ -55,13 +55,16 @@ class Lock:
         os.pwrite(self._fd, str(os.getpid()).encode(), 0)
 
     def release(self) -> None:
-        os.close(self._fd)
+        """Let go; doing so twice does no harm."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
 
 
 class Store:
-    """The databases of one library. `writer=False` opens them for reading only."""
+    """The databases of one library. `writer=False` opens them for reading only; `new_cache` throws the old one away."""
 
-    def __init__(self, places: Places, *, writer: bool = True) -> None:
+    def __init__(self, places: Places, *, writer: bool = True, new_cache: bool = False) -> None:
         self._places = places
         self._local = threading.local()
         self._connections: list[sqlite3.Connection] = []
@@ -70,6 +73,9 @@ class Store:
             if writer:
                 from precious_daemon.store import schema
 
+                if new_cache:
+                    for suffix in ("", "-wal", "-shm"):
+                        places.cache_db.with_name(places.cache_db.name + suffix).unlink(missing_ok=True)
                 schema.migrate(places)
                 self._writer: ThreadPoolExecutor | None = ThreadPoolExecutor(1, thread_name_prefix="store-writer")
                 self._db = self._writer.submit(self._connect, True).result()

@@ -94,7 +94,7 @@ def answered_pairs(db: Database, voter_id: int, photo_ids: list[int]) -> set[tup
     marks = ",".join(str(int(i)) for i in photo_ids)
     sql = f"""
         SELECT min(photo_id, other_id), max(photo_id, other_id) FROM live_answers
-        WHERE voter_id = ? AND question = 'pair' AND photo_id IN ({marks}) AND other_id IN ({marks})
+        WHERE +voter_id = ? AND question = 'pair' AND photo_id IN ({marks}) AND other_id IN ({marks})
     """
     return {(row[0], row[1]) for row in db.execute(sql, [voter_id])}
 

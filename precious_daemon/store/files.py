@@ -43,12 +43,18 @@ def in_folder(db: Database, root_id: int, folder: str) -> tuple[dict[str, Known]
     return known, dict(db.execute(sql, [root_id, place]).fetchall())
 
 
-def folders(db: Database, root_id: int, under: str = "", after: str | None = None, limit: int = 500) -> list[str]:
-    """Some folders of a root that hold known files, in the order of their bytes: `under` and all below it."""
-    sql = """
+def folders(
+    db: Database, root_id: int, under: str = "", after: str | None = None, limit: int = 500, unsupported: bool = False
+) -> list[str]:
+    """Some folders of a root that hold known files, in the order of their bytes: `under` and all below it.
+
+    With `unsupported`, those that hold files that cannot be read instead.
+    """
+    table = "unsupported" if unsupported else "files"
+    sql = f"""
         WITH RECURSIVE found(folder) AS (
-            SELECT min(folder) FROM files WHERE root_id = :root AND folder > :after
-            UNION ALL SELECT (SELECT min(folder) FROM files WHERE root_id = :root AND folder > found.folder)
+            SELECT min(folder) FROM {table} WHERE root_id = :root AND folder > :after
+            UNION ALL SELECT (SELECT min(folder) FROM {table} WHERE root_id = :root AND folder > found.folder)
             FROM found WHERE found.folder IS NOT NULL
         )
         SELECT folder FROM found WHERE folder IS NOT NULL AND (:under = x'' OR folder < :end) LIMIT :limit
@@ -56,7 +62,7 @@ def folders(db: Database, root_id: int, under: str = "", after: str | None = Non
     place = os.fsencode(under)
     found: list[str] = []
     if after is None:
-        row = db.execute("SELECT 1 FROM files WHERE root_id = ? AND folder = ? LIMIT 1", [root_id, place]).fetchone()
+        row = db.execute(f"SELECT 1 FROM {table} WHERE root_id = ? AND folder = ? LIMIT 1", [root_id, place]).fetchone()
         found, after = [under] if row else [], under + "/" if under else ""
     values = {
         "root": root_id,
@@ -68,9 +74,24 @@ def folders(db: Database, root_id: int, under: str = "", after: str | None = Non
     return found + [os.fsdecode(row[0]) for row in db.execute(sql, values)]
 
 
+def is_known(db: Database, root_id: int, path: str, file_id: int | None = None) -> bool:
+    """Whether there is a row for a path; with `file_id`, that very row."""
+    row = db.execute("SELECT id FROM files WHERE root_id = ? AND path = ?", [root_id, os.fsencode(path)]).fetchone()
+    return row is not None and file_id in (None, row[0])
+
+
 def ids(db: Database, root_id: int, folder: str) -> list[int]:
     rows = db.execute("SELECT id FROM files WHERE root_id = ? AND folder = ?", [root_id, os.fsencode(folder)])
     return [row[0] for row in rows]
+
+
+def of_root(db: Database, root_id: int, after: int, limit: int) -> list[FileEntry]:
+    """Files of photos that should be there, in the order of their ids; `after` is the id of the last one seen."""
+    sql = """
+        SELECT files.* FROM files CROSS JOIN photos ON photos.id = photo_id
+        WHERE files.id > ? AND files.root_id = ? AND state NOT IN ('missing', 'trashed') ORDER BY files.id LIMIT ?
+    """
+    return [file_from(row) for row in db.query(sql, [after, root_id, limit])]
 
 
 def should_be_there(db: Database, file_ids: Iterable[int]) -> list[FileEntry]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import posixpath
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 from precious_daemon.errors import NotFound
@@ -13,6 +13,8 @@ from precious_daemon.models import FileEntry, Glimpse, Photo, PhotoFacts, PhotoS
 from precious_daemon.store import Database, insert, pictures, tallies
 
 NOWHERE = b"//nowhere"  # where a file is that another has taken the place of: never a path in a root
+FORGOTTEN = "It is read again once it is back."  # the error of a photo that was away while the cache was made anew
+READ_OR_NOT = f"iif(content_hash IS NULL OR error = '{FORGOTTEN}', 'new', 'present')"  # the state of a photo that is back
 _COLUMNS = (
     "photos.id, photos.uid, photos.root_id, photos.path, photos.state, photos.error, photos.content_hash, photos.width, "
     "photos.height, photos.size, photos.taken_at, photos.camera, photos.added_at"
@@ -66,6 +68,13 @@ def many(db: Database, ids: Iterable[int]) -> dict[int, Photo]:
     return found
 
 
+def ids(db: Database, uids: Iterable[str]) -> set[int]:
+    """Ids of the photos with these uids; unknown ones are passed over."""
+    wanted = list(uids)
+    marks = ",".join("?" * len(wanted))
+    return {row[0] for row in db.execute(f"SELECT id FROM photos WHERE uid IN ({marks})", wanted)}
+
+
 def files_of(db: Database, photo_id: int) -> list[FileEntry]:
     return [file_from(row) for row in db.query("SELECT * FROM files WHERE photo_id = ? ORDER BY id", [photo_id])]
 
@@ -99,13 +108,18 @@ def page(db: Database, state: PhotoState, after: tuple[float, int] | None = None
     return [photo_from(row) for row in db.query(sql, [*values, limit])]
 
 
-def random_present(db: Database, point: int, count: int, exclude_labelled_by: int | None = None) -> list[Photo]:
+def random_present(
+    db: Database, point: int, count: int, exclude_labelled_by: int | None = None, exclude: Collection[int] = ()
+) -> list[Photo]:
     """Up to `count` present photos at a random `point` (a signed 64-bit number) of a fixed random order, at index speed."""
-    clause = ""
+    clause = f"AND id NOT IN ({','.join(str(int(i)) for i in exclude)})"
     if exclude_labelled_by is not None:
         labelled = "SELECT 1 FROM labels WHERE labels.photo_id = photos.id"
-        clause = f"AND NOT EXISTS ({labelled} AND voter_id = {int(exclude_labelled_by)})"
-    sql = f"SELECT {_COLUMNS} FROM photos WHERE state = 'present' AND draw {{}} ? {clause} ORDER BY draw LIMIT ?"
+        clause += f" AND NOT EXISTS ({labelled} AND voter_id = {int(exclude_labelled_by)})"
+    sql = f"""
+        SELECT {_COLUMNS} FROM photos INDEXED BY photos_by_draw
+        WHERE state = 'present' AND draw {{}} ? {clause} ORDER BY draw LIMIT ?
+    """
     rows = list(db.query(sql.format(">="), [point, count]))
     if len(rows) < count:
         rows += db.query(sql.format("<"), [point, count - len(rows)])
@@ -249,9 +263,9 @@ def file_moved(db: Database, entry: FileEntry, root_id: int, path: str, now: flo
     )
     if entry.role is Role.STILL:
         db.execute(
-            """
+            f"""
             UPDATE photos SET root_id = ?, path = ?, changed_at = ?,
-                state = CASE WHEN state != 'missing' THEN state WHEN content_hash IS NULL THEN 'new' ELSE 'present' END
+                state = CASE WHEN state NOT IN ('missing', 'trashed') THEN state ELSE {READ_OR_NOT} END
             WHERE id = ?
             """,
             [root_id, os.fsencode(path), now, entry.photo_id],
@@ -279,7 +293,7 @@ def file_gone(db: Database, entry: FileEntry, now: float) -> None:
 def file_back(db: Database, photo_id: int, now: float) -> None:
     """A photo thought missing, or in the trash, is there again with its old stamp."""
     db.execute(
-        "UPDATE photos SET state = CASE WHEN content_hash IS NULL THEN 'new' ELSE 'present' END, changed_at = ? "
+        f"UPDATE photos SET state = {READ_OR_NOT}, changed_at = ? "
         "WHERE id = ? AND state IN ('missing', 'trashed') "
         "AND NOT EXISTS (SELECT 1 FROM units WHERE photo_id = photos.id AND units.state = 'planned')",  # just before its move
         [now, photo_id],
@@ -353,6 +367,8 @@ def _merge(db: Database, young: Photo, old: Photo, now: float) -> int:
         UNION SELECT 1 FROM units WHERE photo_id = :id OR keeper_id = :id
         UNION SELECT 1 FROM suggestions WHERE photo_id = :id OR keeper_id = :id
         UNION SELECT 1 FROM pool_members WHERE photo_id = :id
+        UNION SELECT 1 FROM group_decision_members WHERE photo_id = :id
+        UNION SELECT 1 FROM cluster_names WHERE photo_id = :id
         """,
         {"id": young.id},
     ).fetchone()

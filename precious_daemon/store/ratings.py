@@ -67,7 +67,8 @@ def ranking(db: Database, voter_id: int, after: tuple[float, int] | None = None,
         where += " AND (r.mu, r.photo_id) < (?, ?)"
         values += after
     sql = f"""
-        SELECT photos.*, r.mu, r.sigma, r.wins, r.losses, r.draws FROM cache.ratings AS r JOIN photos ON photos.id = r.photo_id
+        SELECT photos.*, r.mu, r.sigma, r.wins, r.losses, r.draws
+        FROM cache.ratings AS r CROSS JOIN photos ON photos.id = r.photo_id
         WHERE {where} ORDER BY r.mu DESC, r.photo_id DESC LIMIT ?
     """
     return [(photo_from(row), _rating(row)) for row in db.query(sql, [*values, limit])]
@@ -78,7 +79,7 @@ def neighbours(db: Database, voter_id: int, mu: float, count: int) -> list[int]:
     found: list[int] = []
     for compare, order in ((">=", "ASC"), ("<", "DESC")):
         sql = f"""
-            SELECT r.photo_id FROM cache.ratings AS r JOIN photos ON photos.id = r.photo_id
+            SELECT r.photo_id FROM cache.ratings AS r CROSS JOIN photos ON photos.id = r.photo_id
             WHERE r.voter_id = ? AND r.mu {compare} ? AND photos.state = 'present' ORDER BY r.mu {order} LIMIT ?
         """
         found += [row[0] for row in db.execute(sql, [voter_id, mu, count])]

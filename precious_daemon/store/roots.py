@@ -9,6 +9,8 @@ from precious_daemon.errors import NotFound
 from precious_daemon.models import Root, RootState
 from precious_daemon.store import Database, insert
 
+NO_LONGER_WATCHED = "no longer watched"
+
 
 def _root(row: dict[str, Any]) -> Root:
     return Root(
@@ -56,4 +58,4 @@ def remove(db: Database, root_id: int, now: float) -> None:
     db.execute("UPDATE photos SET state = 'missing', changed_at = ? WHERE root_id = ? AND state != 'trashed'", [now, root_id])
     db.execute("DELETE FROM files WHERE root_id = ? AND photo_id IN (SELECT id FROM photos WHERE state = 'missing')", [root_id])
     db.execute("DELETE FROM unsupported WHERE root_id = ?", [root_id])
-    db.execute("UPDATE roots SET state = 'offline', reason = 'no longer watched' WHERE id = ?", [root_id])
+    set_state(db, root_id, RootState.OFFLINE, NO_LONGER_WATCHED)

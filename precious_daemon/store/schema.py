@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from sqlite_utils import Migrations
 
 from precious_daemon.config import Places
 from precious_daemon.errors import DatabaseError
-from precious_daemon.store import Database, tallies
+from precious_daemon.store import Database, backup, tallies
 
 # A photo known by its name, or seen by a first look: present, but its content is not known yet.
 UNREAD = "(state = 'new' OR state = 'present' AND content_hash IS NULL)"
@@ -270,6 +271,32 @@ def m006_tallies(db: Database) -> None:
     tallies.recount(db)
 
 
+@library()
+def m007_said_of_groups(db: Database) -> None:
+    """What the owner decided about bursts and copies, and how clusters are called. Both outlive every regrouping."""
+    db.executescript("""
+        CREATE TABLE group_decisions (
+            id INTEGER PRIMARY KEY,
+            voter_id INTEGER NOT NULL REFERENCES voters(id),
+            at REAL NOT NULL,
+            best_id INTEGER NOT NULL REFERENCES photos(id)
+        );
+        CREATE INDEX group_decisions_by_voter ON group_decisions(voter_id, at);
+        CREATE TABLE group_decision_members ( -- the set of photos that it is about
+            photo_id INTEGER NOT NULL REFERENCES photos(id),
+            decision_id INTEGER NOT NULL REFERENCES group_decisions(id) ON DELETE CASCADE,
+            stays INTEGER NOT NULL,
+            PRIMARY KEY (photo_id, decision_id)
+        ) WITHOUT ROWID;
+        CREATE INDEX group_decision_members_by_decision ON group_decision_members(decision_id);
+        CREATE TABLE cluster_names (         -- of the cluster that this photo, then its representative, is in
+            photo_id INTEGER PRIMARY KEY REFERENCES photos(id),
+            name TEXT NOT NULL,
+            at REAL NOT NULL
+        );
+    """)
+
+
 @cache()
 def c001_derived(db: Database) -> None:
     db.executescript("""
@@ -351,23 +378,30 @@ def c003_first_looks(db: Database) -> None:
 
 
 def migrate(places: Places) -> None:
-    """Bring both databases to the present schema, or refuse one that a newer version wrote."""
-    for file, migrations in ((places.library_db, library), (places.cache_db, cache)):
-        _migrate(file, migrations)
+    """Bring both databases to the present schema, or refuse one that a newer version wrote.
+
+    What cannot be made again is copied to `backups/` before it is changed; where that fails, nothing is.
+    """
+    _migrate(places.library_db, library, lambda name: backup.before_migration(places, name))
+    _migrate(places.cache_db, cache, lambda name: None)
 
 
-def _migrate(file: Path, migrations: Migrations) -> None:
+def _migrate(file: Path, migrations: Migrations, keep_copy: Callable[[str], object]) -> None:
     os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     try:
         with closing(sqlite3.connect(file, timeout=10)) as connection:
             db = Database(connection, execute_plugins=False)
             known = {migration.name for migration in migrations._migrations}
-            unknown = [m.name for m in migrations.applied(db) if m.name not in known]
+            applied = migrations.applied(db)
+            unknown = [m.name for m in applied if m.name not in known]
             if unknown:
                 raise DatabaseError(
                     f"{file} was written by a newer version of precious-daemon ({unknown[-1]}). "
                     "Update the program; nothing was changed."
                 )
+            pending = migrations.pending(db)
+            if applied and pending:
+                keep_copy(pending[0].name)
             connection.execute("PRAGMA journal_mode=WAL")
             migrations.apply(db)
     except sqlite3.DatabaseError as exc:

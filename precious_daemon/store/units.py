@@ -47,9 +47,12 @@ def _unit(row: dict[str, Any], files: Iterable[UnitFile]) -> Unit:
 
 
 def _units(db: Database, where: str, values: Sequence[Any]) -> list[Unit]:
-    sql = "SELECT * FROM unit_files WHERE unit_id = ? ORDER BY rowid"
     rows = list(db.query(f"SELECT * FROM units WHERE {where}", values))
-    return [_unit(row, map(_file, db.query(sql, [row["id"]]))) for row in rows]
+    files: dict[int, list[UnitFile]] = {row["id"]: [] for row in rows}
+    marks = ",".join(map(str, files))
+    for row in db.query(f"SELECT * FROM unit_files WHERE unit_id IN ({marks}) ORDER BY +rowid"):
+        files[row["unit_id"]].append(_file(row))
+    return [_unit(row, files[row["id"]]) for row in rows]
 
 
 # --- reading -----------------------------------------------------------------------------------------------------------
@@ -86,6 +89,12 @@ def in_states(db: Database, *states: UnitState) -> list[Unit]:
 def listing(db: Database, limit: int, after: int | None = None) -> list[Unit]:
     """What is in the trash, newest first. `after` is the id of the last one shown."""
     return _units(db, "state = 'done' AND id < ? ORDER BY id DESC LIMIT ?", [2**63 - 1 if after is None else after, limit])
+
+
+def done_since(db: Database, photo_ids: Iterable[int], since: float) -> list[Unit]:
+    """What of these photos was approved since then and is in the trash."""
+    marks = ",".join(str(int(i)) for i in photo_ids)
+    return _units(db, f"photo_id IN ({marks}) AND state = 'done' AND approved_at >= ? ORDER BY id", [since])
 
 
 def totals(db: Database) -> tuple[int, int]:
@@ -229,7 +238,8 @@ def _step(db: Database, unit: Unit, before: Sequence[UnitState], after: UnitStat
 
 def _photo_is_back(db: Database, unit: Unit, now: float) -> None:
     """A scan that has seen more in the meantime knows better."""
-    db.execute("UPDATE photos SET state = 'present', changed_at = ? WHERE id = ? AND state = 'trashed'", [now, unit.photo_id])
+    sql = f"UPDATE photos SET state = {photos.READ_OR_NOT}, changed_at = ? WHERE id = ? AND state = 'trashed'"
+    db.execute(sql, [now, unit.photo_id])
 
 
 def _set_suggestion(db: Database, unit: Unit, state: str, now: float) -> None:

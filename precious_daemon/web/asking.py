@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Collection
 from typing import Any
 
 from aiohttp import web
@@ -15,7 +16,7 @@ from precious_daemon.web import words
 from precious_daemon.web.keys import SERVICE, VOTER
 from precious_daemon.web.problems import BadRequest
 from precious_daemon.web.render import page
-from precious_daemon.web.talk import asked_json, photo_json, reply, said
+from precious_daemon.web.talk import MOST, asked_json, photo_json, reply, said
 
 routes = web.RouteTableDef()
 
@@ -46,9 +47,9 @@ async def _again(request: web.Request, kind: Question) -> Asked | None:
     return Asked(Question.AUDIT if purpose == "audit" else kind, purpose, shown)
 
 
-async def _next(request: web.Request, kind: Question) -> Asked | None:
+async def _next(request: web.Request, kind: Question, exclude: Collection[str] = ()) -> Asked | None:
     next_question = ask.next_pair if kind is Question.PAIR else ask.next_label
-    return await next_question(request.app[SERVICE], request[VOTER])
+    return await next_question(request.app[SERVICE], request[VOTER], exclude)
 
 
 async def _progress(request: web.Request) -> dict[str, Any]:
@@ -74,11 +75,17 @@ async def _progress(request: web.Request) -> dict[str, Any]:
 
 @routes.get("/api/question")
 async def question(request: web.Request) -> web.Response:
-    """The next question of `?kind=pair|label`. Asking twice changes nothing, so that a page can look ahead."""
+    """The next question of `?kind=pair|label`, without the photos of `&exclude=UID,UID`; null where there is no other.
+
+    Asking changes nothing, so that a page can look ahead.
+    """
     kind = request.query.get("kind", "")
     if kind not in (Question.PAIR, Question.LABEL):
         raise BadRequest('"kind" has to be pair or label.')
-    asked = await _next(request, Question(kind))
+    exclude = [uid for uid in request.query.get("exclude", "").split(",") if uid]
+    if len(exclude) > MOST:
+        raise BadRequest(f'"exclude" may hold at most {MOST} photos.')
+    asked = await _next(request, Question(kind), exclude)
     return web.json_response({"next": asked_json(asked), "progress": await _progress(request)})
 
 

@@ -77,7 +77,7 @@ class Whole:
 
 def _whole(db: Database, uid: str, voter_id: int) -> Whole:
     photo = photos.by_uid(db, uid)
-    found = groups.group_of(db, photo.id)
+    found = groups.of_photo(db, voter_id, photo.id)
     return Whole(
         photo,
         roots.get(db, photo.root_id),

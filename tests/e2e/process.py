@@ -110,9 +110,14 @@ class Owner:
         found: dict[str, Any] = self.get("/api/status")
         return found
 
-    def settled(self, seconds: float = 240) -> dict[str, Any]:
-        """Wait until nothing is under way."""
-        until(lambda: not self.status["running"], seconds, "the service did not come to rest")
+    def settled(self, photos: int, seconds: float = 300) -> dict[str, Any]:
+        """Wait until so many photos are read and grouped, and nothing is under way."""
+
+        def at_rest() -> bool:
+            status = self.status
+            return status["photos"]["present"] == photos and status["groups"]["clusters"] > 0 and not status["running"]
+
+        until(at_rest, seconds, "the service did not come to rest")
         return self.status
 
     def run(self, job: str, seconds: float = 400) -> dict[str, Any]:

@@ -47,8 +47,7 @@ def test_an_evening_and_a_night(service: ServiceProcess, library: Path, home: Pa
     service.start()
     service.kill()
     owner = service.start()
-    status = owner.settled()
-    assert status["photos"]["present"] == len(truth)
+    status = owner.settled(len(truth))
     assert status["photos"]["new"] == status["photos"]["broken"] == 0
     assert status["groups"]["clusters"] > 1
     assert status["groups"].get("burst", 0) > 0
@@ -74,7 +73,7 @@ def test_an_evening_and_a_night(service: ServiceProcess, library: Path, home: Pa
     status = owner.status
     assert status["model"], night["detail"]
     figures = status["model"]["metrics"]
-    assert figures["n"] == TEST
+    assert 0 < figures["n"] <= TEST, "those of a burst that was trained on do not test it"
     assert b"precision" in owner.get("/report").lower()
     newest = json.loads((home / "data" / "reports" / "report" / "latest.json").read_text())
     assert len(newest["suggestions"]) == status["suggestions"]["open"] > 0

@@ -72,8 +72,8 @@ def test_what_is_needed_is_enough_and_one_less_is_not(kept: list[bool | None], r
 def test_a_pool_too_small_to_certify_says_so() -> None:
     verdict = certify(answered([False] * 40), 0.05, 0.95, [0.1] * 40)
     assert (verdict.certificate, verdict.needed) == (None, None)
-    assert verdict.sentence == "There are only 40 photos to suggest: too few to certify, which takes 59 blind answers."
-    assert "nothing to suggest" in certify([], 0.05, 0.95, []).sentence
+    assert verdict.sentence == "Only 40 suggestions rest on the model alone: too few to certify, which takes 59 blind answers."
+    assert "No suggestion rests" in certify([], 0.05, 0.95, []).sentence
 
 
 def test_a_pool_that_failed_for_good_says_so() -> None:

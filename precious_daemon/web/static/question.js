@@ -30,8 +30,8 @@ async function lookAhead() {
   const current = shown;
   ahead = null;
   try {
-    const { next } = await get(`/api/question?kind=${kind}`);
-    if (!next || uids(next).some((uid) => uids(current).includes(uid))) return;
+    const { next } = await get(`/api/question?kind=${kind}&exclude=${uids(current)}`);
+    if (!next) return; // nothing else to ask: the answer brings its own question
     await ready(next);
     if (shown === current) ahead = next;
   } catch {

@@ -1,0 +1,57 @@
+"""The commands: the only rooms that print, and the only ones that set the exit code."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, NoReturn
+
+import click
+
+from precious_daemon import __version__
+from precious_daemon.cli import library, reviewing, serving, upkeep
+from precious_daemon.cli.talk import Ordered
+from precious_daemon.errors import PreciousError
+
+
+class Commands(Ordered):
+    """Turns expected errors into one sentence and an exit code."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except PreciousError as exc:
+            click.echo(f"precious-daemon: {exc}", err=True)
+            ctx.exit(exc.exit_code)
+        except BrokenPipeError:
+            sys.stderr.close()  # whoever read our output has seen enough
+            ctx.exit(0)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="precious-daemon")
+def cli() -> None:
+    """Keeps a photo library worth looking at, without ever risking a photo.
+
+    Start with:  precious-daemon run ~/Pictures
+
+    It watches the folder, understands new photos, and serves a page on this machine where you compare a few and say keep
+    or delete. Overnight it learns what you would throw away, and suggests it with reasons. Nothing is deleted unless you
+    approve it, and all of it can be undone. Nothing leaves this machine.
+
+    PRECIOUS_HOME moves all that it keeps to one folder.
+    """
+
+
+def main() -> NoReturn:
+    """Entry point."""
+    cli(prog_name="precious-daemon")
+    raise AssertionError("click exits")
+
+
+for command in (
+    serving.run, serving.status, serving.login,
+    library.scan, library.roots, library.jobs, library.votes,
+    reviewing.suggest, reviewing.apply, reviewing.undo, reviewing.trash,
+    upkeep.backup, upkeep.verify, upkeep.repair, upkeep.config_group, upkeep.plugins, upkeep.service,
+):  # fmt: skip
+    cli.add_command(command)

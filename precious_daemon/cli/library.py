@@ -1,0 +1,140 @@
+"""Commands of the library: its folders, its jobs, its votes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from precious_daemon.cli.talk import (
+    Ordered,
+    job_text,
+    offline,
+    opened,
+    reached,
+    run_job,
+    wait_for_reading,
+)
+
+INTERRUPTED = 130
+
+
+@click.command()
+def scan() -> None:
+    """Look through the folders now, and read what is new."""
+    with reached() as service:
+        click.echo(run_job(service, "scan"))
+        wait_for_reading(service)
+
+
+@click.group(cls=Ordered)
+def roots() -> None:
+    """The folders that are watched."""
+
+
+@roots.command("list")
+@click.option("--json", "as_json", is_flag=True)
+def roots_list(as_json: bool) -> None:
+    """Show them, with their state."""
+    places, settings = opened()
+    found = offline(places, settings)["roots"]
+    if as_json:
+        click.echo(json.dumps(found, indent=2))
+        return
+    for root in found:
+        click.echo(f"{root['id']}  {root['path']}  {root['state']}  {root['photos']:,} photos")
+        if root["reason"]:
+            click.echo(f"   {root['reason']}")
+
+
+@roots.command("add")
+@click.argument("folder", type=click.Path())
+def roots_add(folder: str) -> None:
+    """Watch one more FOLDER, with all below it."""
+    with reached() as service:
+        root = service.post("/api/roots", {"path": str(Path(folder).expanduser().absolute())})
+        click.echo(f"{root['path']} is watched.")
+
+
+@roots.command("remove")
+@click.argument("number", type=int)
+def roots_remove(number: int) -> None:
+    """Stop watching the folder of this NUMBER (see `roots list`). Its files and your answers stay as they are."""
+    with reached() as service:
+        root = service.post(f"/api/roots/{number}/remove")
+        click.echo(f"{root['path']} is no longer watched. Its files are untouched, and your answers are kept.")
+
+
+@roots.command("confirm")
+@click.argument("number", type=int)
+def roots_confirm(number: int) -> None:
+    """Say that what vanished from the frozen folder of this NUMBER was meant to be gone."""
+    with reached() as service:
+        service.post(f"/api/roots/{number}/confirm")
+        click.echo("Confirmed. The photos that are gone are listed as missing; their answers are kept.")
+
+
+@click.group(cls=Ordered)
+def jobs() -> None:
+    """What is done on a schedule: scan, embed, group, learn, suggest, and night, which is all of them."""
+
+
+@jobs.command("list")
+@click.option("--json", "as_json", is_flag=True)
+def jobs_list(as_json: bool) -> None:
+    """When each ran last, how that ended, and when it is due."""
+    places, settings = opened()
+    from precious_daemon import remote
+
+    service = remote.find(places)
+    found = (service.get("/api/status") if service else offline(places, settings))["jobs"]
+    click.echo(json.dumps(found, indent=2) if as_json else "\n".join(job_text(job) for job in found))
+
+
+@jobs.command("run")
+@click.argument("name")
+def jobs_run(name: str) -> None:
+    """Run the job NAME now, show how far it is, and wait for its end. Ctrl-C stops it without harm."""
+    with reached() as service:
+        try:
+            click.echo(run_job(service, name))
+        except KeyboardInterrupt:
+            service.post(f"/api/jobs/{name}/stop")
+            click.echo("Stopped; what was done is kept.", err=True)
+            click.get_current_context().exit(INTERRUPTED)
+
+
+@jobs.command("stop")
+@click.argument("name")
+def jobs_stop(name: str) -> None:
+    """Stop the job NAME; what it has done is kept."""
+    with reached() as service:
+        service.post(f"/api/jobs/{name}/stop")
+        click.echo(f"{name} is stopped.")
+
+
+@click.group(cls=Ordered)
+def votes() -> None:
+    """Bring comparisons along, and take them away, as CSV that image-ranker reads and writes."""
+
+
+@votes.command("export")
+@click.option("--ranking", is_flag=True, help="The ranking (Image,ELO,Uncertainty,Upvotes,Downvotes), not the votes.")
+@click.argument("file", type=click.File("w"), default="-")
+def votes_export(ranking: bool, file: Any) -> None:
+    """Write all comparisons (Winner,Loser) to FILE, or to the screen."""
+    with reached() as service:
+        file.write(service.get("/api/ranking.csv" if ranking else "/api/votes.csv"))
+
+
+@votes.command("import")
+@click.argument("file", type=click.File("r", encoding="utf-8", errors="replace"))
+def votes_import(file: Any) -> None:
+    """Read votes or a ranking from FILE; which of them, its first line says. Names fit by path, or by file name."""
+    with reached() as service:
+        report = service.post_text("/api/votes/import", file.read())
+    click.echo(f"Imported {report['imported']:,} {'votes' if report['kind'] == 'votes' else 'ratings'}.")
+    if report["unknown"]:
+        click.echo(f"{len(report['unknown']):,} names fit no photo, or several: {', '.join(report['unknown'][:5])}", err=True)

@@ -1,0 +1,182 @@
+"""Commands around the running service: start it, look at it, sign in."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from precious_daemon.cli.talk import (
+    duration,
+    job_text,
+    offline,
+    opened,
+    size,
+    when,
+)
+from precious_daemon.errors import PreciousError, ServiceError
+
+if TYPE_CHECKING:
+    from precious_daemon.daemon import Running
+
+
+@click.command()
+@click.argument("folders", nargs=-1, type=click.Path())
+@click.option("--port", type=click.IntRange(0, 65535), help="Port of the page; 0 takes any free one.  [web.port]")
+@click.option("--demo", is_flag=True, help="Make a small library of example pictures under ./demo, and start on it.")
+@click.option("-v", "--verbose", is_flag=True, help="Say more of what happens.")
+def run(folders: tuple[str, ...], port: int | None, demo: bool, verbose: bool) -> None:
+    """Watch FOLDERS and serve the page, until Ctrl-C.
+
+    Folders given once are remembered: later `precious-daemon run` is enough. Prints a link that signs your browser in; it
+    works once, `precious-daemon login` prints another.
+
+    \b
+    precious-daemon run ~/Pictures
+    precious-daemon run ~/Pictures /mnt/camera --port 9000
+    """
+    import asyncio
+
+    _log(verbose)
+    if demo:
+        folders = (*folders, str(_demo()))
+    places, settings = opened()
+    from precious_daemon import daemon
+
+    async def work() -> None:
+        shown: list[asyncio.Task[None]] = []
+
+        def ready(started: Running) -> None:
+            click.echo(f"Open this link to sign in:  {started.login_link}")
+            shown.append(asyncio.create_task(_show_reading(started)))
+
+        await daemon.serve(places, settings, folders, port, ready)
+        for task in shown:
+            task.cancel()
+
+    try:
+        asyncio.run(work())
+    finally:
+        logging.shutdown()
+    click.echo("Stopped. Nothing is lost; `precious-daemon run` goes on from here.")
+
+
+def _demo() -> Path:
+    """Build the demo library in a child, which may import what the service must not."""
+    import subprocess
+
+    home = Path("demo").absolute()
+    folder = home / "Pictures"
+    os.environ.setdefault("PRECIOUS_HOME", str(home / "home"))  # an example does not belong among the owner's own photos
+    if not folder.exists():
+        click.echo(f"No folder was given: making a demo library of example pictures in {folder}")
+        done = subprocess.run([sys.executable, "-m", "precious_daemon.demo", str(folder)], stdout=subprocess.DEVNULL, check=False)
+        if done.returncode:
+            raise PreciousError(f"The demo library could not be made in {folder}. Give a folder of your own instead.")
+    else:
+        click.echo(f"No folder was given: using the demo library in {folder}")
+    return folder
+
+
+async def _show_reading(started: Running) -> None:
+    """Say how the reading of new photos goes: one line that changes on a terminal, a line now and then elsewhere."""
+    import asyncio
+
+    live, said, step = sys.stdout.isatty(), 0.0, 0.2
+    busy = False
+    while True:
+        await asyncio.sleep(step)
+        now = next((p for p in started.service.jobs.progress() if p.job == "ingest"), None)
+        if now and now.total and (live or time.monotonic() - said > 5):
+            said, busy = time.monotonic(), True
+            rate = now.done / max(time.time() - now.started_at, 0.1)
+            left = f", {duration((now.total - now.done) / rate)} left" if rate and now.done else ""
+            click.echo(f"\rReading photos: {now.done:,} of {now.total:,} ({rate:,.0f} a second{left})   ", nl=not live)
+        elif busy and not now:
+            busy = False
+            click.echo(("\n" if live else "") + "All photos are read.")
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Everything, for scripts.")
+@click.option("--watch", is_flag=True, help="Show it anew every two seconds, until Ctrl-C.")
+def status(as_json: bool, watch: bool) -> None:
+    """How the library and the service are.
+
+    Exit code: 0 all is well, 1 something wants attention (a warning is shown), 2 the service does not run.
+    """
+    places, settings = opened()
+    from precious_daemon import remote
+
+    while True:
+        service = remote.find(places)
+        found = service.get("/api/status") if service else offline(places, settings)
+        found["service"] = "running" if service else "stopped"
+        if watch and sys.stdout.isatty():
+            click.clear()
+        click.echo(json.dumps(found, indent=2) if as_json else _status_text(found))
+        if not watch:
+            break
+        time.sleep(2)
+    click.get_current_context().exit(2 if not service else 1 if found["warnings"] else 0)
+
+
+def _status_text(s: dict[str, Any]) -> str:
+    photos, said, trash, disk = s["photos"], s["answers"], s["trash"], s["disk"]
+    away = [f"{photos[name]:,} {word}" for name, word in _AWAY.items() if photos[name]]
+    lines = [
+        f"precious-daemon {s['version']}, {s['service']}",
+        *(f"  {root['path']}: {root['state']}, {root['photos']:,} photos" for root in s["roots"]),
+        f"Photos       {photos['present']:,}" + (f" ({', '.join(away)})" if away else ""),
+        f"Answers      {said['votes']:,} comparisons; keep or delete: {said['train']} of {said['train_goal']} to learn from, "
+        f"{said['test']} of {said['test_goal']} to test with, {said['audit']} blind",
+        f"Model        {_model_text(s['model'])}",
+        f"Certificate  {s['certificate']['sentence']}",
+        f"Suggestions  {s['suggestions']['open']:,} open, {size(s['suggestions']['bytes'])}",
+        f"Trash        {trash['units']:,} photos, {size(trash['bytes'])}",
+        f"Disk         {size(disk['library_db'])} library, {size(disk['cache_db'])} cache, {size(disk['free'])} free",
+    ]
+    for job in s["running"]:
+        of = f" {job['done']:,} of {job['total']:,}" if job["total"] else ""
+        lines.append(f"Now          {job['what']}{of}")
+    for job in s["jobs"]:
+        if job["last"] or job["next_at"]:
+            lines.append(f"Job          {job_text(job)}")
+    lines += [f"Attention    {sentence}" for sentence in s["warnings"]]
+    return "\n".join(lines)
+
+
+_AWAY = {"new": "not yet read", "broken": "unreadable", "missing": "missing", "trashed": "in the trash"}
+
+
+def _model_text(model: dict[str, Any] | None) -> str:
+    if model is None:
+        return "none yet"
+    test = model["metrics"]
+    figures = f"; on held-out answers precision {test['precision']:.2f}, recall {test['recall']:.2f}" if test else ""
+    return f"{model['champion']}, {when(model['at'])}{figures}"
+
+
+@click.command()
+def login() -> None:
+    """Print a new link that signs a browser in. It works once."""
+    places, _ = opened()
+    from precious_daemon import remote
+
+    service = remote.find(places)
+    if service is None:
+        raise ServiceError("The service does not run. Start it with: precious-daemon run")
+    click.echo(service.post("/api/login-link")["url"])
+
+
+def _log(verbose: bool) -> None:
+    logging.basicConfig(
+        level=logging.INFO if verbose else logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    logging.getLogger("apscheduler").setLevel(logging.WARNING)

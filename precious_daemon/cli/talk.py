@@ -1,0 +1,126 @@
+"""What the commands share: reaching the service, waiting for it, and saying sizes and times."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from precious_daemon import config, errors
+from precious_daemon.errors import PreciousError
+
+if TYPE_CHECKING:
+    from precious_daemon.remote import Remote
+
+
+BYTES = ("B", "KB", "MB", "GB", "TB")
+POLL = 0.25  # seconds between looks at a job
+
+
+class Ordered(click.Group):
+    """Lists commands in the order of their use, not of the alphabet."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+
+def opened() -> tuple[config.Places, config.Settings]:
+    """The places and the settings. Raises ConfigError."""
+    places = config.places()
+    return places, config.load(places.config_file)
+
+
+@contextmanager
+def reached() -> Iterator[Remote]:
+    """The service of this library: the one that runs, or one for as long as this command lasts."""
+    from precious_daemon import remote
+
+    with remote.reach(*opened()) as found:
+        yield found
+
+
+def size(count: float) -> str:
+    """Bytes in words: 3.2 MB."""
+    for unit in BYTES:
+        if count < 1000 or unit == BYTES[-1]:
+            return f"{count:.0f} {unit}" if unit == "B" or count >= 100 else f"{count:.1f} {unit}"
+        count /= 1000
+    raise AssertionError("there is a last unit")
+
+
+def when(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
+
+
+def duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min" if minutes else f"{rest} s"
+
+
+def offline(places: config.Places, settings: config.Settings) -> dict[str, Any]:
+    from precious_daemon import status as status_room
+    from precious_daemon.store import Store
+
+    with Store(places, writer=False) as store:
+        return store.read(status_room.collect, places, settings)
+
+
+def run_job(service: Remote, name: str) -> str:
+    """Run a job and wait; its detail, or PreciousError with it."""
+    before = _last(service.get("/api/status"), name)
+    service.post(f"/api/jobs/{name}/run")
+    with progress() as show:
+        while True:
+            found = service.get("/api/status")
+            last = _last(found, name)
+            if last and last["outcome"] != "running" and (before is None or last["id"] != before["id"]):
+                break
+            show(next((job for job in found["running"] if job["job"] == name), None))
+            time.sleep(POLL)
+    if last["outcome"] == "failed":
+        kind = getattr(errors, last["error"] or "", PreciousError)
+        raise kind(f"{name}: {last['detail']}")
+    return f"{name}: {last['detail']}"
+
+
+def _last(found: dict[str, Any], name: str) -> dict[str, Any] | None:
+    return next((job["last"] for job in found["jobs"] if job["name"] == name), None)
+
+
+def wait_for_reading(service: Remote) -> None:
+    with progress() as show:
+        while reading := next((job for job in service.get("/api/status")["running"] if job["job"] == "ingest"), None):
+            show(reading)
+            time.sleep(POLL)
+
+
+@contextmanager
+def progress() -> Iterator[Callable[[dict[str, Any] | None], None]]:
+    """A bar on a terminal; nothing in a pipe."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("starting", total=None)
+
+        def show(job: dict[str, Any] | None) -> None:
+            if job:
+                bar.update(task, description=job["what"], completed=job["done"], total=job["total"] or None)
+
+        yield show
+
+
+def job_text(job: dict[str, Any]) -> str:
+    last = (
+        f"{job['last']['outcome']} {when(job['last']['started_at'])}: {job['last']['detail']}" if job["last"] else "not yet run"
+    )
+    return f"{job['name']}: {last}" + (f"; next {when(job['next_at'])}" if job["next_at"] else "")

@@ -1,0 +1,172 @@
+"""Commands of upkeep: backups, settings, plugins, the unit files."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from precious_daemon import config
+from precious_daemon.cli.talk import (
+    Ordered,
+    opened,
+    progress,
+    size,
+)
+
+if TYPE_CHECKING:
+    from precious_daemon.upkeep import Verdict
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path), required=False)
+def backup(file: Path | None) -> None:
+    """Copy the library to FILE, or beside it: all that you said and that cannot be made again. The service may run."""
+    places, _ = opened()
+    from precious_daemon.store.backup import back_up
+
+    copy = back_up(places, file, time.time())
+    click.echo(
+        f"{copy} holds a copy, {size(copy.stat().st_size)}. To go back to it: stop the service, and put it in the place of"
+    )
+    click.echo(f"{places.library_db}; what is in the cache is made anew.")
+
+
+@click.command()
+@click.option("--full", is_flag=True, help="Read every photo, not a sample of each folder.")
+@click.option("--json", "as_json", is_flag=True)
+def verify(full: bool, as_json: bool) -> None:
+    """Check the databases, and whether photos are byte for byte what they were. Changes nothing; the service may run.
+
+    Exit code: 0 all is well, 1 photos are damaged or cannot be read, 5 a database is damaged.
+    """
+    from dataclasses import asdict
+
+    from precious_daemon import upkeep
+
+    places, _ = opened()
+    with progress() as show:
+        found = upkeep.verify(
+            places, full, lambda done, total: show({"what": "reading photos", "done": done, "total": total * full})
+        )
+    if as_json:
+        click.echo(json.dumps(asdict(found) | {"ok": found.ok}, indent=2))
+    else:
+        for line in _verdict_lines(found):
+            click.echo(line)
+    click.get_current_context().exit(5 if found.databases else 0 if found.ok else 1)
+
+
+def _verdict_lines(found: Verdict) -> Iterator[str]:
+    yield from found.databases
+    yield from (f"{path} is damaged: its date and size are as before, its bytes are not. Restore it." for path in found.damaged)
+    yield from (f"{line}: it cannot be read" for line in found.unreadable)
+    yield from (f"{path} is not there now, and was not looked at." for path in found.away)
+    if not found.databases:
+        well = "Both databases are sound. " if found.ok else ""
+        later = found.changed + found.absent
+        yield f"{well}{found.read:,} photos were read; {len(found.damaged):,} are damaged." + (
+            f" {later:,} have changed since the last scan; the next one sees to them." if later else ""
+        )
+
+
+@click.command()
+def repair() -> None:
+    """Make the cache anew: previews, features, groups. Nothing that you said is touched. The service has to be stopped."""
+    from precious_daemon.upkeep import repair as make_anew
+
+    places, _ = opened()
+    count = make_anew(places, time.time())
+    click.echo(f"The cache is made anew. {count:,} photos are read again when the service runs; the night's work does the rest.")
+
+
+@click.group("config", cls=Ordered)
+def config_group() -> None:
+    """The settings: one TOML file, checked as a whole."""
+
+
+@config_group.command("show")
+@click.option("--json", "as_json", is_flag=True)
+def config_show(as_json: bool) -> None:
+    """The settings in force, and what each means."""
+    places, settings = opened()
+    values = config.as_dict(settings)
+    if as_json:
+        click.echo(json.dumps({"file": str(places.config_file), **values}, indent=2, default=list))
+        return
+    click.echo(f"# {places.config_file}{'' if places.config_file.exists() else ' (not there: these are the defaults)'}")
+    section = ""
+    for name, _, meaning in config.describe():
+        table, _, key = name.partition(".")
+        if table != section:
+            section = table
+            click.echo(f"\n[{table}]")
+        click.echo(f"{key} = {json.dumps(values[table][key], default=list)}  # {meaning}")
+
+
+@config_group.command("check")
+def config_check() -> None:
+    """Say whether the settings file is right, and what is not."""
+    places, _ = opened()
+    click.echo(
+        f"{places.config_file} is right." if places.config_file.exists() else "There is no settings file: all is as by default."
+    )
+
+
+@click.group(cls=Ordered, invoke_without_command=True)
+@click.pass_context
+def plugins(ctx: click.Context) -> None:
+    """Who gets the suggestions. Without a command: list."""
+    if ctx.invoked_subcommand is None:
+        ctx.invoke(plugins_list)
+
+
+@plugins.command("list")
+@click.option("--json", "as_json", is_flag=True)
+def plugins_list(as_json: bool = False) -> None:
+    """Every plugin found, whether it is enabled, and what went wrong."""
+    from dataclasses import asdict
+
+    from precious_daemon.plugins import Plugins
+
+    found = Plugins.load(*opened()).names()
+    if as_json:
+        click.echo(json.dumps([asdict(info) for info in found], indent=2, default=list))
+        return
+    for info in found:
+        click.echo(f"{info.name}  {'enabled' if info.enabled else 'off'}  {info.origin}  {info.summary}")
+        if info.error:
+            click.echo(f"   {info.error}", err=True)
+    click.echo('Enable them in the settings: [plugins] enabled = ["report", "links"]')
+
+
+@click.group(cls=Ordered)
+def service() -> None:
+    """Start by itself with the machine: systemd on Linux, launchd on macOS."""
+
+
+@service.command("install")
+@click.argument("folders", nargs=-1, type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--dry-run", is_flag=True, help="Show the file and the commands; change nothing.")
+def service_install(folders: tuple[Path, ...], dry_run: bool) -> None:
+    """Write the unit file for FOLDERS, and start the service."""
+    from precious_daemon import units
+
+    command = [sys.executable, "-m", "precious_daemon"]
+    for line in units.install(units.default_kind(), command, folders, dry_run):
+        click.echo(line)
+
+
+@service.command("uninstall")
+@click.option("--dry-run", is_flag=True, help="Show what would be removed; change nothing.")
+def service_uninstall(dry_run: bool) -> None:
+    """Stop the service and remove its unit file. Photos, answers and settings stay."""
+    from precious_daemon import units
+
+    for line in units.uninstall(units.default_kind(), dry_run):
+        click.echo(line)

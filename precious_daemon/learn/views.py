@@ -1,0 +1,50 @@
+"""Makes and embeds the augmented views for FixMatch: labelled photos first, then others at random until the time is up."""
+
+from __future__ import annotations
+
+import sqlite3
+
+import numpy as np
+
+from precious_daemon.jobfolder import say
+from precious_daemon.learn.augment import WEAK, views
+from precious_daemon.learn.backbone import Backbone, read_picture
+from precious_daemon.learn.fixmatch import Views
+from precious_daemon.learn.limits import Deadline
+from precious_daemon.learn.space import Ints, Space
+
+MOST = 2_000  # photos: pseudo-labels of more would say the same again; about 60 ms each on 2 cores
+
+
+def make_views(
+    cache: sqlite3.Connection, hashes: list[bytes], labelled: Ints, nodes: Ints, space: Space, seed: int, deadline: Deadline
+) -> Views:
+    """Views of photos among `nodes`; positions in the result are places in `nodes`. A broken thumbnail is passed over."""
+    order = np.random.default_rng(seed).permutation(len(nodes))
+    order = np.concatenate([order[np.isin(nodes[order], labelled)], order[~np.isin(nodes[order], labelled)]])
+    total = min(len(order), max(MOST, len(labelled)))
+    network = Backbone()
+    where, weak, strong = [], [], []
+    for place in order[:total]:
+        if deadline.passed():
+            break
+        key = hashes[nodes[place]]
+        row = cache.execute("SELECT thumbnail FROM pictures WHERE content_hash = ?", [key]).fetchone()
+        try:
+            picture = read_picture(row[0]) if row else None
+        except ValueError:
+            picture = None
+        if picture is not None:
+            # the seed goes with the picture, so that its views are the same whichever others there are
+            looks = space.look(network(views(picture, seed ^ int.from_bytes(key[:7]))).numpy())
+            where.append(place)
+            weak.append(looks[:WEAK])
+            strong.append(looks[WEAK:])
+        if len(where) % 10 == 0:
+            say("imagining variations", len(where), total)
+    axes = space.axes.shape[1]
+    return Views(
+        np.array(where, dtype=np.int64),
+        np.array(weak, dtype=np.float32).reshape(len(where), -1, axes) if where else np.zeros((0, 1, axes), dtype=np.float32),
+        np.array(strong, dtype=np.float32).reshape(len(where), -1, axes) if where else np.zeros((0, 1, axes), dtype=np.float32),
+    )

@@ -1,0 +1,39 @@
+"""What the README shows works, and what is generated in it is up to date."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import types
+from pathlib import Path
+
+import pluggy
+
+from precious_daemon import hookspecs
+from precious_daemon.hookspecs import Output, SuggestedPhoto
+
+TOP = Path(__file__).parent.parent
+README = (TOP / "README.md").read_text("utf-8")
+
+
+def test_plugin_in_the_readme_works(tmp_path: Path) -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", README, re.S)
+    plugin = types.ModuleType("today")
+    exec(compile(code, "README.md", "exec"), plugin.__dict__)
+    manager = pluggy.PluginManager(hookspecs.PROJECT)
+    manager.add_hookspecs(hookspecs)
+    manager.register(plugin)
+    photo = SuggestedPhoto("u", tmp_path, "", "a.jpg", 3_000_000, 1, 1, None, None, "copy", ("a copy",), None, False, "b.jpg")
+    output = Output("1", tmp_path, {}, None, lambda uid: None)
+    manager.hook.deliver(run="tonight", suggestions=[photo], output=output)
+    assert (tmp_path / "today.txt").read_text() == "tonight: 1 photos, 3 MB\n"
+
+
+def test_generated_tables_are_up_to_date() -> None:
+    subprocess.run([sys.executable, "-m", "cogapp", "--check", "README.md"], cwd=TOP, check=True, capture_output=True)
+
+
+def test_every_file_that_the_readme_shows_is_there() -> None:
+    for path in re.findall(r"\]\(([^)#:]+)\)", README):
+        assert (TOP / path).exists(), path
