@@ -216,7 +216,16 @@ def add_still(db: Database, root_id: int, path: str, stamp: Stamp, now: float) -
 
 
 def put_file(db: Database, photo_id: int, root_id: int, path: str, role: Role, stamp: Stamp) -> None:
-    """Know a file of a capture, or what has become of it."""
+    """Know a file of a capture, or what has become of it.
+
+    A RAW file that was a photo of its own goes with the still that has come: the photo that it was has no file any more.
+    """
+    if role is not Role.STILL:
+        sql = """
+            UPDATE photos SET state = 'missing' WHERE state != 'trashed' AND id =
+                (SELECT photo_id FROM files WHERE root_id = ? AND path = ? AND role = 'still' AND photo_id != ?)
+        """
+        db.execute(sql, [root_id, os.fsencode(path), photo_id])
     db.execute(
         """
         INSERT INTO files (photo_id, root_id, folder, path, role, dev, inode, size, mtime_ns) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
