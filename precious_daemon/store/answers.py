@@ -61,6 +61,15 @@ def undo(db: Database, voter_id: int, now: float, answer_id: int | None = None) 
     raise NotFound("There is no answer to take back.")
 
 
+def undo_requests(db: Database, voter_id: int, prefix: str, now: float) -> int:
+    """Take back every answer that still counts and was sent under a name with this prefix; how many."""
+    sql = "SELECT id FROM live_answers WHERE +voter_id = ? AND request >= ? AND request < ?"
+    found = [row[0] for row in db.execute(sql, [voter_id, prefix, prefix + "\x7f"])]
+    for answer_id in found:
+        undo(db, voter_id, now, answer_id)
+    return len(found)
+
+
 def votes(db: Database, voter_id: int, after: int = 0) -> Iterator[tuple[int, Vote]]:
     """(answer id, vote) of every comparison that counts, in the order given."""
     sql = """
