@@ -271,6 +271,12 @@ def m006_tallies(db: Database) -> None:
     tallies.recount(db)
 
 
+@library()
+def m007_out_of_the_ranking(db: Database) -> None:
+    """Photos taken out of a voter's ranking: those with such an answer that was not undone."""
+    db.execute("CREATE INDEX answers_out ON answers(voter_id, photo_id) WHERE choice = 'out'")
+
+
 @cache()
 def c001_derived(db: Database) -> None:
     db.executescript("""
