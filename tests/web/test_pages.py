@@ -214,7 +214,7 @@ async def test_the_command_line_sends_votes_as_text(site: web.Site, library: lis
         aiohttp.ClientSession() as session,
         session.post(site.address.url + "/api/votes/import", data=text.encode(), headers=headers) as response,
     ):
-        assert await response.json() == {"kind": "votes", "imported": 1, "unknown": []}
+        assert await response.json() == {"kind": "votes", "imported": 1, "unknown": [], "taken_out": 0}
 
 
 async def test_a_form_without_a_file_says_what_to_do(browser: Browser) -> None:
