@@ -2,6 +2,14 @@
 
 All learn from the same labels. They are compared by cross-validation on those, in which the photos of one burst stay on one
 side; what the owner answered on held-out photos only confirms the choice, and never makes it.
+
+Measured on simulated owners (45 labels on representatives, 400 photos held out, mean AP of 8 draws):
+
+                    junk   taste A  taste B  taste C
+    regression      .862   .527     .884     .776
+    label spreading .896   .620     .945     .795
+    FixMatch        .868   .568     .936     .803
+    mean rank       .889   .612     .958     .815
 """
 
 from __future__ import annotations
