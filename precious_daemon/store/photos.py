@@ -11,6 +11,7 @@ from typing import Any
 from precious_daemon.errors import NotFound
 from precious_daemon.models import FileEntry, Glimpse, Photo, PhotoFacts, PhotoState, Role, Stamp
 from precious_daemon.store import Database, insert, pictures, tallies
+from precious_daemon.store.answers import is_out
 
 NOWHERE = b"//nowhere"  # where a file is that another has taken the place of: never a path in a root
 FORGOTTEN = "It is read again once it is back."  # the error of a photo that was away while the cache was made anew
@@ -109,20 +110,32 @@ def page(db: Database, state: PhotoState, after: tuple[float, int] | None = None
 
 
 def random_present(
-    db: Database, point: int, count: int, exclude_labelled_by: int | None = None, exclude: Collection[int] = ()
+    db: Database,
+    point: int,
+    count: int,
+    exclude_labelled_by: int | None = None,
+    exclude: Collection[int] = (),
+    ranked_by: int | None = None,
 ) -> list[Photo]:
-    """Up to `count` present photos at a random `point` (a signed 64-bit number) of a fixed random order, at index speed."""
+    """Up to `count` present photos at a random `point` (a signed 64-bit number) of a fixed random order, at index speed.
+
+    Without those that a voter has labelled, or has taken out of the ranking (`ranked_by`).
+    """
     clause = f"AND id NOT IN ({','.join(str(int(i)) for i in exclude)})"
     if exclude_labelled_by is not None:
         labelled = "SELECT 1 FROM labels WHERE labels.photo_id = photos.id"
         clause += f" AND NOT EXISTS ({labelled} AND voter_id = {int(exclude_labelled_by)})"
+    voter = []
+    if ranked_by is not None:
+        clause += f" AND NOT {is_out('photos.id')}"
+        voter = [ranked_by]
     sql = f"""
         SELECT {_COLUMNS} FROM photos INDEXED BY photos_by_draw
         WHERE state = 'present' AND draw {{}} ? {clause} ORDER BY draw LIMIT ?
     """
-    rows = list(db.query(sql.format(">="), [point, count]))
+    rows = list(db.query(sql.format(">="), [point, *voter, count]))
     if len(rows) < count:
-        rows += db.query(sql.format("<"), [point, count - len(rows)])
+        rows += db.query(sql.format("<"), [point, *voter, count - len(rows)])
     return [photo_from(row) for row in rows]
 
 

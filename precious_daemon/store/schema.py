@@ -297,6 +297,12 @@ def m007_said_of_groups(db: Database) -> None:
     """)
 
 
+@library()
+def m008_out_of_the_ranking(db: Database) -> None:
+    """Photos taken out of a voter's ranking: those with such an answer that was not undone."""
+    db.execute("CREATE INDEX answers_out ON answers(voter_id, photo_id) WHERE choice = 'out'")
+
+
 @cache()
 def c001_derived(db: Database) -> None:
     db.executescript("""

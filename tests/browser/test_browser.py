@@ -287,7 +287,21 @@ def test_everything_that_matters_works_without_scripts(chromium: Browser, served
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/compare", "/label", "/suggestions", "/groups", "/photos", "/ranking", "/trash", "/report", "/jobs", "/help"]
+    "path",
+    [
+        "/",
+        "/compare",
+        "/label",
+        "/suggestions",
+        "/groups",
+        "/clusters",
+        "/photos",
+        "/ranking",
+        "/trash",
+        "/report",
+        "/jobs",
+        "/help",
+    ],
 )
 def test_pages_fit_a_small_phone_and_report_no_error(path: str, owner: Page, served: Served, suggested: list[Photo]) -> None:
     owner.set_viewport_size({"width": 360, "height": 640})
