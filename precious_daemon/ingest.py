@@ -39,7 +39,7 @@ from precious_daemon.decode import (
 )
 from precious_daemon.errors import UnreadablePhoto
 from precious_daemon.exif import metadata, orientation
-from precious_daemon.models import Glimpse, PhotoFacts
+from precious_daemon.models import Glimpse, PhotoFacts, Stamp
 
 MAX_BYTES = 512 * 1024 * 1024
 PREVIEW, THUMBNAIL, PROXY = 1024, 256, 128  # longest sides in pixels, the preview's roughly
@@ -101,9 +101,9 @@ def _time_limit(seconds: float) -> Iterator[None]:
 
 
 def _read(path: str) -> PhotoFacts:
-    data, mtime = _contents(path)
+    data, stamp = _contents(path)
     picture = (decode_raw if is_raw(path) else decode)(data, PREVIEW)
-    said = metadata(picture.exif, os.path.basename(path), mtime, _sidecar(path))
+    said = metadata(picture.exif, os.path.basename(path), stamp.mtime_ns / 1e9, _sidecar(path))
     large = np.asarray(picture.image.convert("L"))
     preview = upright(srgb(about(picture.image, PREVIEW), picture.profile), picture.orientation)
     thumbnail = fitted(preview, THUMBNAIL)
@@ -128,6 +128,7 @@ def _read(path: str) -> PhotoFacts:
         exposure=said.exposure,
         latitude=said.latitude,
         longitude=said.longitude,
+        stamp=stamp,
     )
 
 
@@ -176,7 +177,7 @@ def _glimpse(path: str) -> Glimpse | None:
 # --- files -------------------------------------------------------------------------------------------------------------
 
 
-def _contents(path: str) -> tuple[bytes, float]:
+def _contents(path: str) -> tuple[bytes, Stamp]:
     """The bytes of a regular file, read once, so that what is hashed is what is decoded."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a FIFO must not block
     with open(descriptor, "rb") as file:
@@ -185,7 +186,9 @@ def _contents(path: str) -> tuple[bytes, float]:
             raise UnreadablePhoto("is not a regular file")
         if status.st_size > MAX_BYTES:
             raise UnreadablePhoto(f"is larger than {MAX_BYTES // 1024**2} MB")
-        return file.read(status.st_size + 1), status.st_mtime
+        data, after = file.read(status.st_size + 1), os.fstat(descriptor)
+    unchanged = (after.st_size, after.st_mtime_ns) == (len(data), status.st_mtime_ns)
+    return data, Stamp(after.st_dev, after.st_ino, len(data), after.st_mtime_ns if unchanged else -1)
 
 
 def _sidecar(path: str) -> bytes | None:

@@ -42,6 +42,10 @@ class Stamp:
     size: int
     mtime_ns: int
 
+    def is_same_file(self, other: Stamp | None) -> bool:
+        """But for the number of the disk, which may be another after a restart."""
+        return other is not None and (self.inode, self.size, self.mtime_ns) == (other.inode, other.size, other.mtime_ns)
+
 
 class Role(StrEnum):
     STILL = "still"
@@ -124,6 +128,7 @@ class PhotoFacts:
     exposure: str | None = None  # "1/250 s, f/2.8, ISO 400, 50 mm"
     latitude: float | None = None  # degrees; never leaves this machine
     longitude: float | None = None
+    stamp: Stamp | None = None  # of the file that was read
 
 
 @dataclass(frozen=True, slots=True)

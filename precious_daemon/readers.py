@@ -125,6 +125,7 @@ class Ingest:
         self._store, self._settings, self._clock = store, settings, clock
         self.readers = Readers(settings)
         self._unstored: list[tuple[FileEntry, PhotoFacts]] = []
+        self._changed: set[int] = set()  # photos that were found to be changed
         self._seen = 0  # photos with ids up to this had their first look
         self.paused = False  # set it to stop after the photos in hand; clear it and run again to go on
         self.warning: str | None = None  # why it waits, in words
@@ -132,6 +133,7 @@ class Ingest:
     async def run(self, say: Callable[[str, int, int], None]) -> int:
         """Read all that waits; return how many were read. Cancelling loses nothing: what was not stored waits on."""
         done = 0
+        self._changed.clear()
 
         def one_more() -> None:
             nonlocal done
@@ -144,7 +146,7 @@ class Ingest:
                 total = done + await self._store.aread(photos.waiting_count, watched)
                 if total - done > A_FEW and not await self._first_look(watched, say):
                     break
-                waiting = await self._store.aread(photos.to_ingest, BATCH, watched) if watched else []
+                waiting = await self._store.aread(photos.to_ingest, BATCH, watched, self._changed) if watched else []
                 if not waiting:
                     return done
                 gate = asyncio.Semaphore(self.readers.workers * 2)  # enough to keep each process busy, few to lose
@@ -206,6 +208,9 @@ class Ingest:
             # gone between scan and reading: as if the scan had not seen it; the next one decides what became of it
             await self._store.awrite(photos.file_gone, entry, self._clock())
         else:
+            if not entry.stamp.is_same_file(facts.stamp):
+                self._changed.add(entry.photo_id)  # since the scan: the next one tells what it is, and it is read then
+                return
             self._unstored.append((entry, facts))
             if len(self._unstored) >= TOGETHER:
                 await self._keep()

@@ -287,7 +287,7 @@ def _unchanged(known: dict[str, Known], names: dict[str, os.stat_result], pairin
     owned = 0
     for still, companions in pairing.companions.items():
         row, status = known.get(still), names[still]
-        if row is None or not row.is_still_at(status) or row.dev != status.st_dev or row.state in AWAY:
+        if row is None or row.role != Role.STILL or not row.is_still_at(status) or row.dev != status.st_dev or row.state in AWAY:
             return False
         if row.ambiguous != pairing.ambiguous.get(still):
             return False
@@ -349,6 +349,8 @@ def _still(db: Database, work: _Work, name: str, report: ScanReport) -> int | No
         return None  # another scan, under way at the same time, has just seen to it
     if row is not None and not files.is_known(db, work.root.id, path, row.id):
         row = None  # it has just moved within this folder
+    if row is not None and row.role != Role.STILL:
+        row = None  # a RAW file whose still is gone: a photo of its own now
     if row is None or (row.state in AWAY and not row.is_still_at(status)):
         report.new += 1
         return photos.add_still(db, work.root.id, path, _stamp(status), work.now)

@@ -151,6 +151,20 @@ async def test_pausing_stops_after_the_photos_in_hand_and_loses_nothing(store: S
     assert await ingest.run(lambda *_: None) == 30 - read
 
 
+async def test_photo_that_changed_after_the_scan_is_read_after_the_next_one(store: Store, tmp_path: Path) -> None:
+    save(tmp_path / "pictures" / "a.jpg", 1)
+    save(tmp_path / "pictures" / "b.jpg", 2)
+    root = add_root(store, str(tmp_path / "pictures"), time.time())
+    scan(store, root, WatchSettings(), time.time)
+    save(tmp_path / "pictures" / "a.jpg", 3, age=30)
+    ingest = Ingest(store, IngestSettings(workers=1), time.time)
+    await ingest.run(lambda *_: None)
+    assert [photo.path for photo in store.read(photos.page, PhotoState.PRESENT)] == ["b.jpg"]
+    scan(store, root, WatchSettings(), time.time)
+    assert await ingest.run(lambda *_: None) == 1
+    assert store.read(photos.counts)[PhotoState.PRESENT] == 2
+
+
 async def test_newest_photos_are_read_first(store: Store, tmp_path: Path) -> None:
     for number in range(5):
         save(tmp_path / "pictures" / f"{number}.jpg", number, age=1000 * (number + 1))

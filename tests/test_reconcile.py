@@ -169,6 +169,8 @@ class Disk(RuleBasedStateMachine):
     def read(self, most: int) -> None:
         for entry in self.store.read(photos.to_ingest, most, [self.root.id]):
             path = self.top / entry.path
+            if path.is_file() and not entry.stamp.is_same_file(stamp(path.stat())):
+                continue  # changed since the scan
             if path.is_file():
                 facts = replace(self.facts, content_hash=blake3(path.read_bytes()).digest())
                 self.store.write(photos.record_facts, entry, facts, 0.0)

@@ -139,12 +139,13 @@ def random_present(
     return [photo_from(row) for row in rows]
 
 
-def to_ingest(db: Database, limit: int, roots: Iterable[int]) -> list[FileEntry]:
-    """Stills that wait to be read, newest first."""
-    marks = ",".join(str(int(r)) for r in roots)
+def to_ingest(db: Database, limit: int, roots: Iterable[int], but: Iterable[int] = ()) -> list[FileEntry]:
+    """Stills that wait to be read, newest first, `but` not those of these photos."""
+    marks, others = (",".join(str(int(i)) for i in ids) for ids in (roots, but))
     sql = f"""
         SELECT files.* FROM photos CROSS JOIN files ON files.photo_id = photos.id AND files.role = 'still'
-        WHERE {_UNREAD} AND photos.root_id IN ({marks}) ORDER BY taken_at DESC, photos.id DESC LIMIT ?
+        WHERE {_UNREAD} AND photos.root_id IN ({marks}) AND photos.id NOT IN ({others})
+        ORDER BY taken_at DESC, photos.id DESC LIMIT ?
     """
     return [file_from(row) for row in db.query(sql, [limit])]
 
