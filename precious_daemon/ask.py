@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from precious_daemon import exchange, rating, verdict
 from precious_daemon.config import AskSettings
 from precious_daemon.errors import PreciousError
 from precious_daemon.exchange import ImportReport
-from precious_daemon.models import Answer, Choice, Photo, Question, Rating, Vote
+from precious_daemon.models import Answer, Choice, Photo, Question, Rating, Scope, Vote
 from precious_daemon.pairing import Candidate, choose_pair
 from precious_daemon.service import Service
-from precious_daemon.store import Database, answers, groups, photos, ratings, scores
+from precious_daemon.store import Database, answers, groups, photos, ratings, scopes, scores
 
 CHOICES = {
     Question.PAIR: {Choice.FIRST, Choice.SECOND, Choice.DRAW, Choice.SKIP, Choice.BOTH_KEEP, Choice.BOTH_DELETE},
@@ -23,6 +24,7 @@ CHOICES = {
 RANDOM_CANDIDATES = 32  # photos looked at for a pair: some at random, and the neighbours in rating of a few
 ANCHORS = 4
 NEIGHBOURS = 4
+SCOPED = 300  # photos of a part of the library that neighbours are looked for among
 RECENT = 6
 
 
@@ -39,10 +41,14 @@ class Asked:
 # --- the next question -------------------------------------------------------------------------------------------------
 
 
-async def next_pair(service: Service, voter_id: int) -> Asked | None:
-    """Two photos whose comparison tells most; None with fewer than two photos."""
+async def next_pair(service: Service, voter_id: int, exclude: Collection[str] = (), scope: Scope | None = None) -> Asked | None:
+    """Two photos whose comparison tells most; None with fewer than two photos.
+
+    `exclude` holds the uids of photos that are on the page already, or were fetched for it: a page can look ahead. With a
+    `scope` both are of that part of the library.
+    """
     point = service.rng.getrandbits(64) - (1 << 63)
-    candidates, answered, recent = await service.store.aread(_pair_candidates, voter_id, point)
+    candidates, answered, recent = await service.store.aread(_pair_candidates, voter_id, point, exclude, scope)
     chosen = choose_pair(candidates, answered, recent, service.rng)
     if chosen is None:
         return None
@@ -50,14 +56,13 @@ async def next_pair(service: Service, voter_id: int) -> Asked | None:
     return Asked(Question.PAIR, "rank", (found[chosen[0]], found[chosen[1]]))
 
 
-def _pair_candidates(db: Database, voter_id: int, point: int) -> tuple[list[Candidate], set[tuple[int, int]], list[int]]:
+def _pair_candidates(
+    db: Database, voter_id: int, point: int, exclude: Collection[str], scope: Scope | None
+) -> tuple[list[Candidate], set[tuple[int, int]], list[int]]:
     """A few dozen photos by index: some at random, and the neighbours in rating of the least certain of them."""
-    ids = [photo.id for photo in photos.random_present(db, point, RANDOM_CANDIDATES)]
-    known = ratings.many(db, voter_id, ids)
-    anchors = sorted(known, key=lambda i: -known[i].sigma)[:ANCHORS]
-    for anchor in anchors:
-        ids += ratings.neighbours(db, voter_id, known[anchor].mu, NEIGHBOURS)
-    ids = list(dict.fromkeys(ids))
+    shown = photos.ids(db, exclude)
+    find = _everywhere if scope is None else partial(_in_scope, scope)
+    ids = [i for i in dict.fromkeys(find(db, voter_id, point, shown)) if i not in shown]
     known = ratings.many(db, voter_id, ids)
     together = groups.group_numbers(db, ids)
     candidates = [Candidate(i, known.get(i, rating.START), together.get(i)) for i in ids]
@@ -71,17 +76,45 @@ def _pair_candidates(db: Database, voter_id: int, point: int) -> tuple[list[Cand
     return candidates, answers.answered_pairs(db, voter_id, ids), recent
 
 
-async def next_label(service: Service, voter_id: int) -> Asked | None:
-    """A photo to keep or delete: representatives to train on, random ones to test with, and blind audits among them."""
+def _everywhere(db: Database, voter_id: int, point: int, shown: Collection[int]) -> list[int]:
+    ids = [photo.id for photo in photos.random_present(db, point, RANDOM_CANDIDATES, exclude=shown, ranked_by=voter_id)]
+    known = ratings.many(db, voter_id, ids)
+    for anchor in _anchors(ids, known):
+        ids += ratings.neighbours(db, voter_id, known[anchor].mu, NEIGHBOURS)
+    return ids
+
+
+def _in_scope(scope: Scope, db: Database, voter_id: int, point: int, shown: Collection[int]) -> list[int]:
+    """The neighbours are those among some photos of the scope: the index of ratings knows no folders."""
+    pool = [i for i in scopes.sample(db, scope, voter_id, point, RANDOM_CANDIDATES, SCOPED) if i not in shown]
+    known = ratings.many(db, voter_id, pool)
+    ids = pool[:RANDOM_CANDIDATES]
+    for anchor in _anchors(ids, known):
+        ids += sorted(known, key=lambda i: abs(known[i].mu - known[anchor].mu))[: 2 * NEIGHBOURS + 1]
+    return ids
+
+
+def _anchors(ids: Iterable[int], known: Mapping[int, Rating]) -> list[int]:
+    return sorted((i for i in ids if i in known), key=lambda i: -known[i].sigma)[:ANCHORS]
+
+
+async def next_label(service: Service, voter_id: int, exclude: Collection[str] = ()) -> Asked | None:
+    """A photo to keep or delete: representatives to train on, random ones to test with, and blind audits among them.
+
+    `exclude` as in `next_pair`.
+    """
     point = service.rng.getrandbits(64) - (1 << 63)
-    return await service.store.aread(_next_label, voter_id, service.settings.ask, point, service.rng.random())
+    return await service.store.aread(_next_label, voter_id, service.settings.ask, point, service.rng.random(), exclude)
 
 
-def _next_label(db: Database, voter_id: int, settings: AskSettings, point: int, chance: float) -> Asked | None:
+def _next_label(
+    db: Database, voter_id: int, settings: AskSettings, point: int, chance: float, exclude: Collection[str]
+) -> Asked | None:
+    shown = photos.ids(db, exclude)
     counts = answers.counts(db, voter_id)
     train, test = counts.get("train", 0), counts.get("test", 0)
     enough = train >= settings.train_labels and test >= settings.test_labels
-    audit = scores.next_audit(db, voter_id)
+    audit = scores.next_audit(db, voter_id, shown)
     last = next(iter(answers.recent(db, voter_id, 1)), None)
     if audit and last and last.choice is Choice.SKIP and last.photo_id == audit.id:
         audit = None  # it comes again after another question: an audit is never dropped
@@ -89,10 +122,10 @@ def _next_label(db: Database, voter_id: int, settings: AskSettings, point: int, 
         return _single(db, Question.AUDIT, "audit", audit)
     behind_on_test = train * settings.test_labels > test * settings.train_labels
     if test < settings.test_labels and (behind_on_test or train >= settings.train_labels):
-        for photo in photos.random_present(db, point, 1, exclude_labelled_by=voter_id):
+        for photo in photos.random_present(db, point, 1, voter_id, shown):
             return _single(db, Question.LABEL, "test", photo)
-    representative = groups.next_representative(db, voter_id)
-    for photo in [representative] if representative else photos.random_present(db, point, 1, exclude_labelled_by=voter_id):
+    representative = groups.next_representative(db, voter_id, shown)
+    for photo in [representative] if representative else photos.random_present(db, point, 1, voter_id, shown):
         return _single(db, Question.LABEL, "train", photo)
     return None
 
@@ -190,16 +223,52 @@ def catch_up(db: Database, voter_id: int) -> bool:
     return True
 
 
+# --- in and out of the ranking -----------------------------------------------------------------------------------------
+
+
+async def take_out(service: Service, voter_id: int, photo_uids: Sequence[str]) -> int:
+    """Take photos out of the ranking: they are asked about in no pair, and keep their votes. How many were in it."""
+    return await service.store.awrite(_take_out_uids, voter_id, list(photo_uids), service.clock())
+
+
+def _take_out_uids(db: Database, voter_id: int, photo_uids: list[str], now: float) -> int:
+    return sum([_take_out(db, voter_id, photos.by_uid(db, uid).id, "rank", now) for uid in photo_uids])
+
+
+def _take_out(db: Database, voter_id: int, photo_id: int, purpose: str, now: float) -> bool:
+    if answers.out_of_ranking(db, voter_id, photo_id):
+        return False
+    answers.add(db, voter_id, Question.RANKING, Choice.OUT, photo_id, None, purpose, now)
+    ratings.set_applied_through(db, voter_id, answers.newest_id(db, voter_id))  # no rating changes
+    return True
+
+
+async def bring_back(service: Service, voter_id: int, photo_uids: Sequence[str]) -> int:
+    """Undo `take_out`, whoever did it. How many were out."""
+    return await service.store.awrite(_bring_back, voter_id, list(photo_uids), service.clock())
+
+
+def _bring_back(db: Database, voter_id: int, photo_uids: list[str], now: float) -> int:
+    done = 0
+    for uid in photo_uids:
+        if out := answers.out_of_ranking(db, voter_id, photos.by_uid(db, uid).id):
+            answers.undo(db, voter_id, now, out.id)
+            ratings.set_applied_through(db, voter_id, answers.newest_id(db, voter_id))
+            done += 1
+    return done
+
+
 # --- moving over from and to image-ranker ------------------------------------------------------------------------------
 
 
 async def export_votes(service: Service, voter_id: int) -> str:
-    """CSV `Winner,Loser` of every comparison with a winner, in the order given."""
+    """CSV `Winner,Loser` of every comparison with a winner, in the order given; then the photos taken out, as `None,photo`."""
 
     def look(db: Database) -> str:
         names = _names(db)
-        votes = (vote for _, vote in answers.votes(db, voter_id) if not vote.draw)
-        return exchange.votes_text((names[v.winner], names[v.loser]) for v in votes)
+        rows = [(names[v.winner], names[v.loser]) for _, v in answers.votes(db, voter_id) if not v.draw]
+        rows += [(exchange.NOBODY, names[i]) for i in answers.all_out_of_ranking(db, voter_id)]
+        return exchange.votes_text(rows)
 
     return await service.store.aread(look)
 
@@ -228,7 +297,8 @@ def _import(
     db: Database, voter_id: int, kind: str, pairs: list[tuple[str, str]], ranked: list[tuple[str, Rating]], now: float
 ) -> ImportReport:
     usable = [pair for pair in pairs if exchange.NOBODY not in pair]
-    wanted: Iterable[str] = [name for pair in usable for name in pair] + [name for name, _ in ranked]
+    out = [loser for winner, loser in pairs if winner == exchange.NOBODY]
+    wanted: Iterable[str] = [name for pair in usable for name in pair] + out + [name for name, _ in ranked]
     found, unknown = exchange.resolve(wanted, _names(db))
     votes = [Vote(found[a], found[b], False) for a, b in usable if a in found and b in found and found[a] != found[b]]
     for vote in votes:
@@ -236,8 +306,9 @@ def _import(
     starts = [(found[name], start) for name, start in ranked if name in found]
     for photo_id, start in starts:
         ratings.put_prior(db, voter_id, photo_id, start)
+    taken_out = sum([_take_out(db, voter_id, found[name], "import", now) for name in dict.fromkeys(out) if name in found])
     rerate(db, voter_id)
-    return ImportReport(kind, len(votes) + len(starts), unknown, len(pairs) - len(usable))
+    return ImportReport(kind, len(votes) + len(starts), unknown, taken_out)
 
 
 def _names(db: Database) -> dict[int, str]:

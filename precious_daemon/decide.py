@@ -6,12 +6,13 @@ Nothing here deletes. Each suggestion is a question; the rules below are about w
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from precious_daemon.certify import FLOOR, pool
-from precious_daemon.models import Certificate, Group, GroupKind, Quality, Score, Suggestion
+from precious_daemon.models import Certificate, Group, GroupDecision, GroupKind, Quality, Score, Suggestion
 
 BLURRED = 0.2  # of Quality.sharpness; a photo in focus has .5 and more
 BLURRED_TILE = 0.25  # no part of it is in focus either
@@ -48,25 +49,28 @@ def suggest(
     labels: Mapping[int, bool],
     vetoes: Mapping[int, str],
     evidence: Mapping[int, Mapping[str, Any]],
+    decisions: Iterable[GroupDecision] = (),
 ) -> list[Suggestion]:
     """Photos that could go, surest first, each once with all of its reasons.
 
     Suggested are the photos that the owner labelled for deletion, all but the best of copies, of equal pictures and of
     bursts, and those that the owner would likely not keep: up to FLOOR, or, with a certificate, only what that covers.
     Never suggested: what the owner labelled to keep, what a plugin vetoed, what is to stay in place of another, and the
-    last of any group that would otherwise stay.
+    last of any group that would otherwise stay. What `decisions` say of groups comes before what we make of them.
 
     `facts` holds the present photos, `labels` True for keep, `vetoes` a reason by photo. Of `evidence`, which goes along
     with the suggestion, `like_deleted` counts the deleted photos that it looks like.
     """
     chances = {score.photo_id: score.keep for score in scores}
     covered = _covered(scores, groups, certificate)
-    groups_of = _present(groups, facts)
+    decisions = list(decisions)
+    groups_of = _present(decided(groups, decisions), facts)
     kept = {photo for photo, keep in labels.items() if keep}
-    chosen = _choose(groups_of, _by_taste(chances, covered, labels), facts.keys() - vetoes.keys() - kept)
+    stays = {photo for decision in decisions for photo in decision.stays}
+    chosen = _choose(groups_of, _by_taste(chances, covered - stays, labels), facts.keys() - vetoes.keys() - kept)
 
     def suggestion(photo: int, group: Group | None) -> Suggestion:
-        staying = [g for g in groups_of.get(photo, ()) if (best := _best(g)) != photo and best is not None and best not in chosen]
+        staying = [g for g in groups_of.get(photo, ()) if (best := _instead(g, photo)) is not None and best not in chosen]
         known = evidence.get(photo, {})
         reasons = [
             *(["you answered that it can go"] if labels.get(photo) is False else []),
@@ -90,6 +94,35 @@ def suggest(
         return first, 0.5 if one.keep is None else one.keep, one.photo_id
 
     return sorted((suggestion(photo, group) for photo, group in chosen.items()), key=sureness)
+
+
+def decided(groups: Iterable[Group], decisions: Iterable[GroupDecision]) -> list[Group]:
+    """Groups as the owner left them, each with the owner's best, first, and with what is kept beside it.
+
+    A named best holds for as long as it and another of the photos that it was chosen among are together. What stays, does
+    so until the group has a member that was not there when it was said.
+    """
+    about: dict[int, list[GroupDecision]] = defaultdict(list)
+    for decision in sorted(decisions, key=lambda decision: -decision.id):
+        for photo in decision.members:
+            about[photo].append(decision)
+    return [_as_left(group, about) for group in groups]
+
+
+def _as_left(group: Group, about: Mapping[int, Sequence[GroupDecision]]) -> Group:
+    ids = {member.photo_id for member in group.members}
+    found = {d.id: d for photo in ids for d in about.get(photo, ()) if len(d.members & ids) > 1}
+    said = [found[number] for number in sorted(found, reverse=True)]
+    if not said:
+        return group
+    best = next((d.best for d in said if d.best in ids), _best(group))
+    stays = next((d.stays for d in said if d.stays and ids <= d.members), frozenset())
+    members = [
+        replace(m, best=m.photo_id == best, kept=m.photo_id in stays,
+                reason="you chose it" if m.photo_id == best and not m.best else m.reason)
+        for m in group.members
+    ]  # fmt: skip
+    return Group(group.kind, tuple(sorted(members, key=lambda m: not m.best)))
 
 
 # --- what goes ---------------------------------------------------------------------------------------------------------
@@ -133,8 +166,8 @@ def _choose(groups_of: Mapping[int, Sequence[Group]], by_taste: Sequence[int], f
     for kind in GroupKind:
         for photo in sorted(groups_of):
             for group in groups_of[photo]:
-                best = _best(group)
-                if group.kind is kind and best is not None and best != photo and best not in chosen and may_go(photo):
+                best = _instead(group, photo)
+                if group.kind is kind and best is not None and best not in chosen and may_go(photo):
                     chosen[photo] = group
                     keepers.add(best)
     for photo in by_taste:
@@ -146,6 +179,12 @@ def _choose(groups_of: Mapping[int, Sequence[Group]], by_taste: Sequence[int], f
 def _best(group: Group) -> int | None:
     """The member that stays; None where it is not there any more."""
     return next((member.photo_id for member in group.members if member.best), None)
+
+
+def _instead(group: Group, photo: int) -> int | None:
+    """The member that stays instead of another; None where that one stays itself."""
+    kept = any(m.photo_id == photo and (m.best or m.kept) for m in group.members)
+    return None if kept else _best(group)
 
 
 # --- why ---------------------------------------------------------------------------------------------------------------

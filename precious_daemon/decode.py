@@ -86,20 +86,19 @@ def _jpeg(data: bytes, image: Image.Image, scale: int) -> Image.Image | None:
     return Image.fromarray(pixels)
 
 
-def embedded_thumbnail(image: Image.Image) -> Image.Image | None:
-    """The small picture that the camera put among the EXIF, in the shape of the photo and not yet turned upright, or None."""
+def embedded_thumbnail(image: Image.Image, turn: int) -> bytes | None:
+    """The small JPEG that the camera put among the EXIF, in the shape of the photo and upright; None where there is none."""
     where = image.getexif().get_ifd(ExifTags.IFD.IFD1)
     start, length = where.get(ExifTags.Base.JpegIFOffset), where.get(ExifTags.Base.JpegIFByteCount)
     if not isinstance(start, int) or not isinstance(length, int) or not 0 < length < 65536:
         return None
-    data = image.info["exif"].removeprefix(b"Exif\0\0")[start : start + length]
-    small = Image.open(io.BytesIO(data), formats=["JPEG"]).convert("RGB")
-    (width, height), aspect = small.size, image.width / image.height
-    if width / height < aspect:  # bars above and below
-        border = round((height - width / aspect) / 2)
-        return small.crop((0, border, width, height - border))
-    border = round((width - height * aspect) / 2)
-    return small.crop((border, 0, width - border, height))
+    data = bytes(image.info["exif"].removeprefix(b"Exif\0\0")[start : start + length])
+    pixels = simplejpeg.decode_jpeg(data, "RGB")  # raises ValueError where it is damaged
+    (height, width), aspect = pixels.shape[:2], image.width / image.height
+    left, top = max(0, round((width - height * aspect) / 2)), max(0, round((height - width / aspect) / 2))
+    if not left and not top and turn == 1:
+        return data
+    return jpeg(upright(Image.fromarray(pixels).crop((left, top, width - left, height - top)), turn), 85)
 
 
 def _plain(image: Image.Image) -> Image.Image:

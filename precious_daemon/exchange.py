@@ -23,7 +23,7 @@ class ImportReport:
     kind: str  # votes or ranking
     imported: int
     unknown: tuple[str, ...]
-    left_out: int = 0  # rows of images that were taken out there
+    taken_out: int = 0  # photos that were taken out there, and are now here
 
 
 def votes_text(pairs: Iterable[tuple[str, str]]) -> str:

@@ -10,13 +10,12 @@ at 1/2 it would take 15 % more time. What each step costs is shown by `bench/ing
 from __future__ import annotations
 
 import faulthandler
-import io
 import os
 import resource
 import signal
 import stat
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import numpy as np
@@ -135,39 +134,43 @@ def _read(path: str) -> PhotoFacts:
 # --- a first look ------------------------------------------------------------------------------------------------------
 
 
-def glimpse(path: str, seconds: float) -> Glimpse | None:
-    """What can be seen without decoding the photo itself; None where that is nothing, or anything is odd.
+def glimpse(paths: Iterable[str], seconds: float) -> list[Glimpse | None]:
+    """What can be seen of each photo without decoding it; None where that is nothing, or anything is odd.
 
     Most cameras and phones put a thumbnail of 160 pixels among a JPEG's EXIF. A small JPEG without one is decoded at 1/8.
     """
-    with _time_limit(seconds), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    found: list[Glimpse | None] = []
+    for path in paths:
         try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-            with open(descriptor, "rb") as file:
-                status = os.fstat(descriptor)
-                return _glimpse(file, os.path.basename(path), status) if stat.S_ISREG(status.st_mode) else None
+            with _time_limit(seconds), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                found.append(_glimpse(path))
         except Exception:  # noqa: BLE001  reading it in full will say what is wrong with it
-            return None
+            found.append(None)
+    return found
 
 
-def _glimpse(file: io.BufferedReader, name: str, status: os.stat_result) -> Glimpse | None:
-    image = identify(file)
-    if image.format not in ("JPEG", "MPO"):
-        return None
-    exif, (width, height) = image.getexif(), image.size
-    turn = orientation(exif)
-    small = embedded_thumbnail(image)
-    if small is None:
-        if status.st_size > SMALL_JPEG:
+def _glimpse(path: str) -> Glimpse | None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with open(descriptor, "rb") as file:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
             return None
-        image.draft("RGB", (THUMBNAIL // 2, THUMBNAIL // 2))
-        small = image.convert("RGB")
-    small = upright(fitted(small, THUMBNAIL), turn)
+        image = identify(file)
+        if image.format not in ("JPEG", "MPO"):
+            return None
+        exif, (width, height) = image.getexif(), image.size
+        turn = orientation(exif)
+        thumbnail = embedded_thumbnail(image, turn)
+        if thumbnail is None:
+            if status.st_size > SMALL_JPEG:
+                return None
+            image.draft("RGB", (THUMBNAIL // 2, THUMBNAIL // 2))
+            thumbnail = jpeg(upright(fitted(image.convert("RGB"), THUMBNAIL), turn), 85)
     if turn in TURNED:
         width, height = height, width
-    said = metadata(exif, name, status.st_mtime)
-    return Glimpse(width, height, "JPEG", said.taken_at, said.taken_from, said.camera, jpeg(small, 85))
+    said = metadata(exif, os.path.basename(path), status.st_mtime)
+    return Glimpse(width, height, "JPEG", said.taken_at, said.taken_from, said.camera, thumbnail)
 
 
 # --- files -------------------------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from typing import Any
 from precious_daemon import children, handover, jobfolder, propose, scan, verdict
 from precious_daemon.errors import ChildFailed, NotFound, PreciousError
 from precious_daemon.models import Group, GroupKind, GroupMember, JobRun, PhotoState, Root
+from precious_daemon.previews import Previews
 from precious_daemon.readers import Ingest
 from precious_daemon.service import OWNER, Service
 from precious_daemon.store import Database, groups, job_runs, photos, pictures, roots, scores
@@ -46,6 +47,7 @@ class Jobs:
         self._service = service
         self._store, self._clock = service.store, service.clock
         self.ingest = Ingest(service.store, service.settings.ingest, service.clock)
+        self.previews = Previews(service.store, service.settings.ingest)
         self.next_run: Callable[[str], float | None] = lambda name: None  # the schedule, where there is one, knows
         self.watcher_warnings: dict[int, str] = {}
         self._tasks: dict[str, asyncio.Task[JobRun]] = {}
@@ -87,6 +89,7 @@ class Jobs:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
+        await self.previews.stop()
 
     def progress(self) -> list[Progress]:
         return list(self._progress.values())

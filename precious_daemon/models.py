@@ -158,6 +158,16 @@ class Photo:
     added_at: float
 
 
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Part of a library: a folder of a root with all below it, a stretch of `taken_at` without its end, or both."""
+
+    root_id: int | None = None
+    folder: str = ""  # relative to its root; empty is all of it
+    since: float | None = None
+    until: float | None = None
+
+
 # --- what the owner said -----------------------------------------------------------------------------------------------
 
 
@@ -166,6 +176,7 @@ class Question(StrEnum):
     LABEL = "label"  # keep or delete, chosen by us
     AUDIT = "audit"  # keep or delete, drawn at random from the candidates, prediction hidden
     SUGGESTION = "suggestion"  # the owner reviewed a suggestion
+    RANKING = "ranking"  # a photo was taken out of the ranking; undone, it is back
 
 
 class Choice(StrEnum):
@@ -177,6 +188,7 @@ class Choice(StrEnum):
     BOTH_DELETE = "both_delete"
     KEEP = "keep"
     DELETE = "delete"
+    OUT = "out"
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,12 +248,30 @@ class GroupMember:
     photo_id: int
     best: bool
     reason: str  # "sharpest of 5", "largest of 3 copies"
+    kept: bool = False  # the owner said that it stays beside the best
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
     kind: GroupKind
     members: tuple[GroupMember, ...]
+
+    @property
+    def settled(self) -> bool:
+        """The owner keeps all of it: there is nothing left to choose."""
+        return all(member.best or member.kept for member in self.members)
+
+
+@dataclass(frozen=True, slots=True)
+class GroupDecision:
+    """What the owner said of a group as it was then. `stays`: what is kept of `members`; none where only the best was named."""
+
+    id: int
+    voter_id: int
+    at: float
+    best: int
+    members: frozenset[int]
+    stays: frozenset[int]
 
 
 @dataclass(frozen=True, slots=True)

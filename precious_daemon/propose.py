@@ -12,9 +12,9 @@ from typing import Any
 
 from precious_daemon import certify, decide, verdict
 from precious_daemon.hookspecs import PluginPhoto, SuggestedPhoto
-from precious_daemon.models import Certificate, Group, Photo, Root, RootState, Score
+from precious_daemon.models import Certificate, Group, GroupDecision, Photo, Root, RootState, Score
 from precious_daemon.service import Service
-from precious_daemon.store import Database, answers, groups, photos, pictures, roots, scores, suggestions
+from precious_daemon.store import Database, answers, decisions, groups, photos, pictures, roots, scores, suggestions
 from precious_daemon.store.suggestions import SuggestionRow
 
 MOST = 100_000  # suggestions handed to plugins at once
@@ -32,6 +32,7 @@ class _Gathered:
     labels: dict[int, bool]
     evidence: dict[int, dict[str, Any]]
     audited: set[int]
+    decisions: list[GroupDecision]
     roots: dict[int, Root]
 
 
@@ -44,7 +45,9 @@ async def propose(service: Service, voter_id: int, run: str) -> int:
         root = found.roots[photo.root_id]
         if root.state is not RootState.WATCHED:
             vetoed[photo.id] = root.reason or f"{root.path} is {root.state}"
-    chosen = decide.suggest(found.scores, found.groups, found.certificate, found.known, found.labels, vetoed, found.evidence)
+    chosen = decide.suggest(
+        found.scores, found.groups, found.certificate, found.known, found.labels, vetoed, found.evidence, found.decisions
+    )
     # the certificate speaks of the photos that audits were drawn from, and of no other
     chosen = [replace(s, certified=s.certified and s.photo_id in found.audited) for s in chosen]
     return await service.store.awrite(suggestions.replace_open, voter_id, run, chosen, service.clock())
@@ -66,6 +69,7 @@ def _gather(db: Database, voter_id: int) -> _Gathered:
         labels={label.photo_id: label.keep for label in answers.labels(db, voter_id)},
         evidence=scores.evidence(db, voter_id),
         audited=verdict.audited(db, voter_id),
+        decisions=decisions.all_decisions(db, voter_id),
         roots={root.id: root for root in roots.all_roots(db)},
     )
 

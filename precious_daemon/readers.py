@@ -11,7 +11,6 @@ import sqlite3
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
 from precious_daemon import errors
@@ -27,7 +26,7 @@ P = ParamSpec("P")
 
 BATCH = 64
 A_FEW = 100  # so many photos are read in full as soon as a first look at them would be of use
-GLANCES = 100  # first looks asked for and stored in one go
+GLANCES = 50  # first looks asked for and stored in one go; some of these are under way at a time
 TOGETHER = 16  # photos stored in one transaction: waiting for the disk after each would take longer than reading it
 FULL_DISK_PAUSE = 30.0  # seconds until a full disk is tried again
 
@@ -42,7 +41,7 @@ def _read(path: str, seconds: float) -> PhotoFacts:
 def _glimpse(paths: list[str], seconds: float) -> list[Glimpse | None]:
     from precious_daemon.ingest import glimpse
 
-    return [glimpse(path, seconds) for path in paths]
+    return glimpse(paths, seconds)
 
 
 def _prepare(megabytes: int) -> None:
@@ -167,7 +166,7 @@ class Ingest:
         total = await self._store.aread(photos.unseen_count, watched, self._seen)
         done, place = 0, (math.inf, 0)
         while not self.paused:
-            found = await self._store.aread(photos.to_glimpse, GLANCES * self.readers.workers, watched, self._seen, place)
+            found = await self._store.aread(photos.to_glimpse, GLANCES * 8 * self.readers.workers, watched, self._seen, place)
             if not found:
                 self._seen = newest
                 return True
@@ -246,8 +245,3 @@ def _record(db: Database, now: float, read: list[tuple[FileEntry, PhotoFacts]], 
         if preview_limit:
             pictures.put_preview(db, facts.content_hash, facts.preview, preview_limit)
         photos.record_facts(db, entry, facts, now)
-
-
-async def preview_of(readers: Readers, path: Path) -> bytes:
-    """A preview that the cache no longer has, made again from the file."""
-    return (await readers.read(str(path))).preview

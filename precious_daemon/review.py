@@ -1,4 +1,4 @@
-"""What the owner does with suggestions: approve, dismiss, restore. Each is an answer, stored with the suggestion's state.
+"""What the owner does with suggestions and groups: approve, dismiss, settle, restore. Each is stored with its suggestions.
 
 Approving stores "delete" and dismissing "keep", with purpose "review". Where the suggestion was made because another
 picture of the same moment stays, the "delete" has purpose "duplicate" instead: it says nothing about taste. A "delete"
@@ -8,12 +8,16 @@ takes it back, and nothing else that the owner ever said about the photo changes
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
+from posixpath import basename
 from typing import TYPE_CHECKING
 
 from precious_daemon import propose
-from precious_daemon.models import Choice, Question, SuggestionState
-from precious_daemon.store import Database, answers, suggestions
+from precious_daemon.errors import PreciousError, TrashRefused
+from precious_daemon.models import Choice, GroupDecision, GroupKind, Photo, Question, Suggestion, SuggestionState
+from precious_daemon.store import Database, answers, decisions, groups, photos, roots, suggestions, units
+from precious_daemon.trash.moves import shown
 
 if TYPE_CHECKING:
     from precious_daemon.service import Service
@@ -60,3 +64,92 @@ async def undo(service: Service, voter_id: int, unit_uids: Sequence[str]) -> lis
     outcomes = await service.trash.undo(unit_uids)
     await propose.tell(service, "restored", [outcome.unit.photo_id for outcome in outcomes if outcome.moved])
     return outcomes
+
+
+# --- groups ------------------------------------------------------------------------------------------------------------
+
+
+async def settle_group(
+    service: Service,
+    voter_id: int,
+    kind: GroupKind,
+    photo_uids: Sequence[str],
+    best_uid: str,
+    stay_uids: Sequence[str] = (),
+    typed_count: int | None = None,
+) -> tuple[GroupDecision, list[Outcome]]:
+    """The owner looked at these photos of a group: which is the best, which stay beside it, and the others go.
+
+    With no `stay_uids` only the best is named; with all of them the group is kept whole. What goes is suggested, where it
+    was not, with the best as what stays in its place, and moved as every approved suggestion is. The same call again
+    repeats what was not moved yet, such as with the count after CountNeeded. Raises TrashRefused for what a plugin
+    protects, PreciousError where the photos are no group any more; nothing is changed then.
+    """
+    members = await service.store.aread(_members, kind, photo_uids)
+    uids = {photo.uid for photo in members}
+    if best_uid not in uids or not uids >= set(stay_uids):
+        raise PreciousError("What stays has to be among the photos of the group. Nothing was changed.")
+    best = next(photo for photo in members if photo.uid == best_uid)
+    staying = {photo.id for photo in members if photo.uid in {best_uid, *stay_uids}} if stay_uids else set()
+    going = [photo for photo in members if photo.id not in staying] if staying else []
+    await _check_vetoes(service, going)
+    decision, suggested = await service.store.awrite(_settle, voter_id, kind, best, members, staying, service.clock())
+    return decision, await approve_and_apply(service, voter_id, suggested, typed_count) if suggested else []
+
+
+def _members(db: Database, kind: GroupKind, uids: Sequence[str]) -> list[Photo]:
+    found = [photos.by_uid(db, uid) for uid in dict.fromkeys(uids)]
+    keys = {groups.key_of(db, photo.id, kind) for photo in found}
+    if len(found) < 2 or len(keys) != 1 or None in keys:
+        raise PreciousError("The groups were made anew meanwhile. Reload the page and look again; nothing was changed.")
+    return found
+
+
+async def _check_vetoes(service: Service, going: Sequence[Photo]) -> None:
+    watched = {root.id: root for root in await service.store.aread(roots.all_roots)}
+    vetoed = await asyncio.to_thread(service.plugins.vetoes, {photo.id: propose.plugin_photo(photo, watched) for photo in going})
+    for photo in going:
+        if photo.id in vetoed:
+            raise TrashRefused(f"{shown(photo.path)} is protected: {vetoed[photo.id]}. Keep it; nothing was changed.")
+
+
+def _settle(
+    db: Database, voter_id: int, kind: GroupKind, best: Photo, members: Sequence[Photo], staying: set[int], now: float
+) -> tuple[GroupDecision, list[str]]:
+    decision = decisions.add(db, voter_id, best.id, [photo.id for photo in members], staying, now)
+    if not staying:
+        return decision, []
+    suggestions.withdraw(db, voter_id, staying, now)
+    why = (
+        f"you chose {basename(best.path)} of {len(members)}"
+        if len(staying) == 1
+        else f"you kept {len(staying)} of {len(members)}"
+    )
+    wanted = [Suggestion(p.id, kind.value, None, False, (why,), best.id) for p in members if p.id not in staying]
+    return decision, suggestions.put_open(db, voter_id, _run(decision), wanted, now)
+
+
+def _run(decision: GroupDecision) -> str:
+    """What stands for a night's run where the owner made the suggestions."""
+    return f"group-{decision.id}"
+
+
+async def undo_group(service: Service, voter_id: int, decision_id: int) -> tuple[GroupDecision, list[Outcome]]:
+    """Put back what a decision moved, and forget it; while something cannot be put back, it stays."""
+
+    def look(db: Database) -> tuple[GroupDecision, list[str]]:
+        decision = decisions.get(db, voter_id, decision_id)
+        gone = decision.members - decision.stays if decision.stays else frozenset[int]()
+        return decision, [unit.uid for unit in units.done_since(db, gone, decision.at)]
+
+    decision, moved = await service.store.aread(look)
+    outcomes = await undo(service, voter_id, moved) if moved else []
+    if all(outcome.moved for outcome in outcomes):
+        await service.store.awrite(_unsettle, decision, service.clock())
+    return decision, outcomes
+
+
+def _unsettle(db: Database, decision: GroupDecision, now: float) -> None:
+    decisions.forget(db, decision.voter_id, decision.id)
+    suggestions.unwithdraw(db, decision.voter_id, decision.stays, decision.at, now)
+    suggestions.withdraw_run(db, decision.voter_id, _run(decision), now)

@@ -153,7 +153,7 @@ def _condition(store: Store, root: Root) -> tuple[RootState, str | None]:
 
 def _holds_no_still(path: str) -> bool:
     """Whether there is no photo at all: ends at the first one found, so it is dear only where there is nothing."""
-    return not any(role_of(name) is Role.STILL for _, _, names in os.walk(path) for name in names)
+    return not any(role_of(name) in (Role.STILL, Role.RAW) for _, _, names in os.walk(path) for name in names)
 
 
 def confirm_root(store: Store, root_id: int) -> Root:

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import time
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from precious_daemon.captures import pair
+from precious_daemon.config import WatchSettings
 from precious_daemon.models import Role
+from precious_daemon.scan import add_root, scan
+from precious_daemon.store import Store
+from tests.pictures import save, settle
 
 
 def owned(*names: str) -> dict[str, set[str]]:
@@ -79,3 +87,24 @@ def test_every_file_is_a_photo_a_companion_of_one_or_counted(names: list[str], r
     left = set(names) - set(found.companions) - set(companions)
     assert bool(found.ambiguous) or sum(found.unsupported.values()) == len(left)
     assert set(found.ambiguous) <= set(found.companions)
+
+
+def test_raw_gives_way_to_the_still_that_comes_and_is_a_photo_again_when_it_goes(store: Store, tmp_path: Path) -> None:
+    pytest.importorskip("rawpy")
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    (folder / "a.nef").write_bytes(b"raw")
+    settle(folder / "a.nef")
+    root = add_root(store, str(folder), time.time())
+
+    def known() -> list[tuple[str, str]]:
+        scan(store, root, WatchSettings(), time.time)
+        sql = "SELECT photos.path, state FROM photos WHERE state != 'missing'"
+        return [(os.fsdecode(path), state) for path, state in store.read(lambda db: db.execute(sql).fetchall())]
+
+    assert known() == [("a.nef", "new")]
+    save(folder / "a.jpg", 1)
+    assert known() == [("a.jpg", "new")]
+    (folder / "a.jpg").unlink()
+    known()
+    assert known() == [("a.nef", "new")]

@@ -14,12 +14,16 @@ from PIL import Image
 
 from precious_daemon.errors import UnreadablePhoto
 from precious_daemon.ingest import PROXY_BYTES, glimpse, read_photo, smallest_jpeg
-from precious_daemon.models import PhotoFacts
+from precious_daemon.models import Glimpse, PhotoFacts
 from tests.pictures import camera_exif, picture, save
 
 
 def read(path: Path) -> PhotoFacts:
     return read_photo(str(path), 10)
+
+
+def look(path: Path) -> Glimpse | None:
+    return glimpse([str(path)], 10)[0]
 
 
 def opened(data: bytes) -> Image.Image:
@@ -157,7 +161,7 @@ def test_fifo_does_not_block(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("orientation", "size"), [(1, (160, 120)), (6, (120, 160)), (8, (120, 160))])
 def test_first_look_is_the_cameras_thumbnail_upright(tmp_path: Path, orientation: int, size: tuple[int, int]) -> None:
-    seen = glimpse(str(save(tmp_path / "a.jpg", 1, (1600, 1200), thumbnail=True, orientation=orientation)), 10)
+    seen = look(save(tmp_path / "a.jpg", 1, (1600, 1200), thumbnail=True, orientation=orientation))
     assert seen is not None
     facts = read(tmp_path / "a.jpg")
     assert opened(seen.thumbnail).size == size
@@ -171,14 +175,14 @@ def test_first_look_cuts_the_bars_off_a_thumbnail_of_another_shape(tmp_path: Pat
     boxed = Image.new("RGB", (160, 120))
     boxed.paste(image.resize((160, 107)), (0, 6))
     image.save(tmp_path / "a.jpg", exif=camera_exif(boxed, "2024:01:31 12:30:05"))
-    seen = glimpse(str(tmp_path / "a.jpg"), 10)
+    seen = look(tmp_path / "a.jpg")
     assert seen is not None
     assert opened(seen.thumbnail).size == (160, 106)
     assert np.asarray(opened(seen.thumbnail))[0].mean() > 40, "no black bar"
 
 
 def test_small_photo_without_a_thumbnail_is_seen_as_well(tmp_path: Path) -> None:
-    seen = glimpse(str(save(tmp_path / "a.jpg", 1, (1600, 1200))), 10)
+    seen = look(save(tmp_path / "a.jpg", 1, (1600, 1200)))
     assert seen is not None
     assert max(opened(seen.thumbnail).size) == 200
 
@@ -186,5 +190,5 @@ def test_small_photo_without_a_thumbnail_is_seen_as_well(tmp_path: Path) -> None
 @pytest.mark.parametrize("content", [b"", b"no picture", b"\xff\xd8\xff\xe1\x00"])
 def test_first_look_at_what_is_odd_is_left_to_reading(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.jpg").write_bytes(content)
-    assert glimpse(str(tmp_path / "a.jpg"), 10) is None
-    assert glimpse(str(tmp_path / "none.jpg"), 10) is None
+    assert look(tmp_path / "a.jpg") is None
+    assert look(tmp_path / "none.jpg") is None

@@ -115,3 +115,11 @@ def test_letting_the_obvious_go_by_hand_costs_the_rest_its_certificate(library: 
     assert certificate is None
     assert "by hand" in sentence
     assert needed == 8
+
+
+def test_looking_ahead_gives_the_next_audit_of_the_pool(library: Store) -> None:
+    first = library.read(scores.next_audit, 1)
+    assert first
+    second = library.read(scores.next_audit, 1, {first.id})
+    library.write(answers.add, 1, Question.AUDIT, Choice.DELETE, first.id, None, "audit", 3.0)
+    assert second == library.read(scores.next_audit, 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 from contextlib import closing
 from importlib.metadata import version
@@ -48,6 +49,7 @@ def learn(folder: Path, job: dict[str, Any], deadline: Deadline) -> None:
     views = _views(job, task, nodes, seed, deadline)
     check_memory(memory)
 
+    torch.set_num_threads(1)  # heads are small: more threads wait for one another longer than they work
     limit = deadline.part(SHARE_FOR_TRIALS)
 
     def learners(where: Ints, deleted: Ints) -> dict[str, Doubles]:
@@ -64,7 +66,7 @@ def learn(folder: Path, job: dict[str, Any], deadline: Deadline) -> None:
     scales = {name: calibrate(trials.get(name), train.deleted) for name in field.scores}
     chances = {name: scales[name](scores[test.where]) for name, scores in field.scores.items()}
     tested = {name: report.figures(chances[name], test.deleted) for name in chances} if test.both() else {}
-    champion, why = confirm(choose(trials), trials, {name: of["average_precision"] for name, of in tested.items()})
+    champion, why = confirm(choose(trials, train.deleted), trials, {name: of["average_precision"] for name, of in tested.items()})
 
     jobfolder.say("scoring every photo", 0, 0)
     logits = scales[champion].logit(everywhere(task, nodes, field, champion))
@@ -86,7 +88,7 @@ def learn(folder: Path, job: dict[str, Any], deadline: Deadline) -> None:
         "mistakes": report.mistakes(task.ids[nodes[test.where]], chances[champion], test.deleted) if tested else [],
         "measures": {"weight": field.spread.weight, "shares": field.spread.shares.tolist()},
         "cost": {"seconds": round(deadline.spent(), 1), "peak_rss_mb": round(peak_megabytes())},
-        "conditions": _conditions(views),
+        "conditions": _conditions(job, views),
     }  # fmt: skip
     jobfolder.write_json(folder, "report.json", words)
 
@@ -186,10 +188,10 @@ def _counts(task: Task) -> dict[str, Any]:
     return {"delete": deleted, "keep": kept, "trained_on": len(task.train), "tested_on": len(task.test)} | task.purposes
 
 
-def _conditions(views: Views | None) -> dict[str, Any]:
+def _conditions(job: dict[str, Any], views: Views | None) -> dict[str, Any]:
     return {
         "backbone": backbone.NAME,
-        "device": f"cpu, {torch.get_num_threads()} threads, {platform.machine()}",
+        "device": f"cpu, {job['threads'] or os.cpu_count()} threads, {platform.machine()}",
         "versions": {"python": platform.python_version()} | {name: version(name) for name in _LIBRARIES},
         "photos_with_views": len(views.where) if views else 0,
     }  # fmt: skip

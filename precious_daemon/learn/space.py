@@ -76,9 +76,13 @@ class Space:
         rooted = np.sqrt(np.maximum(features, 0)).astype(np.float64)
         centre = rooted.mean(0)
         rooted -= centre
-        values, vectors = np.linalg.eigh(rooted.T @ rooted / max(len(rooted), 1))
-        count = max(1, min(LOOK, len(rooted) - 1))
-        values, vectors = values[::-1][:count], vectors[:, ::-1][:, :count]
+        count = max(1, min(LOOK, len(rooted) - 1, len(centre)))
+        if len(rooted) < len(centre):  # the smaller of the two matrices has the same values, and gives the same axes
+            values, rows = np.linalg.eigh(rooted @ rooted.T)
+            vectors = rooted.T @ rows / np.sqrt(np.maximum(values, 1e-12))
+        else:
+            values, vectors = np.linalg.eigh(rooted.T @ rooted)
+        values, vectors = values[::-1][:count] / len(rooted), vectors[:, ::-1][:, :count]
         vectors *= np.sign(vectors[np.abs(vectors).argmax(0), np.arange(count)])  # else the sign is the library's whim
         length = math.sqrt(max(values.sum(), 1e-12))
         deviation = measures.std(0)

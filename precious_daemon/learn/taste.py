@@ -45,7 +45,7 @@ def _fit(rows: Tensor, keep: Tensor) -> Floats:
         score = keep + rows @ weights
         loss = ranking_loss(score[:, 0], score[:, 1]) + weights.square().sum() / (2 * VARIANCE * len(rows))
         torch.autograd.backward(loss)
-        return float(loss)
+        return loss.item()
 
     optimizer.step(closure)  # type: ignore[no-untyped-call]  # torch leaves it untyped
     found: Floats = weights.detach().numpy()

@@ -9,6 +9,8 @@ from precious_daemon.errors import NotFound
 from precious_daemon.models import Answer, Choice, Label, Question, Vote
 from precious_daemon.store import Database, insert, tallies
 
+_STANDS = "NOT EXISTS (SELECT 1 FROM answers AS u WHERE u.undoes = a.id)"
+
 
 def _answer(row: dict[str, Any]) -> Answer:
     return Answer(
@@ -44,9 +46,10 @@ def add(
 def undo(db: Database, voter_id: int, now: float, answer_id: int | None = None) -> Answer:
     """Take back an answer, and return it; it stays in the table.
 
-    By default the newest question answered that still counts: imports and reviewed suggestions are undone in their place.
+    By default the newest question answered that still counts: imports, reviewed suggestions, and photos taken out of the
+    ranking are undone in their place.
     """
-    given = " AND id = :id" if answer_id is not None else " AND purpose != 'import' AND question != 'suggestion'"
+    given = " AND id = :id" if answer_id is not None else " AND purpose != 'import' AND question NOT IN ('suggestion', 'ranking')"
     where = f"voter_id = :voter{given}"
     sql = f"SELECT * FROM live_answers WHERE {where} ORDER BY id DESC LIMIT 1"
     for row in db.query(sql, {"voter": voter_id, "id": answer_id}):
@@ -59,6 +62,15 @@ def undo(db: Database, voter_id: int, now: float, answer_id: int | None = None) 
         )  # fmt: skip
         return answer
     raise NotFound("There is no answer to take back.")
+
+
+def undo_requests(db: Database, voter_id: int, prefix: str, now: float) -> int:
+    """Take back every answer that still counts and was sent under a name with this prefix; how many."""
+    sql = "SELECT id FROM live_answers WHERE +voter_id = ? AND request >= ? AND request < ?"
+    found = [row[0] for row in db.execute(sql, [voter_id, prefix, prefix + "\x7f"])]
+    for answer_id in found:
+        undo(db, voter_id, now, answer_id)
+    return len(found)
 
 
 def votes(db: Database, voter_id: int, after: int = 0) -> Iterator[tuple[int, Vote]]:
@@ -97,6 +109,23 @@ def answered_pairs(db: Database, voter_id: int, photo_ids: list[int]) -> set[tup
         WHERE +voter_id = ? AND question = 'pair' AND photo_id IN ({marks}) AND other_id IN ({marks})
     """
     return {(row[0], row[1]) for row in db.execute(sql, [voter_id])}
+
+
+def out_of_ranking(db: Database, voter_id: int, photo_id: int) -> Answer | None:
+    """The answer that took this photo out of the ranking, where it is out."""
+    sql = f"SELECT * FROM answers AS a WHERE voter_id = ? AND photo_id = ? AND choice = 'out' AND {_STANDS} ORDER BY id LIMIT 1"
+    return next((_answer(row) for row in db.query(sql, [voter_id, photo_id])), None)
+
+
+def all_out_of_ranking(db: Database, voter_id: int) -> list[int]:
+    """Ids of the photos that are out of the ranking, in the order in which they were taken out."""
+    sql = f"SELECT photo_id FROM answers AS a WHERE voter_id = ? AND choice = 'out' AND {_STANDS} ORDER BY id"
+    return list(dict.fromkeys(row[0] for row in db.execute(sql, [voter_id])))
+
+
+def is_out(photo: str) -> str:
+    """SQL: whether the photo of that column is out of the ranking of the voter `?`."""
+    return f"EXISTS (SELECT 1 FROM answers AS a WHERE a.voter_id = ? AND a.photo_id = {photo} AND a.choice = 'out' AND {_STANDS})"
 
 
 def newest_id(db: Database, voter_id: int) -> int:

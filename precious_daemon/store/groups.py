@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
+from precious_daemon.decide import decided
 from precious_daemon.models import Group, GroupKind, GroupMember, Photo
-from precious_daemon.store import Database
+from precious_daemon.store import Database, decisions
 from precious_daemon.store.photos import photo_from
+
+Key = tuple[GroupKind, int]
+"""A group by its number: good until the groups are made anew."""
+LOOKED_AT = 200  # groups that are read at once in search of one to review
 
 
 def replace_clusters(db: Database, rows: Iterable[tuple[int, int, float, bool]], scores: dict[str, Any]) -> None:
@@ -71,19 +76,67 @@ def group_of(db: Database, photo_id: int) -> list[Group]:
     return [Group(GroupKind(kind), tuple(members)) for kind, members in found.items()]
 
 
+def key_of(db: Database, photo_id: int, kind: GroupKind) -> Key | None:
+    row = db.execute("SELECT group_id FROM cache.group_members WHERE kind = ? AND photo_id = ?", [kind, photo_id]).fetchone()
+    return (kind, row[0]) if row else None
+
+
+def of_photo(db: Database, voter_id: int, photo_id: int) -> list[Group]:
+    """The groups that a photo is in, at most one of each kind, as this voter left them."""
+    found = db.execute("SELECT kind, group_id FROM cache.group_members WHERE photo_id = ? ORDER BY kind", [photo_id]).fetchall()
+    return list(as_left(db, voter_id, [(GroupKind(kind), number) for kind, number in found]).values())
+
+
+def as_left(db: Database, voter_id: int, keys: Iterable[Key]) -> dict[Key, Group]:
+    """Groups of present photos as this voter left them; what has one member or none is absent."""
+    found: dict[Key, Group] = {}
+    sql = """
+        SELECT photo_id, best, reason FROM cache.group_members CROSS JOIN photos ON photos.id = photo_id
+        WHERE kind = ? AND group_id = ? AND photos.state = 'present' ORDER BY best DESC, coalesce(taken_at, 0), photo_id
+    """
+    for key in keys:
+        members = tuple(GroupMember(i, bool(best), reason) for i, best, reason in db.execute(sql, key))
+        if len(members) > 1:
+            found[key] = Group(key[0], members)
+    said = decisions.about(db, voter_id, {member.photo_id for group in found.values() for member in group.members})
+    return dict(zip(found, decided(found.values(), said), strict=True))
+
+
+def next_to_review(
+    db: Database, voter_id: int, kind: GroupKind | None = None, after: Key | None = None
+) -> tuple[Key, Group] | None:
+    """The first group after another, of one kind or of any, that the owner has not settled."""
+    only = "AND kind = :kind" if kind else ""
+    sql = f"""
+        SELECT DISTINCT kind, group_id FROM cache.group_members
+        WHERE (kind, group_id) > (:after_kind, :number) {only} ORDER BY kind, group_id LIMIT {LOOKED_AT}
+    """
+    place: tuple[str, int] = after or ("", 0)
+    while True:
+        values = {"after_kind": place[0], "number": place[1], "kind": kind}
+        keys = [(GroupKind(k), number) for k, number in db.execute(sql, values)]
+        for key, group in as_left(db, voter_id, keys).items():
+            if not group.settled:
+                return key, group
+        if len(keys) < LOOKED_AT:
+            return None
+        place = keys[-1]
+
+
 def group_numbers(db: Database, photo_ids: Iterable[int]) -> dict[int, int]:
     """A group of each of these photos that is in one."""
     marks = ",".join(str(int(i)) for i in photo_ids)
     return dict(db.execute(f"SELECT photo_id, group_id FROM cache.group_members WHERE photo_id IN ({marks})").fetchall())
 
 
-def next_representative(db: Database, voter_id: int) -> Photo | None:
+def next_representative(db: Database, voter_id: int, exclude: Collection[int] = ()) -> Photo | None:
     """A representative that this voter has not labelled: the largest cluster first."""
-    sql = """
+    sql = f"""
         SELECT photos.* FROM cache.clusters AS c CROSS JOIN photos ON photos.id = c.photo_id
             CROSS JOIN cache.cluster_sizes USING (cluster)
-        WHERE c.representative = 1 AND photos.state = 'present'
-        AND NOT EXISTS (SELECT 1 FROM live_answers a WHERE a.photo_id = c.photo_id AND +a.voter_id = ? AND a.question != 'pair')
+        WHERE c.representative = 1 AND photos.state = 'present' AND photos.id NOT IN ({",".join(str(int(i)) for i in exclude)})
+        AND NOT EXISTS (SELECT 1 FROM live_answers a WHERE a.photo_id = c.photo_id AND +a.voter_id = ?
+            AND a.question NOT IN ('pair', 'ranking'))
         AND NOT EXISTS (SELECT 1 FROM labels WHERE labels.photo_id = c.photo_id AND labels.voter_id = ?)
         ORDER BY cluster_sizes.size DESC, c.photo_id LIMIT 1
     """

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import posixpath
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 from precious_daemon.errors import NotFound
 from precious_daemon.models import FileEntry, Glimpse, Photo, PhotoFacts, PhotoState, Role, Stamp
 from precious_daemon.store import Database, insert, pictures, tallies
+from precious_daemon.store.answers import is_out
 
 NOWHERE = b"//nowhere"  # where a file is that another has taken the place of: never a path in a root
 FORGOTTEN = "It is read again once it is back."  # the error of a photo that was away while the cache was made anew
@@ -68,6 +69,13 @@ def many(db: Database, ids: Iterable[int]) -> dict[int, Photo]:
     return found
 
 
+def ids(db: Database, uids: Iterable[str]) -> set[int]:
+    """Ids of the photos with these uids; unknown ones are passed over."""
+    wanted = list(uids)
+    marks = ",".join("?" * len(wanted))
+    return {row[0] for row in db.execute(f"SELECT id FROM photos WHERE uid IN ({marks})", wanted)}
+
+
 def files_of(db: Database, photo_id: int) -> list[FileEntry]:
     return [file_from(row) for row in db.query("SELECT * FROM files WHERE photo_id = ? ORDER BY id", [photo_id])]
 
@@ -101,19 +109,33 @@ def page(db: Database, state: PhotoState, after: tuple[float, int] | None = None
     return [photo_from(row) for row in db.query(sql, [*values, limit])]
 
 
-def random_present(db: Database, point: int, count: int, exclude_labelled_by: int | None = None) -> list[Photo]:
-    """Up to `count` present photos at a random `point` (a signed 64-bit number) of a fixed random order, at index speed."""
-    clause = ""
+def random_present(
+    db: Database,
+    point: int,
+    count: int,
+    exclude_labelled_by: int | None = None,
+    exclude: Collection[int] = (),
+    ranked_by: int | None = None,
+) -> list[Photo]:
+    """Up to `count` present photos at a random `point` (a signed 64-bit number) of a fixed random order, at index speed.
+
+    Without those that a voter has labelled, or has taken out of the ranking (`ranked_by`).
+    """
+    clause = f"AND id NOT IN ({','.join(str(int(i)) for i in exclude)})"
     if exclude_labelled_by is not None:
         labelled = "SELECT 1 FROM labels WHERE labels.photo_id = photos.id"
-        clause = f"AND NOT EXISTS ({labelled} AND voter_id = {int(exclude_labelled_by)})"
+        clause += f" AND NOT EXISTS ({labelled} AND voter_id = {int(exclude_labelled_by)})"
+    voter = []
+    if ranked_by is not None:
+        clause += f" AND NOT {is_out('photos.id')}"
+        voter = [ranked_by]
     sql = f"""
         SELECT {_COLUMNS} FROM photos INDEXED BY photos_by_draw
         WHERE state = 'present' AND draw {{}} ? {clause} ORDER BY draw LIMIT ?
     """
-    rows = list(db.query(sql.format(">="), [point, count]))
+    rows = list(db.query(sql.format(">="), [point, *voter, count]))
     if len(rows) < count:
-        rows += db.query(sql.format("<"), [point, count - len(rows)])
+        rows += db.query(sql.format("<"), [point, *voter, count - len(rows)])
     return [photo_from(row) for row in rows]
 
 
@@ -207,7 +229,16 @@ def add_still(db: Database, root_id: int, path: str, stamp: Stamp, now: float) -
 
 
 def put_file(db: Database, photo_id: int, root_id: int, path: str, role: Role, stamp: Stamp) -> None:
-    """Know a file of a capture, or what has become of it."""
+    """Know a file of a capture, or what has become of it.
+
+    A RAW file that was a photo of its own goes with the still that has come: the photo that it was has no file any more.
+    """
+    if role is not Role.STILL:
+        sql = """
+            UPDATE photos SET state = 'missing' WHERE state != 'trashed' AND id =
+                (SELECT photo_id FROM files WHERE root_id = ? AND path = ? AND role = 'still' AND photo_id != ?)
+        """
+        db.execute(sql, [root_id, os.fsencode(path), photo_id])
     db.execute(
         """
         INSERT INTO files (photo_id, root_id, folder, path, role, dev, inode, size, mtime_ns) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -349,6 +380,8 @@ def _merge(db: Database, young: Photo, old: Photo, now: float) -> int:
         UNION SELECT 1 FROM units WHERE photo_id = :id OR keeper_id = :id
         UNION SELECT 1 FROM suggestions WHERE photo_id = :id OR keeper_id = :id
         UNION SELECT 1 FROM pool_members WHERE photo_id = :id
+        UNION SELECT 1 FROM group_decision_members WHERE photo_id = :id
+        UNION SELECT 1 FROM cluster_names WHERE photo_id = :id
         """,
         {"id": young.id},
     ).fetchone()

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from precious_daemon.models import Photo, Rating
-from precious_daemon.store import Database
+from precious_daemon.models import Photo, Rating, Scope
+from precious_daemon.store import Database, scopes
+from precious_daemon.store.answers import is_out
 from precious_daemon.store.photos import photo_from
 
 
@@ -59,10 +60,20 @@ def set_applied_through(db: Database, voter_id: int, answer_id: int) -> None:
     db.execute("INSERT OR REPLACE INTO cache.notes VALUES (?, ?)", [f"ratings of {voter_id}", str(answer_id)])
 
 
-def ranking(db: Database, voter_id: int, after: tuple[float, int] | None = None, limit: int = 100) -> list[tuple[Photo, Rating]]:
-    """Best first. `after` is (mu, photo id) of the last one shown, so that every page costs the same."""
-    where = "r.voter_id = ? AND photos.state = 'present'"
-    values: list[Any] = [voter_id]
+def ranking(
+    db: Database, voter_id: int, after: tuple[float, int] | None = None, limit: int = 100, scope: Scope | None = None
+) -> list[tuple[Photo, Rating]]:
+    """Best first, without photos that were taken out; of a part of the library where `scope` says so.
+
+    `after` is (mu, photo id) of the last one shown, so that every page costs the same.
+    """
+    where = f"r.voter_id = ? AND photos.state = 'present' AND NOT {is_out('r.photo_id')}"
+    values: list[Any] = [voter_id, voter_id]
+    if scope:
+        inside, bounds = scopes.condition(scope)
+        where, values = f"{where} AND {inside}", [*values, *bounds]
+        if (found := scopes.few(db, scope)) is not None:
+            where += f" AND r.photo_id IN ({','.join(map(str, found))})"
     if after:
         where += " AND (r.mu, r.photo_id) < (?, ?)"
         values += after
@@ -75,12 +86,13 @@ def ranking(db: Database, voter_id: int, after: tuple[float, int] | None = None,
 
 
 def neighbours(db: Database, voter_id: int, mu: float, count: int) -> list[int]:
-    """Ids of present rated photos whose mu is nearest: `count` above and `count` below."""
+    """Ids of present rated photos in the ranking whose mu is nearest: `count` above and `count` below."""
     found: list[int] = []
     for compare, order in ((">=", "ASC"), ("<", "DESC")):
         sql = f"""
             SELECT r.photo_id FROM cache.ratings AS r CROSS JOIN photos ON photos.id = r.photo_id
-            WHERE r.voter_id = ? AND r.mu {compare} ? AND photos.state = 'present' ORDER BY r.mu {order} LIMIT ?
+            WHERE r.voter_id = ? AND r.mu {compare} ? AND photos.state = 'present' AND NOT {is_out("r.photo_id")}
+            ORDER BY r.mu {order} LIMIT ?
         """
-        found += [row[0] for row in db.execute(sql, [voter_id, mu, count])]
+        found += [row[0] for row in db.execute(sql, [voter_id, mu, voter_id, count])]
     return found

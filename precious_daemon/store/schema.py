@@ -271,6 +271,38 @@ def m006_tallies(db: Database) -> None:
     tallies.recount(db)
 
 
+@library()
+def m007_said_of_groups(db: Database) -> None:
+    """What the owner decided about bursts and copies, and how clusters are called. Both outlive every regrouping."""
+    db.executescript("""
+        CREATE TABLE group_decisions (
+            id INTEGER PRIMARY KEY,
+            voter_id INTEGER NOT NULL REFERENCES voters(id),
+            at REAL NOT NULL,
+            best_id INTEGER NOT NULL REFERENCES photos(id)
+        );
+        CREATE INDEX group_decisions_by_voter ON group_decisions(voter_id, at);
+        CREATE TABLE group_decision_members ( -- the set of photos that it is about
+            photo_id INTEGER NOT NULL REFERENCES photos(id),
+            decision_id INTEGER NOT NULL REFERENCES group_decisions(id) ON DELETE CASCADE,
+            stays INTEGER NOT NULL,
+            PRIMARY KEY (photo_id, decision_id)
+        ) WITHOUT ROWID;
+        CREATE INDEX group_decision_members_by_decision ON group_decision_members(decision_id);
+        CREATE TABLE cluster_names (         -- of the cluster that this photo, then its representative, is in
+            photo_id INTEGER PRIMARY KEY REFERENCES photos(id),
+            name TEXT NOT NULL,
+            at REAL NOT NULL
+        );
+    """)
+
+
+@library()
+def m008_out_of_the_ranking(db: Database) -> None:
+    """Photos taken out of a voter's ranking: those with such an answer that was not undone."""
+    db.execute("CREATE INDEX answers_out ON answers(voter_id, photo_id) WHERE choice = 'out'")
+
+
 @cache()
 def c001_derived(db: Database) -> None:
     db.executescript("""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from precious_daemon.models import Certificate, Photo, Score
@@ -87,14 +87,18 @@ def audits(db: Database, voter_id: int, since: float) -> dict[int, bool]:
     return {row[0]: bool(row[1]) for row in db.execute(sql, [voter_id, since])}
 
 
-def next_audit(db: Database, voter_id: int) -> Photo | None:
-    """The next photo of the pool, in its order, that is there and of which this voter has said nothing yet."""
+def next_audit(db: Database, voter_id: int, exclude: Collection[int] = ()) -> Photo | None:
+    """The next photo of the pool, in its order, that is there and of which this voter has said nothing yet.
+
+    Those of `exclude` are passed over for now: they come again, and until they are answered no later answer counts.
+    """
     pool = newest_pool(db, voter_id)
     if pool is None:
         return None
-    sql = """
+    sql = f"""
         SELECT photos.* FROM pool_members AS m CROSS JOIN photos ON photos.id = m.photo_id
-        WHERE m.pool_id = ? AND m.asked AND photos.state = 'present' AND NOT EXISTS (
+        WHERE m.pool_id = ? AND m.asked AND photos.state = 'present'
+        AND m.photo_id NOT IN ({",".join(str(int(i)) for i in exclude)}) AND NOT EXISTS (
             SELECT 1 FROM live_labels l
             WHERE l.photo_id = m.photo_id AND +l.voter_id = ? AND (+l.purpose != 'audit' OR l.at >= ?))
         ORDER BY m.position LIMIT 1

@@ -70,19 +70,65 @@ def replace_open(db: Database, voter_id: int, run: str, suggestions: Iterable[Su
         if photo_id not in wanted:
             set_state(db, [suggestion_id], SuggestionState.WITHDRAWN, now)
     for photo_id, (place, s) in wanted.items():
-        values = {
-            "run": run, "kind": s.kind, "keep": s.keep, "certified": s.certified, "reasons": json.dumps(s.reasons),
-            "keeper_id": s.keeper_id, "evidence": json.dumps(s.evidence), "place": place, "changed_at": now,
-        }  # fmt: skip
+        values = _values(s) | {"run": run, "place": place, "changed_at": now}
         if photo_id in known:
             db.table("suggestions").update(known[photo_id], values)
         else:
-            insert(
-                db,
-                "suggestions",
-                values | {"uid": secrets.token_hex(16), "voter_id": voter_id, "photo_id": photo_id, "created_at": now},
-            )
+            _insert(db, voter_id, photo_id, values, now)
     return len(wanted)
+
+
+def _values(s: Suggestion) -> dict[str, Any]:
+    return {
+        "kind": s.kind, "keep": s.keep, "certified": s.certified, "reasons": json.dumps(s.reasons),
+        "keeper_id": s.keeper_id, "evidence": json.dumps(s.evidence),
+    }  # fmt: skip
+
+
+def _insert(db: Database, voter_id: int, photo_id: int, values: dict[str, Any], now: float) -> str:
+    uid = secrets.token_hex(16)
+    insert(db, "suggestions", values | {"uid": uid, "voter_id": voter_id, "photo_id": photo_id, "created_at": now})
+    return uid
+
+
+def put_open(db: Database, voter_id: int, run: str, wanted: Iterable[Suggestion], now: float) -> list[str]:
+    """Suggest these as well, ahead of the others, and return their uids. One that is open already gets the new reasons."""
+    uids = []
+    for s in wanted:
+        where = "voter_id = ? AND photo_id = ? AND state IN ('open', 'approved')"
+        row = db.execute(f"SELECT id, uid FROM suggestions WHERE {where}", [voter_id, s.photo_id]).fetchone()
+        if row:
+            reasons = {"kind": s.kind, "reasons": json.dumps(s.reasons), "keeper_id": s.keeper_id}
+            db.table("suggestions").update(row[0], reasons | {"changed_at": now})
+        uids.append(
+            row[1] if row else _insert(db, voter_id, s.photo_id, _values(s) | {"run": run, "place": 0, "changed_at": now}, now)
+        )
+    return uids
+
+
+def withdraw(db: Database, voter_id: int, photo_ids: Iterable[int], now: float) -> None:
+    """These photos are not suggested any more, where they were."""
+    marks = ",".join(str(int(i)) for i in photo_ids)
+    sql = "UPDATE suggestions SET state = 'withdrawn', changed_at = ? WHERE voter_id = ? AND state = 'open'"
+    db.execute(f"{sql} AND photo_id IN ({marks})", [now, voter_id])
+
+
+def unwithdraw(db: Database, voter_id: int, photo_ids: Iterable[int], at: float, now: float) -> None:
+    """Undo a `withdraw` that was made at a time, but for what is suggested anew since."""
+    marks = ",".join(str(int(i)) for i in photo_ids)
+    sql = f"""
+        UPDATE suggestions SET state = 'open', changed_at = ?
+        WHERE voter_id = ? AND state = 'withdrawn' AND changed_at = ? AND photo_id IN ({marks}) AND NOT EXISTS (
+            SELECT 1 FROM suggestions AS s WHERE s.voter_id = suggestions.voter_id AND s.photo_id = suggestions.photo_id
+            AND s.state IN ('open', 'approved'))
+    """
+    db.execute(sql, [now, voter_id, at])
+
+
+def withdraw_run(db: Database, voter_id: int, run: str, now: float) -> None:
+    """What `put_open` made under this name is not suggested any more, where it still was."""
+    sql = "UPDATE suggestions SET state = 'withdrawn', changed_at = ? WHERE voter_id = ? AND state = 'open' AND run = ?"
+    db.execute(sql, [now, voter_id, run])
 
 
 def page(

@@ -91,6 +91,12 @@ def listing(db: Database, limit: int, after: int | None = None) -> list[Unit]:
     return _units(db, "state = 'done' AND id < ? ORDER BY id DESC LIMIT ?", [2**63 - 1 if after is None else after, limit])
 
 
+def done_since(db: Database, photo_ids: Iterable[int], since: float) -> list[Unit]:
+    """What of these photos was approved since then and is in the trash."""
+    marks = ",".join(str(int(i)) for i in photo_ids)
+    return _units(db, f"photo_id IN ({marks}) AND state = 'done' AND approved_at >= ? ORDER BY id", [since])
+
+
 def totals(db: Database) -> tuple[int, int]:
     """How many units are in the trash, and their bytes."""
     found = tallies.of(db, "trash")

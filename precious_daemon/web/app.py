@@ -15,8 +15,10 @@ from precious_daemon.errors import ServiceError
 from precious_daemon.service import Service
 from precious_daemon.web import (
     asking,
+    clusters,
     events,
     folders,
+    grouping,
     guard,
     home,
     library,
@@ -30,7 +32,7 @@ from precious_daemon.web import (
 from precious_daemon.web.keys import ADDRESS, API_KEY, LOGIN, PAGES, SERVICE, STOPPING, Address
 from precious_daemon.web.render import environment
 
-ROOMS = (home, folders, asking, library, reviewing, report, pictures, events, login, static)
+ROOMS = (home, folders, asking, library, reviewing, grouping, clusters, report, pictures, events, login, static)
 LARGEST_BODY = 16 * 1024 * 1024  # a votes file of a million lines
 
 

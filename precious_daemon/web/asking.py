@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Collection
 from typing import Any
 
 from aiohttp import web
@@ -11,11 +12,12 @@ from precious_daemon import ask
 from precious_daemon.ask import Asked
 from precious_daemon.models import Choice, Question
 from precious_daemon.store import answers, photos, scores
-from precious_daemon.web import words
+from precious_daemon.web import within, words
 from precious_daemon.web.keys import SERVICE, VOTER
 from precious_daemon.web.problems import BadRequest
 from precious_daemon.web.render import page
-from precious_daemon.web.talk import asked_json, photo_json, reply, said
+from precious_daemon.web.talk import MOST, asked_json, photo_json, reply, said
+from precious_daemon.web.within import Within
 
 routes = web.RouteTableDef()
 
@@ -33,8 +35,15 @@ async def label(request: web.Request) -> web.Response:
 
 
 async def _question(request: web.Request, template: str, kind: Question) -> web.Response:
-    asked = await _again(request, kind) or await _next(request, kind)
-    return await page(request, template, asked=asked, progress=await _progress(request), request_name=secrets.token_hex(16))
+    part = await _within(request, request.rel_url.raw_query_string)
+    asked = await _again(request, kind) or await _next(request, kind, part)
+    return await page(
+        request, template, asked=asked, progress=await _progress(request), request_name=secrets.token_hex(16), within=part
+    )
+
+
+async def _within(request: web.Request, query: str) -> Within:
+    return await request.app[SERVICE].store.aread(within.read, query)
 
 
 async def _again(request: web.Request, kind: Question) -> Asked | None:
@@ -46,9 +55,11 @@ async def _again(request: web.Request, kind: Question) -> Asked | None:
     return Asked(Question.AUDIT if purpose == "audit" else kind, purpose, shown)
 
 
-async def _next(request: web.Request, kind: Question) -> Asked | None:
-    next_question = ask.next_pair if kind is Question.PAIR else ask.next_label
-    return await next_question(request.app[SERVICE], request[VOTER])
+async def _next(request: web.Request, kind: Question, part: Within, exclude: Collection[str] = ()) -> Asked | None:
+    service, voter = request.app[SERVICE], request[VOTER]
+    if kind is Question.PAIR:
+        return await ask.next_pair(service, voter, exclude, part.scope)
+    return await ask.next_label(service, voter, exclude)
 
 
 async def _progress(request: web.Request) -> dict[str, Any]:
@@ -74,36 +85,51 @@ async def _progress(request: web.Request) -> dict[str, Any]:
 
 @routes.get("/api/question")
 async def question(request: web.Request) -> web.Response:
-    """The next question of `?kind=pair|label`. Asking twice changes nothing, so that a page can look ahead."""
+    """The next question of `?kind=pair|label`, without the photos of `&exclude=UID,UID`; null where there is no other.
+
+    A pair is of the part of the library that `&folder=`, `&from=` and `&to=` name. Asking changes nothing, so that a page
+    can look ahead.
+    """
     kind = request.query.get("kind", "")
     if kind not in (Question.PAIR, Question.LABEL):
         raise BadRequest('"kind" has to be pair or label.')
-    asked = await _next(request, Question(kind))
+    exclude = [uid for uid in request.query.get("exclude", "").split(",") if uid]
+    if len(exclude) > MOST:
+        raise BadRequest(f'"exclude" may hold at most {MOST} photos.')
+    part = await _within(request, request.rel_url.raw_query_string)
+    asked = await _next(request, Question(kind), part, exclude)
     return web.json_response({"next": asked_json(asked), "progress": await _progress(request)})
 
 
 @routes.post("/api/answer")
 async def answer(request: web.Request) -> web.Response:
-    """Stored on disk before this returns, together with the next question of the same page."""
+    """Stored on disk before this returns, together with the next question of the same page.
+
+    `within` is the end of that page's address where it asks about a part of the library: `folder=...&from=...&to=...`.
+    """
     fields = await said(request)
     kind, choice = _one_of(Question, fields.text("question")), _one_of(Choice, fields.text("choice"))
     stored = await ask.answer(
         request.app[SERVICE], request[VOTER], kind, choice, fields.names("photos"), fields.text("purpose", "train"),
         fields.text("request", "") or None,
     )  # fmt: skip
-    following = await _next(request, Question.PAIR if kind is Question.PAIR else Question.LABEL)
+    part = await _within(request, fields.text("within", "", longest=8192))
+    following = await _next(request, Question.PAIR if kind is Question.PAIR else Question.LABEL, part)
     value = {"answer": stored.id, "next": asked_json(following), "progress": await _progress(request)}
-    return reply(request, value, PAGE[kind])
+    return reply(request, value, part.after(PAGE[kind]))
 
 
 @routes.post("/api/undo")
 async def undo(request: web.Request) -> web.Response:
     """Take back the newest answer, and give its question to be asked again."""
-    await said(request)
+    fields = await said(request)
+    part = await _within(request, fields.text("within", "", longest=8192))
     undone, shown = await ask.take_back(request.app[SERVICE], request[VOTER])
     where = PAGE[undone.question]
     if undone.question is not Question.SUGGESTION:
         where += "?" + "&".join([*(f"photo={photo.uid}" for photo in shown), f"purpose={undone.purpose}"])
+    if undone.question is Question.PAIR:
+        where = part.after(where)
     value = {
         "question": undone.question, "choice": undone.choice, "purpose": undone.purpose, "group_size": 1, "page": where,
         "photos": [photo_json(photo) for photo in shown], "progress": await _progress(request),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -10,17 +11,18 @@ from aiohttp import hdrs, web
 
 from precious_daemon import ask
 from precious_daemon.models import FileEntry, Group, GroupKind, Photo, PhotoState, Rating, Root, Score
-from precious_daemon.store import Database, groups, photos, ratings, roots, scores
-from precious_daemon.web import words
+from precious_daemon.store import Database, answers, groups, photos, ratings, roots, scores
+from precious_daemon.web import within, words
 from precious_daemon.web.keys import SERVICE, VOTER
 from precious_daemon.web.problems import BadRequest, wants_page
 from precious_daemon.web.render import page
-from precious_daemon.web.talk import keyset, reply, whole
+from precious_daemon.web.talk import keyset, reply, said, whole
 
 routes = web.RouteTableDef()
 
 PHOTOS_A_PAGE = 96
 RANKS_A_PAGE = 100
+OUT_SHOWN = 200  # photos out of the ranking that its page lists
 LARGEST_FILE = 16 * 1024 * 1024
 STATES = {
     PhotoState.PRESENT: "Present",
@@ -72,18 +74,20 @@ class Whole:
     files: list[FileEntry]
     score: Score | None
     rating: Rating | None
+    out: bool  # of the ranking
     groups: list[tuple[Group, dict[int, Photo]]]
 
 
 def _whole(db: Database, uid: str, voter_id: int) -> Whole:
     photo = photos.by_uid(db, uid)
-    found = groups.group_of(db, photo.id)
+    found = groups.of_photo(db, voter_id, photo.id)
     return Whole(
         photo,
         roots.get(db, photo.root_id),
         photos.files_of(db, photo.id),
         scores.of(db, voter_id, [photo.id]).get(photo.id),
         ratings.many(db, voter_id, [photo.id]).get(photo.id),
+        answers.out_of_ranking(db, voter_id, photo.id) is not None,
         [(group, photos.many(db, (m.photo_id for m in group.members))) for group in found],
     )
 
@@ -91,7 +95,9 @@ def _whole(db: Database, uid: str, voter_id: int) -> Whole:
 @routes.get("/photo/{uid}")
 async def show_photo(request: web.Request) -> web.Response:
     whole_photo = await request.app[SERVICE].store.aread(_whole, request.match_info["uid"], request[VOTER])
-    return await page(request, "photo.html", it=whole_photo, states=STATES, kinds=KINDS)
+    folder = posixpath.dirname(posixpath.join(whole_photo.root.path, whole_photo.photo.path))
+    alone = within.Within(folder=folder)
+    return await page(request, "photo.html", it=whole_photo, states=STATES, kinds=KINDS, alone=alone)
 
 
 # --- ranking -----------------------------------------------------------------------------------------------------------
@@ -100,20 +106,50 @@ async def show_photo(request: web.Request) -> web.Response:
 @routes.get("/ranking")
 async def show_ranking(request: web.Request) -> web.Response:
     start = whole(request.query.get("start", "1"), "start")
-    found = await request.app[SERVICE].store.aread(ratings.ranking, request[VOTER], keyset(request), RANKS_A_PAGE)
+    store = request.app[SERVICE].store
+    part = await store.aread(within.read, request.rel_url.raw_query_string)
+    found = await store.aread(ratings.ranking, request[VOTER], keyset(request), RANKS_A_PAGE, part.scope)
     following = None
     if len(found) == RANKS_A_PAGE:
         photo, rating = found[-1]
-        following = f"after={rating.mu!r},{photo.id}&start={start + RANKS_A_PAGE}"
+        following = part.after(f"/ranking?after={rating.mu!r},{photo.id}&start={start + RANKS_A_PAGE}")
     imported = request.query.get("imported")
     news = None
     if imported is not None:
         news = f"{words.count(whole(imported), 'line')} taken over."
+        if out := whole(request.query.get("out", "0")):
+            news += f" {words.count(out, 'photo')} taken out of the ranking."
         if unknown := whole(request.query.get("unknown", "0")):
             news += f" {words.count(unknown, 'name is', 'names are')} not in this library."
     return await page(
-        request, "ranking.html", ranks=list(enumerate(found, start)), following=following, first=start == 1, news=news
-    )
+        request, "ranking.html", ranks=list(enumerate(found, start)), following=following, first=start == 1, news=news,
+        out=await store.aread(_taken_out, request[VOTER]), within=part,
+    )  # fmt: skip
+
+
+def _taken_out(db: Database, voter_id: int) -> list[Photo]:
+    """Photos that are there and out of the ranking, the last one taken out first."""
+    ids = answers.all_out_of_ranking(db, voter_id)[::-1]
+    found = photos.many(db, ids)
+    return [found[i] for i in ids if i in found and found[i].state is PhotoState.PRESENT][:OUT_SHOWN]
+
+
+@routes.post("/api/ranking/out")
+async def take_out(request: web.Request) -> web.Response:
+    """Ask about these photos in no pair any more. Their votes stay."""
+    fields = await said(request)
+    uids = fields.chosen()
+    done = await ask.take_out(request.app[SERVICE], request[VOTER], uids)
+    return reply(request, {"out": done}, f"/photo/{uids[0]}")
+
+
+@routes.post("/api/ranking/back")
+async def bring_back(request: web.Request) -> web.Response:
+    """Undo that."""
+    fields = await said(request)
+    uids = fields.chosen()
+    done = await ask.bring_back(request.app[SERVICE], request[VOTER], uids)
+    return reply(request, {"back": done}, f"/photo/{uids[0]}")
 
 
 @routes.get("/api/votes.csv")
@@ -139,8 +175,11 @@ async def import_votes(request: web.Request) -> web.Response:
     """One of image-ranker's two files, as the body or as the field `file` of a form."""
     text = (await _uploaded(request)).decode("utf-8-sig", "surrogateescape")
     report = await ask.import_csv(request.app[SERVICE], request[VOTER], text)
-    value: dict[str, Any] = {"kind": report.kind, "imported": report.imported, "unknown": list(report.unknown)}
-    return reply(request, value, f"/ranking?imported={report.imported}&unknown={len(report.unknown)}")
+    value: dict[str, Any] = {
+        "kind": report.kind, "imported": report.imported, "unknown": list(report.unknown), "taken_out": report.taken_out,
+    }  # fmt: skip
+    back = f"/ranking?imported={report.imported}&unknown={len(report.unknown)}"
+    return reply(request, value, back + (f"&out={report.taken_out}" if report.taken_out else ""))
 
 
 async def _uploaded(request: web.Request) -> bytes:

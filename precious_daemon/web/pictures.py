@@ -1,9 +1,10 @@
-"""Thumbnails and previews: from the cache, to a signed-in browser only."""
+"""Thumbnails and previews: from the cache, or made again from the photo, to a signed-in browser only."""
 
 from __future__ import annotations
 
 from aiohttp import hdrs, web
 
+from precious_daemon.models import Photo
 from precious_daemon.store import Database, photos, pictures
 from precious_daemon.web.keys import SERVICE
 
@@ -24,10 +25,17 @@ async def preview(request: web.Request) -> web.Response:
 
 
 async def _picture(request: web.Request, large: bool) -> web.Response:
-    found = await request.app[SERVICE].store.aread(_find, request.match_info["uid"], large)
+    service = request.app[SERVICE]
+    found = await service.store.aread(_find, request.match_info["uid"], large)
     if found is None:
         raise web.HTTPNotFound
-    tag, data, final = found
+    photo, tag, data, final = found
+    if not final and photo.content_hash:
+        wanted = _preview_tag(photo.content_hash)
+        if request.headers.get(hdrs.IF_NONE_MATCH) == f'"{wanted}"':
+            tag, final = wanted, True  # the browser has it still
+        elif made := await service.jobs.previews.make(photo):
+            tag, data, final = wanted, made, True
     same_version = request.query.get("v") == tag[:12]
     headers = {hdrs.ETAG: f'"{tag}"', hdrs.CACHE_CONTROL: DAY if final and same_version else ASK_AGAIN}
     if request.headers.get(hdrs.IF_NONE_MATCH) == headers[hdrs.ETAG]:
@@ -35,14 +43,18 @@ async def _picture(request: web.Request, large: bool) -> web.Response:
     return web.Response(body=data, content_type="image/jpeg", headers=headers)
 
 
-def _find(db: Database, uid: str, large: bool) -> tuple[str, bytes, bool] | None:
-    """(tag by content, JPEG, whether it is what was asked for); a preview that is not kept gives way to the thumbnail."""
+def _preview_tag(content: bytes) -> str:
+    return f"{content.hex()}-preview"
+
+
+def _find(db: Database, uid: str, large: bool) -> tuple[Photo, str, bytes, bool] | None:
+    """(photo, tag by content, JPEG, whether it is what was asked for); for a preview that is not kept, the thumbnail."""
     photo = photos.by_uid(db, uid)
     content = photo.content_hash
     if content is None:  # not read yet: what the camera put into the file, if there was a first look
         data = pictures.first_look(db, photo.id)
-        return ("first-look", data, False) if data else None
+        return (photo, "first-look", data, False) if data else None
     if large and (data := pictures.preview(db, content)):
-        return f"{content.hex()}-preview", data, True
+        return photo, _preview_tag(content), data, True
     data = pictures.thumbnail(db, content)
-    return (f"{content.hex()}-thumb", data, not large) if data else None
+    return (photo, f"{content.hex()}-thumb", data, not large) if data else None

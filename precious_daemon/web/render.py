@@ -28,6 +28,11 @@ KEYS = (
         (("J",), "next"), (("K",), "previous"), (("Space",), "select"), (("A",), "move to the trash"), (("X",), "keep it"),
         (("Z",), "undo the last one"),
     )),
+    ("Bursts and copies", (
+        (("←", "→"), "choose another frame as the best"), (("1", "9"), "keep this frame as well"), (("K",), "keep all"),
+        (("D", "Enter"), "keep the best, the others go"), (("Space",), "look at it at 100 %"), (("S",), "next"),
+        (("Z",), "undo the last one"),
+    )),
     ("Everywhere", (((("?",), "show these keys")),)),
 )  # fmt: skip
 

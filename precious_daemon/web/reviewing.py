@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from aiohttp import web
 
@@ -115,7 +116,7 @@ async def approve(request: web.Request) -> web.Response:
         messages = await _rehearsed(service, request[VOTER], uids)
         return web.json_response({"moved": [], "refused": [], "sentence": "\n".join(["Nothing was moved.", *messages])})
     outcomes = await review.approve_and_apply(service, request[VOTER], uids, typed_count)
-    return await _told(request, outcomes, "/suggestions")
+    return await told(request, outcomes, "/suggestions")
 
 
 async def _rehearsed(service: Service, voter_id: int, uids: list[str]) -> list[str]:
@@ -143,14 +144,14 @@ async def reopen(request: web.Request) -> web.Response:
     return reply(request, {"reopened": reopened}, "/suggestions")
 
 
-async def _told(request: web.Request, outcomes: Sequence[Outcome], back: str) -> web.Response:
-    """What became of each unit. Without scripts, a page says so where anything was refused."""
+async def told(request: web.Request, outcomes: Sequence[Outcome], back: str, **more: Any) -> web.Response:
+    """What became of each unit, with `more` for scripts. Without these, a page says so where anything was refused."""
     refused = [outcome for outcome in outcomes if not outcome.moved]
     value = {
         "moved": [o.unit.uid for o in outcomes if o.moved],
         "refused": [{"unit": o.unit.uid, "message": o.message} for o in refused],
         "sentence": _sentence(outcomes, refused, back),
-    }
+    } | more
     response = reply(request, value, back)
     if refused and response.status == 303:
         return await page(request, "outcomes.html", sentence=value["sentence"], refused=refused, back=back)
@@ -218,4 +219,4 @@ async def list_trash(request: web.Request) -> web.Response:
 async def restore(request: web.Request) -> web.Response:
     fields = await said(request)
     outcomes = await review.undo(request.app[SERVICE], request[VOTER], fields.chosen())
-    return await _told(request, outcomes, "/trash")
+    return await told(request, outcomes, "/trash")

@@ -34,11 +34,16 @@ class Said:
 
     def names(self, field: str) -> list[str]:
         """A list of names without repetition, in the order given."""
+        value = self.some(field)
+        if not value:
+            raise BadRequest("Nothing was chosen, so nothing was changed.")
+        return value
+
+    def some(self, field: str) -> list[str]:
+        """As `names`, but there may be none."""
         value = self._fields.get(field, [])
         if not isinstance(value, list) or not all(isinstance(v, str) for v in value) or len(value) > MOST:
             raise BadRequest(f'"{field}" has to be a list of at most {MOST} names.')
-        if not value:
-            raise BadRequest("Nothing was chosen, so nothing was changed.")
         return list(dict.fromkeys(value))
 
     def chosen(self) -> list[str]:

@@ -14,9 +14,9 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 
 from precious_daemon import web
 from precious_daemon.config import Places, Settings
-from precious_daemon.models import Answer, Photo, SuggestionState
+from precious_daemon.models import Answer, Group, GroupKind, GroupMember, Photo, SuggestionState
 from precious_daemon.service import Service, open_service
-from precious_daemon.store import answers, suggestions
+from precious_daemon.store import answers, groups, suggestions
 from tests.web.library import fill, root_of, suggest, taste
 
 pytestmark = pytest.mark.browser
@@ -287,7 +287,21 @@ def test_everything_that_matters_works_without_scripts(chromium: Browser, served
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/compare", "/label", "/suggestions", "/photos", "/ranking", "/trash", "/report", "/jobs", "/help"]
+    "path",
+    [
+        "/",
+        "/compare",
+        "/label",
+        "/suggestions",
+        "/groups",
+        "/clusters",
+        "/photos",
+        "/ranking",
+        "/trash",
+        "/report",
+        "/jobs",
+        "/help",
+    ],
 )
 def test_pages_fit_a_small_phone_and_report_no_error(path: str, owner: Page, served: Served, suggested: list[Photo]) -> None:
     owner.set_viewport_size({"width": 360, "height": 640})
@@ -334,3 +348,67 @@ def test_another_port_of_this_machine_gets_no_picture(chromium: Browser, served:
             thread.join()
     assert "NotSameOrigin" in failed.value.failure
     context.close()
+
+
+# --- bursts and copies -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def bursts(served: Served, library: list[Photo]) -> list[list[Photo]]:
+    """Two bursts, each in the order taken, its second frame the best."""
+    found = [sorted(part, key=lambda photo: photo.taken_at or 0) for part in (library[:4], library[4:])]
+    members = [tuple(GroupMember(p.id, n == 1, "sharpest of 4") for n, p in enumerate(part)) for part in found]
+    served.service.store.write(groups.replace_groups, [Group(GroupKind.BURST, part) for part in members])
+    return found
+
+
+def large(page: Page) -> str:
+    return str(page.locator("[data-large] img").get_attribute("src"))
+
+
+def test_choosing_with_the_keyboard(owner: Page, served: Served, bursts: list[list[Photo]]) -> None:
+    first, second = bursts
+    folder = root_of(served.service)
+    owner.goto(served.site.address.url + "/groups")
+    assert first[1].uid in large(owner)
+    owner.keyboard.press("ArrowRight")
+    assert first[2].uid in large(owner)
+    owner.keyboard.press("ArrowLeft")
+    owner.keyboard.press("ArrowLeft")
+    assert first[0].uid in large(owner)
+    owner.keyboard.press("4")
+    expect(owner.locator("[data-keep]")).to_have_text("Keep 2, 2 go")
+    owner.keyboard.press("Enter")
+    owner.wait_for_url("**after=burst,1")
+    assert [(folder / photo.path).exists() for photo in first] == [True, False, False, True]
+    assert second[1].uid in large(owner)
+    owner.keyboard.press("z")
+    owner.wait_for_url("**photo=*")
+    assert all((folder / photo.path).exists() for photo in first)
+    owner.keyboard.press("k")
+    owner.wait_for_url("**after=burst,1")
+    owner.keyboard.press("ArrowRight")
+    owner.keyboard.press("s")
+    expect(owner.get_by_role("heading", name="That was the last group")).to_be_visible()
+    owner.goto(served.site.address.url + "/groups")
+    assert second[2].uid in large(owner), "the other best is remembered, and the group kept whole is settled"
+    owner.keyboard.press("d")
+    expect(owner.get_by_role("heading", name="That was the last group")).to_be_visible()
+    assert [(folder / photo.path).exists() for photo in second] == [False, False, True, False]
+
+
+def test_two_frames_are_looked_at_together(owner: Page, served: Served, bursts: list[list[Photo]]) -> None:
+    owner.goto(served.site.address.url + "/groups")
+    owner.locator(".frame [data-look]").nth(3).click()
+    panes = owner.locator("#zoom img")
+    assert [photo.uid in str(panes.nth(n).get_attribute("src")) for n, photo in ((0, bursts[0][1]), (1, bursts[0][3]))] == [
+        True,
+        True,
+    ]
+    box = panes.nth(1).bounding_box()
+    assert box
+    owner.mouse.move(box["x"] + box["width"] * 0.25, box["y"] + box["height"] * 0.75)
+    places = owner.evaluate("[...document.querySelectorAll('#zoom img')].map((image) => image.style.objectPosition)")
+    assert places[0] == places[1] != "50% 50%"
+    owner.keyboard.press("Escape")
+    expect(owner.locator("#zoom")).not_to_be_visible()

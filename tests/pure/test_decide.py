@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from precious_daemon.decide import Known, suggest
-from precious_daemon.models import Certificate, Group, GroupKind, GroupMember, Quality, Score, Suggestion
+from precious_daemon.decide import Known, decided, suggest
+from precious_daemon.models import Certificate, Group, GroupDecision, GroupKind, GroupMember, Quality, Score, Suggestion
 
 GOOD = Quality(0.6, 0.7, 0.3, 0.2, 0.2, 0.0, 0.5, 0.4, 0.0, 0.0, 0.3, 0.3, 0.05, 0.9, 0.29)
 SOFT = replace(GOOD, sharpness=0.12, sharpest_tile=0.15)
@@ -36,10 +36,11 @@ def decide(
     labels: dict[int, bool] | None = None,
     vetoes: dict[int, str] | None = None,
     evidence: dict[int, dict[str, int]] | None = None,
+    decisions: list[GroupDecision] | None = None,
 ) -> list[Suggestion]:
     facts = facts or {i: known(i) for i in range(1, 10)}
     scores = [Score(i, keep, 0.0) for i, keep in (keeps or {}).items()]
-    return suggest(scores, groups or [], proof, facts, labels or {}, vetoes or {}, evidence or {})
+    return suggest(scores, groups or [], proof, facts, labels or {}, vetoes or {}, evidence or {}, decisions or [])
 
 
 def photos(suggestions: list[Suggestion]) -> list[int]:
@@ -209,3 +210,71 @@ def test_a_photo_with_many_reasons_is_suggested_once_with_all_of_them() -> None:
         "looks like 2 photos you deleted",
         "going by your answers, the chance that you would keep it is 10 %",
     )
+
+
+# --- what the owner said of groups -------------------------------------------------------------------------------------
+
+
+def said(number: int, best: int, members: set[int], stays: set[int] | None = None) -> GroupDecision:
+    return GroupDecision(number, 1, 0.0, best, frozenset(members), frozenset(stays or ()))
+
+
+def bests(groups: list[Group]) -> list[int]:
+    return [m.photo_id for g in groups for m in g.members if m.best]
+
+
+BURST = group(GroupKind.BURST, 1, 2, 3)
+
+
+def test_a_group_kept_whole_does_not_come_back() -> None:
+    whole = said(1, 1, {1, 2, 3}, {1, 2, 3})
+    assert photos(decide(groups=[BURST], decisions=[whole])) == []
+    assert photos(decide({2: 0.01}, [BURST], decisions=[whole])) == [], "nor do the photos for another reason"
+    assert photos(decide(groups=[group(GroupKind.BURST, 2, 3)], decisions=[whole])) == [], "nor what is left of it"
+    assert decided([BURST], [whole])[0].settled
+
+
+def test_it_comes_back_when_it_gains_a_member() -> None:
+    whole = said(1, 1, {1, 2, 3}, {1, 2, 3})
+    assert photos(decide(groups=[group(GroupKind.BURST, 1, 2, 3, 4)], decisions=[whole])) == [2, 3, 4]
+
+
+def test_several_are_kept_and_the_others_go() -> None:
+    found = decide(groups=[BURST], decisions=[said(1, 2, {1, 2, 3}, {2, 3})])
+    assert [(s.photo_id, s.keeper_id) for s in found] == [(1, 2)]
+
+
+def test_the_owners_best_comes_before_ours_and_outlives_a_regrouping() -> None:
+    chosen = said(1, 3, {1, 2, 3})
+    again = group(GroupKind.BURST, 4, 1, 2, 3)
+    assert bests(decided([BURST, again], [chosen])) == [3, 3]
+    assert decided([again], [chosen])[0].members[0] == GroupMember(3, True, "you chose it")
+    assert [s.keeper_id for s in decide(groups=[BURST], decisions=[chosen])] == [3, 3]
+
+
+def test_a_best_that_is_gone_gives_way_to_ours_and_a_newer_word_to_the_newest() -> None:
+    assert bests(decided([BURST], [said(1, 7, {1, 2, 7})])) == [1]
+    assert bests(decided([BURST], [said(1, 2, {1, 2, 3}), said(2, 3, {1, 2, 3})])) == [3]
+
+
+def test_a_word_about_one_group_says_nothing_of_another_that_shares_a_photo() -> None:
+    copies = group(GroupKind.COPY, 9, 1)
+    assert decided([copies], [said(1, 1, {1, 2, 3}, {1})]) == [copies]
+
+
+@given(libraries(), st.lists(st.tuples(st.sets(numbers, min_size=2), st.randoms()), max_size=4))
+def test_what_was_said_to_stay_is_not_suggested_in_any_library(library: dict, words: list) -> None:
+    decisions = []
+    for number, (members, rng) in enumerate(words, 1):
+        stays = {i for i in members if rng.random() < 0.6}
+        decisions.append(said(number, rng.choice(sorted(stays or members)), members, stays))
+    found = suggest(**library, decisions=decisions)
+    for one, before in zip(decided(library["groups"], decisions), library["groups"], strict=True):
+        assert {m.photo_id for m in one.members} == {m.photo_id for m in before.members}
+        assert len(bests([one])) == 1
+        there = {m.photo_id for m in one.members} & library["facts"].keys()
+        assert len(there) < 2 or there - set(photos(found)), "someone of each group stays"
+    latest: dict[int, bool] = {}
+    for decision in decisions:
+        latest |= {i: i in decision.stays for i in decision.members}
+    assert not any(s.kind == "taste" and latest.get(s.photo_id) and s.photo_id not in library["labels"] for s in found)

@@ -132,3 +132,19 @@ async def test_the_question_pages_say_nothing_of_what_a_model_thinks(browser: Br
 async def test_an_empty_library_has_kind_words(browser: Browser) -> None:
     assert "Nothing to compare yet" in await (await browser.get("/compare")).text()
     assert "No questions yet" in await (await browser.get("/label")).text()
+
+
+async def test_a_page_that_looks_ahead_gets_other_photos_than_it_shows(browser: Browser, library: list[Photo]) -> None:
+    for kind in ("pair", "label"):
+        for _ in range(5):
+            shown = (await (await browser.get(f"/api/question?kind={kind}")).json())["next"]
+            uids = {photo["uid"] for photo in shown["photos"]}
+            ahead = (await (await browser.get(f"/api/question?kind={kind}&exclude={','.join(uids)}")).json())["next"]
+            assert uids.isdisjoint(photo["uid"] for photo in ahead["photos"])
+
+
+async def test_looking_ahead_finds_nothing_where_nothing_else_is_left(browser: Browser, library: list[Photo]) -> None:
+    but_one, every = ",".join(photo.uid for photo in library[1:]), ",".join(photo.uid for photo in library)
+    for kind, exclude in (("pair", but_one), ("label", every)):
+        assert (await (await browser.get(f"/api/question?kind={kind}&exclude={exclude}")).json())["next"] is None
+    assert (await browser.get(f"/api/question?kind=pair&exclude={'x,' * 2000}")).status == 400

@@ -18,9 +18,22 @@ from precious_daemon.service import Service
 from precious_daemon.store import groups, job_runs, photos, ratings, roots, scores
 from precious_daemon.web.home import next_step
 from tests.pictures import save
-from tests.web.library import KEY, Browser, fill, read, suggest, taste
+from tests.web.library import KEY, Browser, fill, read, root_of, suggest, taste
 
-PAGES = ("/", "/compare", "/label", "/ranking", "/photos", "/suggestions", "/trash", "/report", "/jobs", "/help")
+PAGES = (
+    "/",
+    "/compare",
+    "/label",
+    "/ranking",
+    "/photos",
+    "/suggestions",
+    "/groups",
+    "/clusters",
+    "/trash",
+    "/report",
+    "/jobs",
+    "/help",
+)
 HOSTILE = [
     b"quote\"'.jpg",
     b"<script>alert(1)</script>.jpg",
@@ -152,7 +165,7 @@ async def test_the_ranking_is_best_first_and_goes_on(
 
 @pytest.mark.parametrize("query", ["after=x", "after=1", "after=1,2;3", "start=none", "after=nan,1", f"after=1,{10**30}"])
 async def test_a_made_up_place_is_refused_and_not_an_accident(query: str, browser: Browser) -> None:
-    for path in ("/photos", "/ranking", "/suggestions", "/trash"):
+    for path in ("/photos", "/ranking", "/suggestions", "/groups", "/clusters", "/trash"):
         assert (await browser.get(f"{path}?{query}")).status in (200, 400), path
 
 
@@ -173,6 +186,7 @@ async def test_pictures_come_with_a_tag_and_fall_back_to_the_thumbnail(
     assert "max-age" in preview.headers["Cache-Control"]
     assert (await browser.get(f"/preview/{uid}", If_None_Match=preview.headers["ETag"])).status == 304
     service.store.write(lambda db: db.execute("DELETE FROM cache.previews"))
+    (root_of(service) / library[0].path).unlink()
     thumbnail, fallen = await browser.get(f"/thumb/{uid}?v={version}"), await browser.get(f"/preview/{uid}?v={version}")
     assert await fallen.read() == await thumbnail.read()
     assert fallen.headers["Cache-Control"] == "private, no-cache"
@@ -200,7 +214,7 @@ async def test_the_command_line_sends_votes_as_text(site: web.Site, library: lis
         aiohttp.ClientSession() as session,
         session.post(site.address.url + "/api/votes/import", data=text.encode(), headers=headers) as response,
     ):
-        assert await response.json() == {"kind": "votes", "imported": 1, "unknown": []}
+        assert await response.json() == {"kind": "votes", "imported": 1, "unknown": [], "taken_out": 0}
 
 
 async def test_a_form_without_a_file_says_what_to_do(browser: Browser) -> None:

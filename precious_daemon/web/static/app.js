@@ -15,6 +15,36 @@ export async function post(path, data = {}) {
   return answer(response);
 }
 
+/** As `post`; where so much would go that the number has to be typed, ask for it first. Null where the owner leaves it. */
+export async function postCounted(path, data) {
+  try {
+    return await post(path, data);
+  } catch (error) {
+    if (!error.count) throw error;
+    const typed = await askForNumber(error.message, error.count);
+    return typed === null ? null : post(path, { ...data, typed_count: typed });
+  }
+}
+
+/** The number, typed by the owner, or null where they leave it. */
+function askForNumber(why, number) {
+  const dialog = document.getElementById("typed");
+  const input = dialog.querySelector("input");
+  const yes = dialog.querySelector("[value=yes]");
+  dialog.querySelector("[data-why]").textContent = why;
+  dialog.querySelector("[data-number]").textContent = number;
+  input.value = "";
+  yes.disabled = true;
+  input.oninput = () => {
+    yes.disabled = Number(input.value) !== number;
+  };
+  dialog.returnValue = "";
+  dialog.showModal();
+  return new Promise((resolve) => {
+    dialog.onclose = () => resolve(dialog.returnValue === "yes" && Number(input.value) === number ? number : null);
+  });
+}
+
 export async function get(path) {
   return answer(await fetch(path));
 }
@@ -67,8 +97,8 @@ export function keys(actions) {
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.altKey || event.metaKey || event.repeat || document.querySelector("dialog[open]")) return;
     const field = event.target.closest("input, textarea, select, summary");
-    if (field && !(field.type === "checkbox" && event.key !== " ")) return;
-    if (event.key === " " && event.target.closest("button, a")) return;
+    if (field && !(["checkbox", "radio"].includes(field.type) && event.key !== " ")) return;
+    if ((event.key === " " || event.key === "Enter") && event.target.closest("button, a")) return;
     const action = actions[event.key.length === 1 ? event.key.toLowerCase() : event.key];
     if (!action) return;
     event.preventDefault();

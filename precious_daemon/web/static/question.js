@@ -4,6 +4,7 @@ import { get, keys, post, toast } from "./app.js";
 const form = document.getElementById("question");
 const kind = form.dataset.kind;
 const field = (name) => form.elements.namedItem(name);
+const within = field("within")?.value || ""; // the part of the library that is asked about, as in an address
 const uids = (asked) => asked.photos.map((photo) => photo.uid);
 
 let shown = {
@@ -30,8 +31,8 @@ async function lookAhead() {
   const current = shown;
   ahead = null;
   try {
-    const { next } = await get(`/api/question?kind=${kind}`);
-    if (!next || uids(next).some((uid) => uids(current).includes(uid))) return;
+    const { next } = await get(`/api/question?kind=${kind}&exclude=${uids(current)}&${within}`);
+    if (!next) return; // nothing else to ask: the answer brings its own question
     await ready(next);
     if (shown === current) ahead = next;
   } catch {
@@ -93,7 +94,7 @@ const say = (choice) =>
   alone(async () => {
     form.dataset.chosen = choice;
     const { question, purpose } = shown;
-    const reply = await post("/api/answer", { question, choice, photos: uids(shown), purpose, request });
+    const reply = await post("/api/answer", { question, choice, photos: uids(shown), purpose, request, within });
     tally(reply.progress);
     const next = ahead || reply.next;
     if (!next) return location.reload();
@@ -102,7 +103,7 @@ const say = (choice) =>
 
 const undo = () =>
   alone(async () => {
-    const asked = await post("/api/undo");
+    const asked = await post("/api/undo", { within });
     const same = (asked.question === "pair") === (kind === "pair") && asked.question !== "suggestion";
     if (!same) return location.assign(asked.page);
     tally(asked.progress);

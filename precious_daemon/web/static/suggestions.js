@@ -1,5 +1,5 @@
 // Reviewing with keys and without reloading. Whatever is decided here can be undone from the message that follows.
-import { count, filesize, keys, post, toast } from "./app.js";
+import { count, filesize, keys, post, postCounted, toast } from "./app.js";
 
 const form = document.getElementById("review");
 if (form) {
@@ -99,20 +99,10 @@ if (form) {
     if (!cards().length) setTimeout(() => !cards().length && location.reload(), 8000);
   }
 
-  async function sendApproval(uids) {
-    try {
-      return await post("/api/suggestions/approve", { uids });
-    } catch (error) {
-      if (!error.count) throw error;
-      const typed = await askForNumber(error.message, error.count);
-      return typed === null ? null : post("/api/suggestions/approve", { uids, typed_count: typed });
-    }
-  }
-
   const approve = (uids) =>
     alone(async () => {
       if (!uids.length) return;
-      const reply = await sendApproval(uids);
+      const reply = await postCounted("/api/suggestions/approve", { uids });
       if (!reply) return;
       if (reply.refused.length) {
         toast(`${reply.sentence} ${reply.refused[0].message}`);
@@ -137,25 +127,6 @@ if (form) {
         putBack();
       });
     });
-
-  /** The number, typed by the owner, or null where they leave it. */
-  function askForNumber(why, number) {
-    const dialog = document.getElementById("typed");
-    const input = dialog.querySelector("input");
-    const yes = dialog.querySelector("[value=yes]");
-    dialog.querySelector("[data-why]").textContent = why;
-    dialog.querySelector("[data-number]").textContent = number;
-    input.value = "";
-    yes.disabled = true;
-    input.oninput = () => {
-      yes.disabled = Number(input.value) !== number;
-    };
-    dialog.returnValue = "";
-    dialog.showModal();
-    return new Promise((resolve) => {
-      dialog.onclose = () => resolve(dialog.returnValue === "yes" && Number(input.value) === number ? number : null);
-    });
-  }
 
   form.addEventListener("submit", (event) => {
     event.preventDefault();

@@ -1,0 +1,89 @@
+"""Part of the library by folder and date, at index speed: who is in it, and some of it by chance."""
+
+from __future__ import annotations
+
+import os
+import random
+from typing import Any
+
+from precious_daemon.errors import NotFound
+from precious_daemon.models import Scope
+from precious_daemon.store import Database, roots
+from precious_daemon.store.answers import is_out
+
+FEW = 5000  # a part of up to so many photos is listed and drawn from; of a larger one, the library's random order holds enough
+
+
+def folder(db: Database, path: str) -> tuple[int, str]:
+    """(root id, folder relative to it) of a folder given in full, or relative to a root that holds it. Raises NotFound."""
+    watched = [root for root in roots.all_roots(db) if root.reason != roots.NO_LONGER_WATCHED]
+    wanted = os.path.normpath(path)
+    for root in watched:
+        if wanted == root.path or wanted.startswith(root.path.rstrip("/") + "/"):
+            return root.id, os.path.relpath(wanted, root.path).removeprefix(".")
+    for root in watched:
+        scope = Scope(root.id, wanted.removeprefix("."))
+        where, values = _files(scope)
+        if db.execute(f"SELECT 1 FROM files WHERE {where} LIMIT 1", values).fetchone():
+            return root.id, scope.folder
+    raise NotFound("No watched folder holds a folder of that name.")
+
+
+def sample(db: Database, scope: Scope, voter_id: int, point: int, count: int, many: int) -> list[int]:
+    """Ids of present photos of the scope that are in this voter's ranking, at random: `many` of a few, else `count`."""
+    found = few(db, scope)
+    where, values = condition(scope)
+    where += f" AND photos.state = 'present' AND NOT {is_out('photos.id')}"
+    values.append(voter_id)
+    if found is not None:
+        marks = ",".join(map(str, found))
+        ids = [row[0] for row in db.execute(f"SELECT id FROM photos WHERE id IN ({marks}) AND {where}", values)]
+        return random.Random(point).sample(ids, min(many, len(ids)))
+    sql = f"SELECT id FROM photos INDEXED BY photos_by_draw WHERE draw {{}} ? AND {where} ORDER BY draw LIMIT ?"
+    ids = [row[0] for row in db.execute(sql.format(">="), [point, *values, count])]
+    if len(ids) < count:
+        ids += [row[0] for row in db.execute(sql.format("<"), [point, *values, count - len(ids)])]
+    return ids
+
+
+def few(db: Database, scope: Scope) -> list[int] | None:
+    """Ids among which are all photos of the scope, where an index tells that these are few; None otherwise."""
+    if scope.root_id is not None:
+        where, values = _files(scope)
+        sql = f"SELECT photo_id FROM files WHERE {where} LIMIT ?"
+        found = [row[0] for row in db.execute(sql, [*values, FEW + 1])]
+        if len(found) <= FEW:
+            return sorted(set(found))
+    if scope.since is not None or scope.until is not None:
+        where, values = _taken("coalesce(taken_at, 0)", scope)
+        sql = f"SELECT id FROM photos INDEXED BY photos_newest WHERE state = 'present' AND {where} LIMIT ?"
+        found = [row[0] for row in db.execute(sql, [*values, FEW + 1])]
+        if len(found) <= FEW:
+            return found
+    return None
+
+
+def condition(scope: Scope) -> tuple[str, list[Any]]:
+    """SQL on the columns of `photos`, and its values."""
+    where, values = _taken("photos.taken_at", scope)
+    if scope.root_id is not None:
+        inside, bounds = _inside(scope.folder, "photos.path")
+        where, values = f"{where} AND photos.root_id = ? AND {inside}", [*values, scope.root_id, *bounds]
+    return where, values
+
+
+def _files(scope: Scope) -> tuple[str, list[Any]]:
+    inside, bounds = _inside(scope.folder, "path")
+    return f"root_id = ? AND {inside}", [scope.root_id, *bounds]
+
+
+def _inside(folder: str, column: str) -> tuple[str, list[Any]]:
+    start = os.fsencode(folder)
+    # "0" comes right after "/": between the two are the paths below the folder
+    return (f"{column} > ? AND {column} < ?", [start + b"/", start + b"0"]) if start else ("1", [])
+
+
+def _taken(column: str, scope: Scope) -> tuple[str, list[Any]]:
+    bounds = [(">=", scope.since), ("<", scope.until)]
+    given = [(compare, at) for compare, at in bounds if at is not None]
+    return " AND ".join(["1", *(f"{column} {compare} ?" for compare, _ in given)]), [at for _, at in given]

@@ -1,0 +1,131 @@
+"""Bursts and copies, one group at a time: which frame is the best, what stays beside it, and what goes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from aiohttp import web
+
+from precious_daemon import review
+from precious_daemon.models import Group, GroupDecision, GroupKind, GroupMember, Photo
+from precious_daemon.store import Database, decisions, groups, photos
+from precious_daemon.store.groups import Key
+from precious_daemon.web import words
+from precious_daemon.web.keys import SERVICE, VOTER
+from precious_daemon.web.problems import BadRequest
+from precious_daemon.web.render import page
+from precious_daemon.web.reviewing import JUST_NOW, told
+from precious_daemon.web.talk import reply, said, whole
+
+routes = web.RouteTableDef()
+
+TABS = {None: "All", GroupKind.BURST: "Bursts", GroupKind.SAME: "Same picture", GroupKind.COPY: "Exact copies"}
+DEEDS = ("choose", "keep", "keep_all")
+
+
+@dataclass(frozen=True, slots=True)
+class Film:
+    """One group on the page: its frames with their bytes, in the order they were taken."""
+
+    key: Key
+    group: Group
+    frames: list[tuple[GroupMember, Photo, int]]
+
+    @property
+    def best(self) -> tuple[GroupMember, Photo, int]:
+        """The first one, where the best is gone."""
+        return next((frame for frame in self.frames if frame[0].best), self.frames[0])
+
+
+def _film(db: Database, key: Key, group: Group) -> Film:
+    ids = [member.photo_id for member in group.members]
+    known, sizes = photos.many(db, ids), photos.sizes(db, ids)
+    frames = [(member, known[member.photo_id], sizes.get(member.photo_id, 0)) for member in group.members]
+    return Film(key, group, sorted(frames, key=lambda frame: (frame[1].taken_at or 0, frame[1].path)))
+
+
+def _find(db: Database, voter_id: int, kind: GroupKind | None, after: Key | None, uid: str | None) -> Film | None:
+    """The group of a photo, settled or not, or else the next one to review."""
+    if uid:
+        photo = photos.by_uid(db, uid)
+        keys = [key for k in ([kind] if kind else GroupKind) if (key := groups.key_of(db, photo.id, k))]
+        for key, group in groups.as_left(db, voter_id, keys).items():
+            return _film(db, key, group)
+    found = groups.next_to_review(db, voter_id, kind, after)
+    return _film(db, *found) if found else None
+
+
+@routes.get("/groups")
+async def show_groups(request: web.Request) -> web.Response:
+    service, voter_id = request.app[SERVICE], request[VOTER]
+    kind, after = _kind(request.query.get("kind")), _key(request.query.get("after"))
+    film = await service.store.aread(_find, voter_id, kind, after, request.query.get("photo"))
+    last = await service.store.aread(decisions.newest, voter_id)
+    return await page(
+        request, "groups.html", film=film, kind=kind, tabs=TABS, counts=await service.store.aread(groups.counts),
+        last=last if last and service.clock() - last.at < JUST_NOW else None, last_words=_deed(last) if last else "",
+        following=_address(kind, film.key) if film else None, first=after is None,
+    )  # fmt: skip
+
+
+@routes.post("/api/groups/decide")
+async def decide(request: web.Request) -> web.Response:
+    """`deed`: `choose` only names the best, `keep` lets all go but the best and what is ticked, `keep_all` lets none go."""
+    fields, service = await said(request), request.app[SERVICE]
+    deed, kind = fields.text("deed"), _kind(fields.text("kind"))
+    if deed not in DEEDS or kind is None:
+        raise BadRequest(f'"deed" has to be one of {words.listed(DEEDS)}, and "kind" the kind of the group.')
+    shown, best = fields.names("photos"), fields.text("best")
+    stays = {"choose": [], "keep": [best, *fields.some("stays")], "keep_all": shown}[deed]
+    decision, outcomes = await review.settle_group(
+        service, request[VOTER], kind, shown, best, stays, fields.number("typed_count")
+    )  # fmt: skip
+    back = _address(_kind(fields.text("tab", "")), _key(fields.text("after", "")))
+    if deed == "choose":
+        back = f"/groups?kind={kind}&photo={best}"
+    if outcomes:
+        return await told(request, outcomes, back, decision=decision.id, next=back)
+    return reply(request, {"decision": decision.id, "next": back, "refused": [], "sentence": _deed(decision)}, back)
+
+
+@routes.post("/api/groups/undo")
+async def undo(request: web.Request) -> web.Response:
+    """Take back a decision: what went comes back, and the group is to be decided again."""
+    fields, service = await said(request), request.app[SERVICE]
+    number = fields.number("decision")
+    if number is None:
+        raise BadRequest("There is nothing to take back.")
+    decision, outcomes = await review.undo_group(service, request[VOTER], number)
+    best = await service.store.aread(photos.get, decision.best)
+    back = f"/groups?photo={best.uid}"
+    if any(not outcome.moved for outcome in outcomes):
+        return await told(request, outcomes, "/trash", next="/trash")
+    return reply(request, {"next": back, "sentence": "Taken back. Decide it anew.", "refused": []}, back)
+
+
+def _deed(decision: GroupDecision) -> str:
+    total, stays = len(decision.members), len(decision.stays)
+    if not stays:
+        return "You chose the best."
+    return f"All {total} stay." if stays == total else f"You kept {stays} of {total}."
+
+
+def _address(kind: GroupKind | None, after: Key | None) -> str:
+    query = ({"kind": kind} if kind else {}) | ({"after": f"{after[0]},{after[1]}"} if after else {})
+    return "/groups" + (f"?{urlencode(query, safe=',')}" if query else "")
+
+
+def _kind(value: str | None) -> GroupKind | None:
+    if not value:
+        return None
+    try:
+        return GroupKind(value)
+    except ValueError as exc:
+        raise BadRequest(f'"kind" has to be one of {words.listed(GroupKind)}.') from exc
+
+
+def _key(value: str | None) -> Key | None:
+    kind, _, number = (value or "").partition(",")
+    found = _kind(kind)
+    return (found, whole(number, "after")) if found else None

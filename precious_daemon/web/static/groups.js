@@ -1,0 +1,166 @@
+// One group at a time: arrows choose the best, numbers keep more, one key decides. The forms do the same without this.
+import { keys, post, postCounted, toast } from "./app.js";
+
+const form = document.getElementById("group");
+const undoForm = document.getElementById("undo");
+const frames = form ? [...form.querySelectorAll(".frame")] : [];
+const radio = (frame) => frame.querySelector("input[name=best]");
+const box = (frame) => frame.querySelector("input[name=stays]");
+const best = () => frames.find((frame) => radio(frame).checked);
+const values = (name) => [...form.querySelectorAll(`input[name=${name}]`)].map((input) => input.value);
+const before = form && best(); // as the page came: another one is worth storing
+let busy = false;
+
+async function alone(action) {
+  if (busy) return;
+  busy = true;
+  document.body.setAttribute("aria-busy", "true");
+  try {
+    await action();
+  } catch (error) {
+    toast(error.message);
+  } finally {
+    busy = false;
+    document.body.removeAttribute("aria-busy");
+  }
+}
+
+/** Show what is chosen: the best large, what stays bright, what goes pale. */
+function draw() {
+  const chosen = best();
+  const large = form.querySelector("[data-large]");
+  const image = large.querySelector("img");
+  if (image && !image.src.endsWith(chosen.dataset.preview)) {
+    image.src = chosen.dataset.preview;
+    image.alt = chosen.querySelector("img")?.alt ?? "";
+  }
+  large.href = chosen.querySelector("[data-look]").href;
+  form.querySelector("[data-reason]").textContent = chosen === before ? chosen.dataset.reason : "your choice";
+  form.querySelector("[data-about]").textContent = chosen.dataset.about;
+  for (const frame of frames) {
+    frame.classList.toggle("chosen", frame === chosen);
+    frame.classList.toggle("stays", frame === chosen || box(frame).checked);
+  }
+  const stays = frames.filter((frame) => frame.classList.contains("stays")).length;
+  const going = frames.length - stays;
+  form.querySelector("[data-keep]").textContent = going
+    ? `Keep ${stays === 1 ? "the best" : stays}, ${going === 1 ? "1 goes" : `${going} go`}`
+    : "All of them stay";
+}
+
+function choose(frame) {
+  radio(frame).checked = true;
+  frame.scrollIntoView({ block: "nearest", inline: "nearest" });
+  draw();
+}
+
+const step = (by) => choose(frames[Math.min(frames.length - 1, Math.max(0, frames.indexOf(best()) + by))]);
+
+const field = (name) => form.elements.namedItem(name).value;
+
+const said = (deed) => ({
+  deed,
+  kind: field("kind"),
+  tab: field("tab"),
+  after: field("after"),
+  photos: values("photos"),
+  best: best().dataset.uid,
+  stays: frames.filter((frame) => box(frame).checked).map((frame) => frame.dataset.uid),
+});
+
+const decide = (deed) =>
+  alone(async () => {
+    const reply = await postCounted("/api/groups/decide", said(deed));
+    if (!reply) return toast("Nothing was moved. What you chose to let go waits under Review.");
+    if (reply.refused.length) return toast(`${reply.sentence} ${reply.refused[0].message}`, { title: "Next", run: next });
+    location.assign(reply.next);
+  });
+
+const address = form?.querySelector("[data-next]").href;
+function next() {
+  location.assign(address);
+}
+
+/** Go on; another best is remembered. */
+const pass = () =>
+  alone(async () => {
+    if (best() !== before) await post("/api/groups/decide", said("choose"));
+    next();
+  });
+
+const undo = () =>
+  alone(async () => {
+    if (!undoForm) return;
+    const reply = await post("/api/groups/undo", { decision: Number(undoForm.elements.decision.value) });
+    if (reply.refused.length) toast(`${reply.sentence} ${reply.refused[0].message}`);
+    else location.assign(reply.next);
+  });
+
+// --- at 100 %: the best beside another, both moved together ---
+
+const zoom = document.getElementById("zoom");
+
+function look(frame) {
+  const chosen = best();
+  const shown = frame === chosen ? [chosen] : [chosen, frame];
+  const panes = [...zoom.querySelectorAll("figure")];
+  panes.forEach((pane, place) => {
+    pane.hidden = place >= shown.length;
+    if (pane.hidden) return;
+    pane.querySelector("img").src = shown[place].dataset.preview;
+    pane.querySelector("img").style.objectPosition = "50% 50%";
+    if (place) pane.querySelector("figcaption").textContent = `Frame ${frames.indexOf(frame) + 1}`;
+  });
+  zoom.showModal();
+}
+
+zoom?.addEventListener("pointermove", (event) => {
+  const pane = event.target.closest("figure");
+  if (!pane) return;
+  const area = pane.getBoundingClientRect();
+  const share = (at, start, length) => `${Math.min(100, Math.max(0, ((at - start) / length) * 100))}%`;
+  const place = `${share(event.clientX, area.left, area.width)} ${share(event.clientY, area.top, area.height)}`;
+  for (const image of zoom.querySelectorAll("img")) image.style.objectPosition = place;
+});
+zoom?.addEventListener("click", (event) => event.target.closest("figure") && zoom.close());
+
+if (form) {
+  const numbers = frames.slice(0, 9).map((frame, place) => [
+    String(place + 1),
+    () => {
+      box(frame).checked = !box(frame).checked;
+      draw();
+    },
+  ]);
+  keys({
+    ArrowLeft: () => step(-1),
+    ArrowRight: () => step(1),
+    d: () => decide("keep"),
+    Enter: () => decide("keep"),
+    k: () => decide("keep_all"),
+    s: pass,
+    z: undo,
+    Backspace: undo,
+    " ": () => look(frames.find((frame) => frame !== best())),
+    ...Object.fromEntries(numbers),
+  });
+  form.addEventListener("change", draw);
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    decide(event.submitter?.value ?? "keep");
+  });
+  form.addEventListener("click", (event) => {
+    const link = event.target.closest("[data-look], [data-large], [data-next]");
+    if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    if ("next" in link.dataset) pass();
+    else look(link.closest(".frame") ?? best());
+  });
+  draw();
+} else {
+  keys({ z: undo, Backspace: undo });
+}
+undoForm?.addEventListener("submit", (event) => {
+  event.preventDefault();
+  undo();
+});

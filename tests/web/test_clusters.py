@@ -1,0 +1,121 @@
+"""Clusters are looked at, called by a name that stays, and answered as a whole: after a look, and never by surprise."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from precious_daemon.models import Choice, Photo, Question
+from precious_daemon.service import Service
+from precious_daemon.store import answers, groups, scores
+from tests.web.library import Browser
+
+
+def cluster(service: Service, *made: list[Photo]) -> None:
+    """Clusters, each with its photos by distance; the second stands for the others."""
+    rows = [(photo.id, k, float(n), n == 1) for k, part in enumerate(made) for n, photo in enumerate(part)]
+    service.store.write(groups.replace_clusters, rows, {})
+
+
+@pytest.fixture
+def clusters(service: Service, library: list[Photo]) -> tuple[list[Photo], list[Photo]]:
+    found = library[:2], library[2:]
+    cluster(service, *found)
+    return found
+
+
+def labels(service: Service) -> dict[int, tuple[bool, str]]:
+    return {label.photo_id: (label.keep, label.purpose) for label in service.store.read(answers.labels, 1)}
+
+
+def fields(text: str) -> dict[str, str]:
+    form = text[text.index('action="/api/clusters/label"') :]
+    return dict(re.findall(r'name="(photo|count|request)" value="(\w+)"', form))
+
+
+async def test_the_largest_comes_first_and_its_representative_before_the_others(
+    browser: Browser, clusters: tuple[list[Photo], list[Photo]]
+) -> None:
+    text = await (await browser.get("/clusters")).text()
+    a, b, c, d = clusters[1]
+    assert [u for u in re.findall(r'href="/photo/(\w+)"', text)[:4]] == [b.uid, a.uid, c.uid, d.uid]
+    assert text.index("4 photos") < text.index("2 photos")
+
+
+async def test_a_name_stays_with_its_photo_when_clusters_are_made_anew(
+    service: Service, browser: Browser, library: list[Photo], clusters: tuple[list[Photo], list[Photo]]
+) -> None:
+    stands = clusters[1][1]
+    await browser.post("/api/clusters/name", {"photo": clusters[1][3].uid, "name": " the  <b>sea</b> "})
+    assert "the &lt;b&gt;sea&lt;/b&gt;" in await (await browser.get("/clusters")).text()
+    cluster(service, [stands, library[0]], library[4:])
+    text = await (await browser.get(f"/cluster/{library[0].uid}")).text()
+    assert "the &lt;b&gt;sea&lt;/b&gt;" in text
+    assert "sea" not in await (await browser.get(f"/cluster/{library[4].uid}")).text()
+    went = await browser.submit("/api/clusters/name", {"photo": stands.uid, "name": ""})
+    assert went.status == 303
+    assert "sea" not in await (await browser.get("/clusters")).text()
+    assert (await browser.post("/api/clusters/name", {"photo": stands.uid, "name": "x" * 81})).status == 400
+
+
+async def test_a_look_stores_nothing_and_the_answer_can_be_undone(
+    service: Service, browser: Browser, clusters: tuple[list[Photo], list[Photo]]
+) -> None:
+    said_before, *others = clusters[1]
+    service.store.write(answers.add, 1, Question.LABEL, Choice.DELETE, said_before.id, None, "test", 1.0)
+    text = await (await browser.get(f"/cluster/{others[0].uid}")).text()
+    assert "One answer for 3 photos, shown below." in text
+    assert set(re.findall(r'href="/photo/(\w+)"', text)) == {photo.uid for photo in others}
+    assert labels(service) == {said_before.id: (False, "test")}
+    went = await browser.submit("/api/clusters/label", fields(text) | {"choice": "keep"})
+    assert went.status == 303
+    assert labels(service) == {said_before.id: (False, "test")} | {photo.id: (True, "train") for photo in others}
+    page = await (await browser.get(went.headers["Location"])).text()
+    assert "3 photos are answered." in page
+    (name,) = re.findall(r'name="request" value="(\w+)"', page)
+    await browser.submit("/api/clusters/undo", {"request": name})
+    assert labels(service) == {said_before.id: (False, "test")}
+
+
+async def test_another_cluster_than_was_shown_is_not_answered(
+    service: Service, browser: Browser, library: list[Photo], clusters: tuple[list[Photo], list[Photo]]
+) -> None:
+    sent = fields(await (await browser.get(f"/cluster/{clusters[0][0].uid}")).text()) | {"choice": "delete"}
+    cluster(service, library)
+    refused = await browser.post("/api/clusters/label", sent | {"count": 2})
+    assert refused.status == 400
+    assert "nothing was stored" in (await refused.json())["error"]
+    assert labels(service) == {}
+    for wrong in ({"choice": "skip"}, {"request": "a-b"}, {"request": ""}):
+        assert (await browser.post("/api/clusters/label", sent | {"count": 6} | wrong)).status == 400
+    assert labels(service) == {}
+
+
+async def test_photos_that_an_audit_will_ask_about_are_left_to_it(
+    service: Service, browser: Browser, clusters: tuple[list[Photo], list[Photo]]
+) -> None:
+    audited = clusters[1][2]
+    service.store.write(scores.open_pool, 1, 0.5, [(audited.id, (audited.id,))], 1.0)
+    text = await (await browser.get(f"/cluster/{audited.uid}")).text()
+    await browser.submit("/api/clusters/label", fields(text) | {"choice": "delete"})
+    assert labels(service) == {photo.id: (False, "train") for photo in clusters[1] if photo != audited}
+
+
+async def test_a_photo_without_a_cluster_says_so(browser: Browser, library: list[Photo]) -> None:
+    response = await browser.get(f"/cluster/{library[0].uid}")
+    assert response.status == 404
+    assert "in no cluster yet" in await response.text()
+
+
+async def test_pages_of_clusters_follow_each_other(
+    service: Service, browser: Browser, library: list[Photo], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("precious_daemon.web.clusters.A_PAGE", 2)
+    cluster(service, library[:1], library[1:2], library[2:4], library[4:])
+    seen, path = [], "/clusters"
+    while path:
+        text = await (await browser.get(path)).text()
+        seen += re.findall(r'id="cluster-(\w+)"', text)
+        path = next(iter(re.findall(r'href="(/clusters\?after=[\d.,]+)"', text)), "")
+    assert seen == [library[3].uid, library[5].uid, library[0].uid, library[1].uid]

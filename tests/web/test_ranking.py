@@ -1,0 +1,140 @@
+"""What is in the ranking: photos taken out of it and brought back, and a part of the library alone."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from precious_daemon import ask
+from precious_daemon.models import Choice, Photo, Question
+from precious_daemon.service import Service
+from precious_daemon.store import answers, ratings
+from tests.pictures import save
+from tests.web.library import Browser, read
+
+
+async def vote(browser: Browser, winner: Photo, loser: Photo) -> None:
+    sent = {"question": "pair", "choice": "first", "photos": [winner.uid, loser.uid], "purpose": "rank"}
+    assert (await browser.post("/api/answer", sent)).status == 200
+
+
+def ranked(service: Service) -> list[int]:
+    return [photo.id for photo, _ in service.store.read(ratings.ranking, 1)]
+
+
+async def may_be_asked(service: Service, photo: Photo, library: list[Photo]) -> bool:
+    """Where only one other is left."""
+    others = [other.uid for other in library if other.id != photo.id]
+    return await ask.next_pair(service, 1, others[1:]) is not None
+
+
+async def test_photo_taken_out_is_in_no_pair_and_no_ranking_until_it_is_back(
+    service: Service, browser: Browser, library: list[Photo]
+) -> None:
+    for other in library[1:4]:
+        await vote(browser, library[0], other)
+    before = service.store.read(ratings.many, 1, [library[0].id])
+    assert await (await browser.post("/api/ranking/out", {"uids": [library[0].uid]})).json() == {"out": 1}
+    assert not await may_be_asked(service, library[0], library)
+    assert library[0].id not in ranked(service)
+    assert await (await browser.post("/api/ranking/back", {"uids": [library[0].uid]})).json() == {"back": 1}
+    assert ranked(service)[0] == library[0].id
+    assert await may_be_asked(service, library[0], library)
+    assert service.store.read(ratings.many, 1, [library[0].id]) == before
+
+
+async def test_taking_out_twice_is_one_answer_and_bringing_back_its_undo(
+    service: Service, browser: Browser, library: list[Photo]
+) -> None:
+    for done in (1, 0):
+        assert await (await browser.post("/api/ranking/out", {"only": library[0].uid})).json() == {"out": done}
+    (answer,) = service.store.read(answers.recent, 1, 10)
+    assert (answer.question, answer.choice) == (Question.RANKING, Choice.OUT)
+    for done in (1, 0):
+        assert await (await browser.post("/api/ranking/back", {"only": library[0].uid})).json() == {"back": done}
+    rows = service.store.read(lambda db: db.execute("SELECT choice, undoes FROM answers ORDER BY id").fetchall())
+    assert rows == [("out", None), (None, answer.id)]
+
+
+async def test_undo_while_comparing_takes_back_the_comparison(service: Service, browser: Browser, library: list[Photo]) -> None:
+    await vote(browser, library[0], library[1])
+    await browser.post("/api/ranking/out", {"uids": [library[2].uid]})
+    assert (await (await browser.post("/api/undo")).json())["question"] == "pair"
+    assert service.store.read(answers.all_out_of_ranking, 1) == [library[2].id]
+
+
+async def test_photo_taken_out_is_still_asked_about_alone(service: Service, browser: Browser, library: list[Photo]) -> None:
+    await browser.post("/api/ranking/out", {"uids": [photo.uid for photo in library]})
+    assert await ask.next_pair(service, 1) is None
+    assert await ask.next_label(service, 1) is not None
+
+
+async def test_pages_say_what_is_out_and_bring_it_back_without_scripts(browser: Browser, library: list[Photo]) -> None:
+    uid = library[0].uid
+    assert "Take out of the ranking" in await (await browser.get(f"/photo/{uid}")).text()
+    assert (await browser.submit("/api/ranking/out", {"only": uid})).headers["Location"] == f"/photo/{uid}"
+    assert "Bring back" in await (await browser.get(f"/photo/{uid}")).text()
+    assert f'href="/photo/{uid}"' in await (await browser.get("/ranking")).text()
+    await browser.submit("/api/ranking/back", {"only": uid})
+    assert f'href="/photo/{uid}"' not in await (await browser.get("/ranking")).text()
+
+
+async def test_image_rankers_rows_of_nobody_take_photos_out_and_go_out_again(
+    service: Service, browser: Browser, library: list[Photo]
+) -> None:
+    a, b, c = (photo.path for photo in library[:3])
+    text = f"Winner,Loser\n{a},{b}\nNone,{c}\nNone,nowhere.jpg\n"
+    told = await ask.import_csv(service, 1, text)
+    assert (told.imported, told.unknown, told.taken_out) == (1, ("nowhere.jpg",), 1)
+    assert service.store.read(answers.all_out_of_ranking, 1) == [library[2].id]
+    assert await ask.export_votes(service, 1) == f"Winner,Loser\n{a},{b}\nNone,{c}\n"
+    assert (await ask.import_csv(service, 1, text)).taken_out == 0, "it is out already"
+
+
+# --- a part of the library ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def trips(service: Service, tmp_path: Path) -> list[Photo]:
+    """Two folders, six photos each, none of which has a date of its own."""
+    for folder in ("sea", "hills"):
+        for number in range(6):
+            save(
+                tmp_path / "photos" / folder / f"{number}.jpg", number + 10 * (folder == "sea"), (96, 72), age=3600 * (number + 1)
+            )
+    return read(service, tmp_path / "photos")
+
+
+async def test_a_folder_alone_is_asked_about_and_ranked(service: Service, browser: Browser, trips: list[Photo]) -> None:
+    await vote(browser, trips[0], trips[1])
+    within = "folder=sea"
+    shown = (await (await browser.get(f"/api/question?kind=pair&{within}")).json())["next"]
+    for _ in range(10):
+        assert all(photo["path"].startswith("sea/") for photo in shown["photos"])
+        uids = [photo["uid"] for photo in shown["photos"]]
+        sent = {"question": "pair", "choice": "first", "photos": uids, "purpose": "rank", "within": within}
+        shown = (await (await browser.post("/api/answer", sent)).json())["next"]
+    text = await (await browser.get("/ranking?folder=hills")).text()
+    by_uid = {photo.uid: photo.path for photo in trips}
+    assert {by_uid[uid] for uid in re.findall(r'href="/photo/(\w+)"', text)} <= {p for p in by_uid.values() if "hills" in p}
+
+
+async def test_the_part_is_kept_without_scripts_and_by_undo(browser: Browser, trips: list[Photo]) -> None:
+    text = await (await browser.get("/compare?folder=sea&from=1990")).text()
+    assert 'name="within" value="folder=sea&amp;from=1990"' in text
+    assert "in sea, from 1990" in text
+    uids = re.findall(r'name="photos" value="(\w+)"', text)
+    form = [("question", "pair"), ("purpose", "rank"), ("choice", "first"), ("within", "folder=sea&from=1990")]
+    answered = await browser.submit("/api/answer", [*form, *(("photos", uid) for uid in uids)])
+    assert answered.headers["Location"] == "/compare?folder=sea&from=1990"
+    undone = await browser.submit("/api/undo", {"within": "folder=sea&from=1990"})
+    assert undone.headers["Location"].endswith("&purpose=rank&folder=sea&from=1990")
+    assert "in sea, from 1990" in await (await browser.get(undone.headers["Location"])).text()
+
+
+async def test_a_part_with_nothing_in_it_says_so(browser: Browser, trips: list[Photo]) -> None:
+    assert "There are not two photos in sea, to 1980" in await (await browser.get("/compare?folder=sea&to=1980")).text()
+    assert (await browser.get("/ranking?folder=moon")).status == 404
+    assert (await browser.get("/compare?from=soon")).status == 400
