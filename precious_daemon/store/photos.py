@@ -143,7 +143,8 @@ def to_ingest(db: Database, limit: int, roots: Iterable[int], but: Iterable[int]
     """Stills that wait to be read, newest first, `but` not those of these photos."""
     marks, others = (",".join(str(int(i)) for i in ids) for ids in (roots, but))
     sql = f"""
-        SELECT files.* FROM photos CROSS JOIN files ON files.photo_id = photos.id AND files.role = 'still'
+        SELECT files.* FROM photos INDEXED BY photos_unread
+        CROSS JOIN files ON files.photo_id = photos.id AND files.role = 'still'
         WHERE {_UNREAD} AND photos.root_id IN ({marks}) AND photos.id NOT IN ({others})
         ORDER BY taken_at DESC, photos.id DESC LIMIT ?
     """
@@ -153,7 +154,9 @@ def to_ingest(db: Database, limit: int, roots: Iterable[int], but: Iterable[int]
 def waiting_count(db: Database, roots: Iterable[int]) -> int:
     """Photos of these roots that wait to be read."""
     marks = ",".join(str(int(r)) for r in roots)
-    return int(db.execute(f"SELECT count(*) FROM photos WHERE {_UNREAD} AND root_id IN ({marks})").fetchone()[0])
+    return int(
+        db.execute(f"SELECT count(*) FROM photos INDEXED BY photos_unread WHERE {_UNREAD} AND root_id IN ({marks})").fetchone()[0]
+    )
 
 
 def to_glimpse(
@@ -161,7 +164,8 @@ def to_glimpse(
 ) -> list[tuple[tuple[float, int], FileEntry]]:
     """(place, still) of photos with ids above `since` of which nothing was seen yet, newest first, those before a place."""
     sql = f"""
-        SELECT files.*, taken_at FROM photos CROSS JOIN files ON files.photo_id = photos.id AND files.role = 'still'
+        SELECT files.*, taken_at FROM photos INDEXED BY photos_unread
+        CROSS JOIN files ON files.photo_id = photos.id AND files.role = 'still'
         WHERE {_unseen(roots)} AND photos.id > ? AND (taken_at, photos.id) < (?, ?)
         ORDER BY taken_at DESC, photos.id DESC LIMIT ?
     """
@@ -170,7 +174,11 @@ def to_glimpse(
 
 
 def unseen_count(db: Database, roots: Iterable[int], since: int) -> int:
-    return int(db.execute(f"SELECT count(*) FROM photos WHERE {_unseen(roots)} AND id > ?", [since]).fetchone()[0])
+    return int(
+        db.execute(f"SELECT count(*) FROM photos INDEXED BY photos_unread WHERE {_unseen(roots)} AND id > ?", [since]).fetchone()[
+            0
+        ]
+    )
 
 
 def _unseen(roots: Iterable[int]) -> str:

@@ -146,6 +146,7 @@ M006 = """
     END;
 
     CREATE INDEX photos_of_root ON photos(root_id, draw) WHERE state IN ('present', 'new', 'broken');
+    CREATE INDEX units_in_order ON units(state, id);
     CREATE INDEX answers_by_voter ON answers(voter_id);  -- + before voter_id, in a query for one photo, keeps it from being used
     CREATE INDEX answers_on_one ON answers(voter_id, purpose, at) WHERE choice IN ('keep', 'delete');
     CREATE INDEX answers_on_two ON answers(voter_id, purpose, at) WHERE choice IN ('both_keep', 'both_delete');
