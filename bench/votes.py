@@ -133,8 +133,8 @@ def kendall(x: list[float], y: list[float]) -> float:
 
 
 def needed(taus: list[float], goal: float) -> float:
-    """Votes after which the mean reaches the goal; not a number where it never does."""
-    return next((float(EVERY * place) for place, tau in enumerate(taus, 1) if tau >= goal), math.nan)
+    """Votes after which the mean reaches the goal; one look past the end where it never does."""
+    return next((float(EVERY * place) for place, tau in enumerate(taus, 1) if tau >= goal), float(EVERY * (len(taus) + 1)))
 
 
 def main() -> None:

@@ -8,7 +8,8 @@ better performance wins, and two that differ by less than the draw margin are a 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from statistics import NormalDist
 
 from precious_daemon.models import Rating, Vote
 
@@ -20,6 +21,7 @@ DRAW_PROBABILITY = 0.10
 DRAW_MARGIN = 0.12566134685507402 * math.sqrt(2) * BETA  # the normal's quantile at (DRAW_PROBABILITY + 1) / 2
 
 START = Rating(MU, SIGMA)
+MISSING = 0.2  # a top is steady once at most this share of what belongs there is expected to be missing
 
 _ROOT_2 = math.sqrt(2)
 _ROOT_2PI = math.sqrt(2 * math.pi)
@@ -71,6 +73,57 @@ def best_of(order: Sequence[Rating]) -> list[Rating]:
         Rating(float(new.mu), float(new.sigma), old.wins + last - place, old.losses + place, old.draws)
         for place, (old, (new,)) in enumerate(zip(order, groups, strict=True))
     ]
+
+
+def answers_until_steady(known: Sequence[Rating], unknown: int, top: int) -> int:
+    """About how many answers it takes until the best `top` photos are steady. `unknown` more photos are at START.
+
+    Answers go to the least certain photos first (`pairing`), so they bring the greatest sigmas down to one level s. A photo
+    of N(mu, sigma^2) will then be believed to be at m ~ N(mu, sigma^2 - s^2), and be at N(m, s^2). The border c is where
+    `top` photos are expected to be above; those of them that are believed to be below are missing from the top.
+    A comparison with an equal takes W var^2 / (2 beta^2 + 2 var) off a variance, and one answer compares two photos. Taste
+    is taken not to change. In the world of `bench/votes.py` the level is right to a tenth.
+    """
+    crowd = [(r.mu, r.sigma, 1) for r in known] + [(MU, SIGMA, unknown)] * (unknown > 0)
+    if sum(count for *_, count in crowd) <= top:
+        return 0
+    border = _bisect(lambda c: sum(n * _above((mu - c) / sigma) for mu, sigma, n in crowd) < top, MU - 99, MU + 99)
+
+    def missing(level: float) -> float:
+        return sum(n * _missed(mu - border, sigma, level) for mu, sigma, n in crowd if abs(mu - border) < 4 * sigma)
+
+    if missing(math.inf) <= MISSING * top:
+        return 0
+    level = _bisect(lambda s: missing(s) > MISSING * top, SIGMA / 50, max(sigma for _, sigma, _ in crowd))
+    looks = sum(
+        n * (2 * BETA * BETA * (level**-2 - sigma**-2) + 4 * math.log(sigma / level)) / _W
+        for _, sigma, n in crowd
+        if sigma > level
+    )
+    return math.ceil(looks / 2)
+
+
+_W = 0.72  # mean of W over the comparisons of photos that are believed about equal
+_RIGHT = [NormalDist().inv_cdf(0.5 + (k + 0.5) / 16) for k in range(8)]  # the positive half of a normal, in eight equal parts
+
+
+def _missed(ahead: float, sigma: float, level: float) -> float:
+    """Chance that a photo, `ahead` of the border by its mean, is above it and believed to be below, once sigma is `level`."""
+    if sigma <= level:
+        return _above(ahead / sigma) if ahead <= 0 else 0.0
+    spread = math.sqrt(sigma * sigma - level * level)  # of m; what is left, u - m, is N(0, level^2)
+    return sum(_above(-ahead / spread) - _above((-ahead - z * level) / spread) for z in _RIGHT) / len(_RIGHT) / 2
+
+
+def _above(x: float) -> float:
+    return 0.5 * math.erfc(-x / _ROOT_2)
+
+
+def _bisect(too_high: Callable[[float], bool], low: float, high: float) -> float:
+    for _ in range(16):
+        middle = (low + high) / 2
+        low, high = (low, middle) if too_high(middle) else (middle, high)
+    return low
 
 
 # --- the closed form ---------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from precious_daemon import __version__
+from precious_daemon import __version__, ask
 from precious_daemon.config import Places, Settings
 from precious_daemon.models import PhotoState, RootState, SuggestionState
 from precious_daemon.store import Database, answers, files, groups, job_runs, photos, roots, scores, suggestions, units
@@ -36,7 +36,7 @@ def collect(db: Database, places: Places, settings: Settings, voter_id: int = 1)
     said = answers.counts(db, voter_id)
     model = scores.newest_model(db, voter_id)
     certificate, sentence, needed = scores.certificate(db, voter_id)
-    disk = _disk(places)
+    disk, steady = _disk(places), ask.until_steady(db, voter_id)
     return {
         "version": __version__,
         "roots": [
@@ -56,6 +56,7 @@ def collect(db: Database, places: Places, settings: Settings, voter_id: int = 1)
             "test_goal": settings.ask.test_labels,
             "audit": said.get("audit", 0),
             "review": said.get("review", 0),
+            "steady": asdict(steady) if steady else None,
         },
         "groups": groups.counts(db),
         "jobs": [

@@ -85,6 +85,11 @@ def ranking(
     return [(photo_from(row), _rating(row)) for row in db.query(sql, [*values, limit])]
 
 
+def count(db: Database, voter_id: int) -> int:
+    """How many photos have a rating."""
+    return int(db.execute("SELECT count(*) FROM cache.ratings WHERE voter_id = ?", [voter_id]).fetchone()[0])
+
+
 def neighbours(db: Database, voter_id: int, mu: float, count: int) -> list[int]:
     """Ids of present rated photos in the ranking whose mu is nearest: `count` above and `count` below."""
     found: list[int] = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Collection
+from dataclasses import asdict
 from typing import Any
 
 from aiohttp import web
@@ -38,7 +39,7 @@ async def _question(request: web.Request, template: str, kind: Question) -> web.
     part = await _within(request, request.rel_url.raw_query_string)
     asked = await _again(request, kind) or await _next(request, kind, part)
     return await page(
-        request, template, asked=asked, progress=await _progress(request), request_name=secrets.token_hex(16), within=part
+        request, template, asked=asked, progress=await _progress(request, part), request_name=secrets.token_hex(16), within=part
     )
 
 
@@ -62,13 +63,15 @@ async def _next(request: web.Request, kind: Question, part: Within, exclude: Col
     return await ask.next_label(service, voter, exclude)
 
 
-async def _progress(request: web.Request) -> dict[str, Any]:
-    """How far the owner is, in numbers and in one line."""
+async def _progress(request: web.Request, part: Within) -> dict[str, Any]:
+    """How far the owner is, in numbers and in one line for each page."""
     service = request.app[SERVICE]
     counts = await service.store.aread(answers.counts, request[VOTER])
     _, _, needed = await service.store.aread(scores.certificate, request[VOTER])
     goals, votes = service.settings.ask, counts["votes"]
     reached, ahead = words.milestone(votes)
+    steady = await service.store.aread(ask.until_steady, request[VOTER], part.scope) if votes else None
+    to_mark = f"{ahead - votes} to the {ahead:,} mark"
     train, test = counts.get("train", 0), counts.get("test", 0)
     done = train >= goals.train_labels and test >= goals.test_labels
     said_label = f"Learning {train} of {goals.train_labels} · testing {test} of {goals.test_labels}"
@@ -78,7 +81,8 @@ async def _progress(request: web.Request) -> dict[str, Any]:
     return {
         "votes": votes, "reached": reached, "ahead": ahead, "train": train, "train_goal": goals.train_labels,
         "test": test, "test_goal": goals.test_labels, "audit": counts.get("audit", 0), "needed": needed,
-        "pair_words": f"{words.count(votes, 'comparison')} · {ahead - votes} to the {ahead:,} mark",
+        "pair_words": f"{words.count(votes, 'comparison')} · {steady.sentence if steady else to_mark}",
+        "steady": steady and asdict(steady),
         "label_words": said_label, "done": done,
     }  # fmt: skip
 
@@ -98,7 +102,7 @@ async def question(request: web.Request) -> web.Response:
         raise BadRequest(f'"exclude" may hold at most {MOST} photos.')
     part = await _within(request, request.rel_url.raw_query_string)
     asked = await _next(request, Question(kind), part, exclude)
-    return web.json_response({"next": asked_json(asked), "progress": await _progress(request)})
+    return web.json_response({"next": asked_json(asked), "progress": await _progress(request, part)})
 
 
 @routes.post("/api/answer")
@@ -115,7 +119,7 @@ async def answer(request: web.Request) -> web.Response:
     )  # fmt: skip
     part = await _within(request, fields.text("within", "", longest=8192))
     following = await _next(request, Question.PAIR if kind is Question.PAIR else Question.LABEL, part)
-    value = {"answer": stored.id, "next": asked_json(following), "progress": await _progress(request)}
+    value = {"answer": stored.id, "next": asked_json(following), "progress": await _progress(request, part)}
     return reply(request, value, part.after(PAGE[kind]))
 
 
@@ -132,7 +136,7 @@ async def undo(request: web.Request) -> web.Response:
         where = part.after(where)
     value = {
         "question": undone.question, "choice": undone.choice, "purpose": undone.purpose, "group_size": 1, "page": where,
-        "photos": [photo_json(photo) for photo in shown], "progress": await _progress(request),
+        "photos": [photo_json(photo) for photo in shown], "progress": await _progress(request, part),
     }  # fmt: skip
     return reply(request, value, where)
 

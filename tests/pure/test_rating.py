@@ -119,3 +119,40 @@ def test_an_order_against_all_expectation_does_not_break() -> None:
 
 def test_a_photo_without_votes_is_worth_nothing_for_sure() -> None:
     assert rating.conservative(rating.START) == pytest.approx(0)
+
+
+# --- until the top is steady -------------------------------------------------------------------------------------------
+
+
+def test_a_top_that_is_clear_needs_no_answers() -> None:
+    clear = [Rating(40 + i, 0.5) for i in range(5)] + [Rating(20 - i / 9, 0.5) for i in range(50)]
+    assert rating.answers_until_steady(clear, 0, 5) == 0
+    assert rating.answers_until_steady(clear[:5], 0, 5) == 0, "where all are in the top"
+    assert rating.answers_until_steady([], 0, 5) == 0
+
+
+def test_photos_that_nobody_saw_need_several_looks_each() -> None:
+    assert 200 < rating.answers_until_steady([], 100, 10) < 2000
+    assert rating.answers_until_steady([], 200, 10) > rating.answers_until_steady([], 100, 10)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(ratings, max_size=20), st.integers(0, 50), st.integers(1, 10))
+def test_the_estimate_is_a_number_for_any_ratings(known: list[Rating], unknown: int, top: int) -> None:
+    assert rating.answers_until_steady(known, unknown, top) >= 0
+
+
+def test_estimate_and_answers_given_add_up_to_about_the_same_all_the_way() -> None:
+    owner, count = random.Random(4), 60
+    taste = [owner.gauss(0, 1) for _ in range(count)]
+    known = [rating.START] * count
+    sums = []
+    for given_so_far in range(401):
+        if given_so_far in (100, 200, 300):
+            sums.append(given_so_far + rating.answers_until_steady(known, 0, 10))
+        a = max(range(count), key=lambda i: (known[i].sigma, owner.random()))
+        b = min((i for i in range(count) if i != a), key=lambda i: abs(known[i].mu - known[a].mu) - known[i].sigma)
+        if owner.random() > 1 / (1 + math.exp(-3.4 * (taste[a] - taste[b]))):
+            a, b = b, a
+        known[a], known[b] = rating.update(known[a], known[b])
+    assert max(sums) < 2 * min(sums)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import html
 import re
 from pathlib import Path
 
 import pytest
 
 from precious_daemon import ask
-from precious_daemon.models import Choice, Photo, Question
+from precious_daemon.models import Choice, Photo, Question, Scope
 from precious_daemon.service import Service
 from precious_daemon.store import answers, ratings
 from tests.pictures import save
@@ -138,3 +139,23 @@ async def test_a_part_with_nothing_in_it_says_so(browser: Browser, trips: list[P
     assert "There are not two photos in sea, to 1980" in await (await browser.get("/compare?folder=sea&to=1980")).text()
     assert (await browser.get("/ranking?folder=moon")).status == 404
     assert (await browser.get("/compare?from=soon")).status == 400
+
+
+async def test_the_page_says_how_far_the_top_is_from_steady(service: Service, browser: Browser, library: list[Photo]) -> None:
+    await vote(browser, library[0], library[1])
+    said = (await (await browser.get("/api/question?kind=pair")).json())["progress"]
+    assert re.fullmatch(r"1 comparison · about \d+ more answers until the best photo is steady", said["pair_words"])
+    assert said["pair_words"] in html.unescape(await (await browser.get("/compare")).text())
+    steady = (await (await browser.get("/api/status")).json())["answers"]["steady"]
+    assert steady == said["steady"]
+    assert (steady["top"], steady["needed"] > 0) == (1, True)
+
+
+async def test_a_part_has_a_top_of_its_own(service: Service, browser: Browser, trips: list[Photo]) -> None:
+    await vote(browser, trips[0], trips[1])
+    whole = service.store.read(ask.until_steady, 1)
+    part = service.store.read(ask.until_steady, 1, Scope(trips[0].root_id, "sea"))
+    assert whole
+    assert part
+    assert (whole.top, part.top) == (3, 1)
+    assert service.store.read(ask.until_steady, 1, Scope(trips[0].root_id, "nowhere")) is None
