@@ -9,15 +9,19 @@ from typing import Any
 import pytest
 
 from precious_daemon import review
-from precious_daemon.config import Places, Settings
+from precious_daemon.config import Places, PluginSettings, Settings
 from precious_daemon.errors import CountNeeded, NotFound, TrashRefused
+from precious_daemon.hookspecs import PluginPhoto, hookimpl
 from precious_daemon.models import Choice, PhotoState, Question, SuggestionState, UnitState
+from precious_daemon.plugins import Plugins
+from precious_daemon.plugins.find import Found
 from precious_daemon.store import Store, answers, suggestions
 from tests.trash.library import Library, said
 
 
 def service(library: Library) -> Any:
-    return SimpleNamespace(store=library.store, trash=library.trash, clock=library.clock)
+    plugins = Plugins(library.places, Settings(plugins=PluginSettings(enabled=())), [])
+    return SimpleNamespace(store=library.store, trash=library.trash, clock=library.clock, plugins=plugins)
 
 
 def labels(library: Library) -> dict[int, bool]:
@@ -164,3 +168,23 @@ def test_a_changed_photo_is_told_and_stays_suggested(library: Library) -> None:
     assert "has changed since it was last read" in said(outcomes)
     assert states(library) == {SuggestionState.OPEN: 1}
     assert not labels(library)
+
+
+def test_plugins_are_told_what_went_and_what_came_back(library: Library) -> None:
+    heard: list[tuple[str, str]] = []
+
+    class Listener:
+        @hookimpl
+        def trashed(self, photos: tuple[PluginPhoto, ...]) -> None:
+            heard.extend(("trashed", photo.name) for photo in photos)
+
+        @hookimpl
+        def restored(self, photos: tuple[PluginPhoto, ...]) -> None:
+            heard.extend(("restored", photo.name) for photo in photos)
+
+    here = service(library)
+    settings = Settings(plugins=PluginSettings(enabled=("listener",)))
+    here.plugins = Plugins(library.places, settings, [Found("listener", "built in", "", Listener)])
+    (outcome,) = asyncio.run(review.approve_and_apply(here, 1, library.suggest(library.add("IMG_1.JPG", b"x"))))
+    asyncio.run(review.undo(here, 1, [outcome.unit.uid]))
+    assert heard == [("trashed", "IMG_1.JPG"), ("restored", "IMG_1.JPG")]
