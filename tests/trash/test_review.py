@@ -92,7 +92,8 @@ def test_restoring_takes_back_the_delete_and_nothing_else(library: Library) -> N
 def test_an_answer_that_the_owner_took_back_already_stays_taken_back(library: Library) -> None:
     names = library.suggest(library.add("IMG_1.JPG", b"content"))
     (outcome,) = asyncio.run(review.approve_and_apply(service(library), 1, names))
-    library.store.write(answers.undo, 1, library.clock())
+    (said_so,) = library.store.read(answers.recent, 1, 1)
+    library.store.write(answers.undo, 1, library.clock(), said_so.id)
     assert asyncio.run(review.undo(service(library), 1, [outcome.unit.uid]))[0].moved
     assert not labels(library)
 
@@ -107,11 +108,11 @@ def test_a_restored_photo_is_not_suggested_again(library: Library) -> None:
 
 def test_too_many_at_once_store_nothing_until_the_count_is_typed(store: Store, here: Places, tmp_path: Any) -> None:
     library = Library(store, here, tmp_path / "photos", settings=Settings())
-    names = library.suggest(*(library.add(f"{i}.jpg", bytes([i])) for i in range(3)))
+    names = library.suggest(*(library.add(f"{i}.jpg", bytes([i])) for i in range(21)))
     with pytest.raises(CountNeeded) as needed:
         asyncio.run(review.approve_and_apply(service(library), 1, names))
-    assert needed.value.count == 3
-    assert states(library) == {SuggestionState.OPEN: 3}
+    assert needed.value.count == 21
+    assert states(library) == {SuggestionState.OPEN: 21}
     assert not labels(library)
     outcomes = asyncio.run(review.approve_and_apply(service(library), 1, names, needed.value.count))
     assert all(o.moved for o in outcomes)
