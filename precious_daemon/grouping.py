@@ -107,7 +107,9 @@ def _features(looks: Looks) -> list[tuple[NDArray[np.floating[Any]], float]]:
 
 
 def _as_json(group: Group) -> dict[str, Any]:
-    return {"kind": group.kind.value, "members": [asdict(member) for member in group.members]}
+    """What is found; what the owner decided about it is not this child's to know."""
+    members = [{"photo_id": m.photo_id, "best": m.best, "reason": m.reason} for m in group.members]
+    return {"kind": group.kind.value, "members": members}
 
 
 def write_clusters(folder: Path, photos: Sequence[PhotoRow], clusters: Clusters) -> None:
