@@ -23,14 +23,14 @@ def write_wanted(db: Database, backbone: str, folder: Path) -> int:
     return count
 
 
-def write_photos(db: Database, folder: Path) -> int:
-    """Every present photo; how many there are."""
+def write_photos(db: Database, folder: Path, taught_by: int | None = None) -> int:
+    """Every present photo, and with a voter those gone that the voter labelled; how many there are."""
     units = _units(groups.all_groups(db))
     count = 0
 
     def rows() -> Iterator[PhotoRow]:
         nonlocal count
-        for photo, perceptual_hash, kind in photos.for_children(db):
+        for photo, perceptual_hash, kind in photos.for_children(db, taught_by):
             count += 1
             yield PhotoRow(
                 photo.id, (photo.content_hash or b"").hex(), perceptual_hash, photo.taken_at, photo.camera,

@@ -213,6 +213,7 @@ class Jobs:
         grouped = await self._store.aread(groups.clustered_count)
         if present - grouped > 0.2 * present and present >= 2:
             self.start("group", "new photos")
+            self.start("suggest", "new photos")  # waits for its turn: copies and bursts can be seen to from the first day
 
     # --- understanding -------------------------------------------------------------------------------------------------
 
@@ -264,7 +265,7 @@ class Jobs:
         now = self._clock()
         run = _run_name(now)
         with children.job_folder(self._service.places, "learn") as folder:
-            await self._store.aread(handover.write_photos, folder)
+            await self._store.aread(handover.write_photos, folder, voter_id)
             await self._store.aread(handover.write_answers, folder, voter_id)
             limits = self._service.settings.learn
             job = self._job("learn") | {"run": run, "memory_megabytes": limits.memory_megabytes, "threads": limits.threads}

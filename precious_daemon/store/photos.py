@@ -204,12 +204,17 @@ def present_count(db: Database, root_id: int) -> int:
     return sum(found.get(state, 0) for state in ("present", "new", "broken"))
 
 
-def for_children(db: Database) -> Iterator[tuple[Photo, int, str]]:
-    """(photo, perceptual hash, format) of every present photo that has been read, in the order of ids."""
-    sql = (
-        f"SELECT {_COLUMNS}, perceptual_hash, format FROM photos WHERE state = 'present' AND content_hash IS NOT NULL ORDER BY id"
-    )
-    for row in db.query(sql):
+def for_children(db: Database, taught_by: int | None = None) -> Iterator[tuple[Photo, int, str]]:
+    """(photo, perceptual hash, format) of every present photo that has been read, in the order of ids.
+
+    With a voter, also of those that are gone and that this voter labelled: what was deleted goes on teaching why.
+    """
+    gone = "OR id IN (SELECT photo_id FROM labels WHERE voter_id = ?)" if taught_by is not None else ""
+    sql = f"""
+        SELECT {_COLUMNS}, perceptual_hash, format FROM photos
+        WHERE (state = 'present' {gone}) AND content_hash IS NOT NULL ORDER BY id
+    """
+    for row in db.query(sql, [] if taught_by is None else [taught_by]):
         yield photo_from(row), row["perceptual_hash"] & (1 << 64) - 1, row["format"]
 
 
