@@ -75,11 +75,7 @@ def apply(ids: tuple[str, ...], everything: bool, dry_run: bool, count: int | No
         if not (yes or dry_run):
             click.confirm(f"Move {len(chosen):,} photos, {size(sum(s['bytes'] for s in chosen))}, to the trash?", abort=True)
         body = {"uids": [s["uid"] for s in chosen], "typed_count": count, "dry_run": dry_run}
-        outcome = service.post("/api/suggestions/approve", body)
-        if dry_run:
-            click.echo("\n".join(said["message"] for said in outcome["refused"]))  # nothing was moved: each says why, or where to
-        else:
-            _tell(outcome)
+        _tell(service.post("/api/suggestions/approve", body))
 
 
 @click.command()

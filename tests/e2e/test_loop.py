@@ -84,6 +84,10 @@ def test_an_evening_and_a_night(service: ServiceProcess, library: Path, home: Pa
     right = sum(goes(s["photo"]["path"]) or truth[s["photo"]["path"]].kind in ("copy", "edit") for s in suggestions)
     assert right / len(suggestions) > 0.6, f"{right} of {len(suggestions)}"
 
+    # a dry run says where it would go, and moves nothing
+    assert "Would move" in command("apply", suggestions[0]["uid"][:12], "--dry-run")
+    assert bytes_under(library) == before
+
     # approve two: they move with all their companions, byte for byte
     chosen = suggestions[:2]
     gone = owner.post("/api/suggestions/approve", uids=[s["uid"] for s in chosen])
