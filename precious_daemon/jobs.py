@@ -62,6 +62,7 @@ class Jobs:
         self._heavy = asyncio.Lock()
         self._reading: asyncio.Task[None] | None = None
         self._more_to_read = False
+        self._undecided: set[int] = set()  # roots where photos seem gone, unless they are found among those not yet read
         self._deadline: float | None = None  # of the night, by time.monotonic
 
     # --- running -------------------------------------------------------------------------------------------------------
@@ -219,6 +220,8 @@ class Jobs:
             stopped.set()
         for folder in report.unsettled:
             self.unsettled(root.id, folder)
+        if report.waiting:
+            self._undecided.add(root.id)
         self.read_new()
         return report
 
@@ -257,11 +260,17 @@ class Jobs:
             while self._more_to_read:  # a scan may find more just as the last one is read
                 self._more_to_read = False
                 if await self.ingest.run(say) and not self.paused:
+                    await self._decide_what_is_gone()
                     await self._group_if_stale()
         except Exception:  # the edge of a job: photos that wait are tried again by the next scan
             log.exception("reading photos failed")
         finally:
             self._progress.pop("ingest", None)
+
+    async def _decide_what_is_gone(self) -> None:
+        undecided, self._undecided = self._undecided, set()
+        for root_id in undecided:
+            await self.scan_root(await self._store.aread(roots.get, root_id))
 
     async def _group_if_stale(self) -> None:
         """The first photos, or many new ones, are grouped at once, so that there is something worth asking."""
