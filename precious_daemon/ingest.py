@@ -34,18 +34,21 @@ from precious_daemon.decode import (
     fitted,
     identify,
     jpeg,
+    raw_exif,
     srgb,
     upright,
 )
 from precious_daemon.errors import UnreadablePhoto
 from precious_daemon.exif import metadata, orientation
-from precious_daemon.models import Glimpse, PhotoFacts, Stamp
+from precious_daemon.models import Glimpse, PhotoFacts, Stamp, Told
+from precious_daemon.quicktime import content_identifier
 
 MAX_BYTES = 512 * 1024 * 1024
 PREVIEW, THUMBNAIL, PROXY = 1024, 256, 128  # longest sides in pixels, the preview's roughly
 PROXY_BYTES = 3072
 SIDECARS = (".json", ".supplemental-metadata.json")  # what Google Takeout puts beside a photo
 SIDECAR_BYTES = 256 * 1024
+RAW_HEADER = 1024 * 1024  # bytes of a RAW file that hold its EXIF
 SMALL_JPEG = 512 * 1024  # bytes that are decoded in a few milliseconds
 
 
@@ -103,7 +106,7 @@ def _time_limit(seconds: float) -> Iterator[None]:
 def _read(path: str) -> PhotoFacts:
     data, stamp = _contents(path)
     picture = (decode_raw if is_raw(path) else decode)(data, PREVIEW)
-    said = metadata(picture.exif, os.path.basename(path), stamp.mtime_ns / 1e9, _sidecar(path))
+    said = metadata(picture.exif, os.path.basename(path), stamp.mtime_ns / 1e9, _sidecar(path), picture.xmp)
     large = np.asarray(picture.image.convert("L"))
     preview = upright(srgb(about(picture.image, PREVIEW), picture.profile), picture.orientation)
     thumbnail = fitted(preview, THUMBNAIL)
@@ -128,6 +131,7 @@ def _read(path: str) -> PhotoFacts:
         exposure=said.exposure,
         latitude=said.latitude,
         longitude=said.longitude,
+        content_id=said.content_id,
         stamp=stamp,
     )
 
@@ -172,6 +176,34 @@ def _glimpse(path: str) -> Glimpse | None:
         width, height = height, width
     said = metadata(exif, os.path.basename(path), status.st_mtime)
     return Glimpse(width, height, "JPEG", said.taken_at, said.taken_from, said.camera, thumbnail)
+
+
+# --- videos and RAW files beside a photo ---------------------------------------------------------------------------------
+
+
+def look_into(paths: Iterable[str], seconds: float) -> list[Told]:
+    """What each says of itself. A file that cannot be read, or says nothing, says nothing."""
+    found: list[Told] = []
+    for path in paths:
+        try:
+            with _time_limit(seconds), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                found.append(_look_into(path))
+        except Exception:  # noqa: BLE001  a companion is never decoded: nothing else can be wrong with it
+            found.append(Told(None, None))
+    return found
+
+
+def _look_into(path: str) -> Told:
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with open(descriptor, "rb") as file:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            return Told(None, None)
+        if not is_raw(path):
+            return Told(content_identifier(file, status.st_size), None)
+        said = metadata(raw_exif(file.read(RAW_HEADER)), "", status.st_mtime)
+        return Told(said.content_id, said.taken_at if said.taken_from == "exif" else None)
 
 
 # --- files -------------------------------------------------------------------------------------------------------------

@@ -259,13 +259,24 @@ class Jobs:
         try:
             while self._more_to_read:  # a scan may find more just as the last one is read
                 self._more_to_read = False
-                if await self.ingest.run(say) and not self.paused:
+                read = await self.ingest.run(say)
+                await self._pair_anew()
+                if read and not self.paused:
                     await self._decide_what_is_gone()
                     await self._group_if_stale()
         except Exception:  # the edge of a job: photos that wait are tried again by the next scan
             log.exception("reading photos failed")
         finally:
             self._progress.pop("ingest", None)
+
+    async def _pair_anew(self) -> None:
+        """Photos, videos and RAW files were looked into: see again which of them belong together."""
+        hints: dict[int, set[tuple[str, bool]]] = {}
+        while self.ingest.paired_anew:
+            root_id, folder = self.ingest.paired_anew.pop()
+            hints.setdefault(root_id, set()).add((folder, False))
+        for root_id, places in hints.items():
+            await self.scan_root(await self._store.aread(roots.get, root_id), places)
 
     async def _decide_what_is_gone(self) -> None:
         undecided, self._undecided = self._undecided, set()

@@ -67,6 +67,14 @@ class FileEntry:
     content_hash: bytes | None  # BLAKE3, 32 bytes; None until read
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a file says of itself by which it may be known to belong to another."""
+
+    content_id: str | None  # Apple's: the same in both files of a Live Photo
+    taken_at: float | None  # by its EXIF
+
+
 # --- photos ------------------------------------------------------------------------------------------------------------
 
 
@@ -128,6 +136,7 @@ class PhotoFacts:
     exposure: str | None = None  # "1/250 s, f/2.8, ISO 400, 50 mm"
     latitude: float | None = None  # degrees; never leaves this machine
     longitude: float | None = None
+    content_id: str | None = None  # Apple's, of a Live Photo
     stamp: Stamp | None = None  # of the file that was read
 
 

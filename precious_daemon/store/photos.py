@@ -204,7 +204,7 @@ def all_stand_elsewhere(db: Database, root_id: int) -> bool:
     sql = """
         SELECT 1 FROM photos AS p WHERE root_id = ? AND state IN ('present', 'new', 'broken') AND NOT EXISTS (
             SELECT 1 FROM photos AS t JOIN roots ON roots.id = t.root_id AND roots.state = 'watched'
-            WHERE t.content_hash = p.content_hash AND t.root_id != p.root_id AND t.id > p.id AND t.state = 'present'
+            WHERE t.content_hash = p.content_hash AND t.root_id != p.root_id AND t.state = 'present'
         ) LIMIT 1
     """
     return db.execute(sql, [root_id]).fetchone() is None
@@ -262,16 +262,18 @@ def add_still(db: Database, root_id: int, path: str, stamp: Stamp, now: float) -
     return photo_id
 
 
-def put_file(db: Database, photo_id: int, root_id: int, path: str, role: Role, stamp: Stamp) -> None:
-    """Know a file of a capture, or what has become of it."""
+def put_file(db: Database, photo_id: int, root_id: int, path: str, role: Role, stamp: Stamp, bond: str | None = None) -> None:
+    """Know a file of a capture, or what has become of it. `bond`: how it is known to be of it, where not by its name."""
     db.execute(
         """
-        INSERT INTO files (photo_id, root_id, folder, path, role, dev, inode, size, mtime_ns) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+        INSERT INTO files (photo_id, root_id, folder, path, role, dev, inode, size, mtime_ns, bond)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         ON CONFLICT (root_id, path) DO UPDATE SET photo_id = excluded.photo_id, role = excluded.role, dev = excluded.dev,
-            inode = excluded.inode, size = excluded.size, mtime_ns = excluded.mtime_ns, content_hash = NULL
+            inode = excluded.inode, size = excluded.size, mtime_ns = excluded.mtime_ns, bond = excluded.bond,
+            content_hash = NULL
         """,
         [photo_id, root_id, os.fsencode(posixpath.dirname(path)), os.fsencode(path), role,
-         stamp.dev, stamp.inode, stamp.size, stamp.mtime_ns],
+         stamp.dev, stamp.inode, stamp.size, stamp.mtime_ns, bond],
     )  # fmt: skip
 
 
@@ -397,12 +399,12 @@ def record_facts(db: Database, entry: FileEntry, facts: PhotoFacts, now: float) 
         """
         UPDATE photos SET state = 'present', error = NULL, content_hash = ?, perceptual_hash = ?, width = ?, height = ?,
             format = ?, taken_at = ?, taken_from = ?, camera = ?, taken_offset = ?, lens = ?, exposure = ?, latitude = ?,
-            longitude = ?, changed_at = ? WHERE id = ?
+            longitude = ?, content_id = ?, changed_at = ? WHERE id = ?
         """,
         [
             facts.content_hash, _signed(facts.perceptual_hash), facts.width, facts.height, facts.format, facts.taken_at,
             facts.taken_from, facts.camera, facts.taken_offset, facts.lens, facts.exposure, facts.latitude, facts.longitude,
-            now, entry.photo_id,
+            facts.content_id, now, entry.photo_id,
         ],
     )  # fmt: skip
     pictures.forget_first_look(db, entry.photo_id)
@@ -435,14 +437,15 @@ def _merge(db: Database, young: Photo, old: Photo, now: float) -> int:
     """Make the `young` row's files those of the `old` photo, which keeps its id and all that was said about it."""
     if _has_history(db, young.id):
         return young.id  # both have a history of their own: they stay two photos
+    columns = """
+        root_id, path, state, error, content_hash, perceptual_hash, width, height, format, size, taken_at, taken_from, camera,
+        taken_offset, lens, exposure, latitude, longitude, content_id, ambiguous
+    """
     db.execute("DELETE FROM files WHERE photo_id = ?", [old.id])
     db.execute("UPDATE files SET photo_id = ? WHERE photo_id = ?", [old.id, young.id])
     db.execute(
-        """
-        UPDATE photos SET (root_id, path, state, error, content_hash, perceptual_hash, width, height, format, size, taken_at,
-            taken_from, camera, taken_offset, lens, exposure, latitude, longitude, ambiguous) = (SELECT root_id, path, state,
-            error, content_hash, perceptual_hash, width, height, format, size, taken_at, taken_from, camera, taken_offset, lens,
-            exposure, latitude, longitude, ambiguous FROM photos WHERE id = ?), changed_at = ? WHERE id = ?
+        f"""
+        UPDATE photos SET ({columns}) = (SELECT {columns} FROM photos WHERE id = ?), changed_at = ? WHERE id = ?
         """,
         [young.id, now, old.id],
     )
