@@ -27,9 +27,10 @@ from precious_daemon.errors import CountNeeded, TrashRefused
 from precious_daemon.models import PhotoState, SuggestionState, Unit, UnitFile, UnitState
 from precious_daemon.store import Database, Store, photos, suggestions, units
 from precious_daemon.store.suggestions import SuggestionRow
+from precious_daemon.trash.journal import LogFailed, name_of, with_companions
 from precious_daemon.trash.moves import Disk, DiskFailed, printable, shown
 from precious_daemon.trash.records import home_of, recover_records
-from precious_daemon.trash.steps import LogFailed, Steps, name_of, with_companions
+from precious_daemon.trash.steps import Steps
 
 __all__ = ["Outcome", "Trash", "recover_records"]
 
