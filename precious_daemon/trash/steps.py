@@ -12,6 +12,7 @@ import posixpath
 from collections.abc import Sequence
 from contextlib import ExitStack
 
+from precious_daemon.captures import pair
 from precious_daemon.errors import TrashRefused
 from precious_daemon.models import Photo, PhotoState, Role, Root, Unit, UnitFile, UnitState
 from precious_daemon.store import photos, roots, units
@@ -132,8 +133,22 @@ class Steps(Journal):
             if (now.stamp, now.content_hash) != (file.stamp, file.content_hash):
                 raise TrashRefused(f"{shown(file.path)} has changed since you approved it; look at it again.")
             found.append(now)
+        self._check_companions(unit, found)
         check_keeper(self._store, self._disk, unit, found)
         return found
+
+    def _check_companions(self, unit: Unit, found: Sequence[Found]) -> None:
+        """No file has come to the capture that the library has not seen yet: it would be left behind alone."""
+        for file, now in zip(unit.files, found, strict=True):
+            if file.role is Role.STILL:
+                start = posixpath.splitext(now.name)[0].casefold()[:_ALIKE]
+                near = [name for name in os.listdir(now.folder) if name.casefold().startswith(start)]
+                known = {posixpath.basename(f.path) for f in unit.files}
+                if new := sorted(set(pair(near).companions.get(now.name, ())) - known):
+                    raise TrashRefused(
+                        f"{shown(new[0])} has appeared beside {name_of(unit)} and belongs to it; look at it again after the next "
+                        "scan."
+                    )
 
     def _recheck_home(self, unit: Unit, fd: int, home: int, moves: Sequence[Move]) -> None:
         """The trash is still where it was: nobody moved it out of the root while it was being filled."""
@@ -291,6 +306,9 @@ class Steps(Journal):
         except (TrashRefused, OSError) as exc:
             unit = self._cancelled(unit, fd, exc)
             return unit.error or ""
+
+
+_ALIKE = 40  # letters that the names of a still and its companions share at least: Google Takeout cuts long ones off
 
 
 def _require_present(photo: Photo) -> None:
