@@ -95,6 +95,7 @@ async def _tidy(service: Service) -> None:
         log.info("ratings were made anew from the answers")
     for sentence in await service.trash.recover():
         log.warning(sentence)
+    await service.trash.note_day()
     await asyncio.to_thread(service.plugins.call, "startup")
 
 
@@ -140,6 +141,7 @@ def _schedule(service: Service) -> AsyncIOScheduler:
     options = {"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
 
     async def start(name: str) -> None:
+        await service.trash.note_day()
         service.jobs.start(name, "schedule")
 
     scheduler.add_job(start, CronTrigger(hour=hour, minute=minute), args=["night"], id="night", **options)

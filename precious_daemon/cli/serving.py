@@ -155,7 +155,13 @@ def _status_text(s: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-_AWAY = {"new": "not yet read", "broken": "unreadable", "missing": "missing", "trashed": "in the trash"}
+_AWAY = {
+    "new": "not yet read",
+    "broken": "unreadable",
+    "missing": "missing",
+    "trashed": "in the trash",
+    "purged": "removed for good",
+}
 
 
 def _model_text(model: dict[str, Any] | None) -> str:

@@ -249,7 +249,7 @@ def put_file(db: Database, photo_id: int, root_id: int, path: str, role: Role, s
     """
     if role is not Role.STILL:
         sql = """
-            UPDATE photos SET state = 'missing' WHERE state != 'trashed' AND id =
+            UPDATE photos SET state = 'missing' WHERE state NOT IN ('trashed', 'purged') AND id =
                 (SELECT photo_id FROM files WHERE root_id = ? AND path = ? AND role = 'still' AND photo_id != ?)
         """
         db.execute(sql, [root_id, os.fsencode(path), photo_id])
@@ -292,7 +292,7 @@ def file_moved(db: Database, entry: FileEntry, root_id: int, path: str, now: flo
         db.execute(
             f"""
             UPDATE photos SET root_id = ?, path = ?, changed_at = ?,
-                state = CASE WHEN state NOT IN ('missing', 'trashed') THEN state ELSE {READ_OR_NOT} END
+                state = CASE WHEN state NOT IN ('missing', 'trashed', 'purged') THEN state ELSE {READ_OR_NOT} END
             WHERE id = ?
             """,
             [root_id, os.fsencode(path), now, entry.photo_id],
@@ -309,7 +309,7 @@ def file_gone(db: Database, entry: FileEntry, now: float) -> None:
         db.execute("DELETE FROM files WHERE id = ?", [entry.id])
         return
     db.execute(
-        "UPDATE photos SET state = 'missing', changed_at = ? WHERE id = ? AND state NOT IN ('trashed', 'missing')",
+        "UPDATE photos SET state = 'missing', changed_at = ? WHERE id = ? AND state NOT IN ('trashed', 'missing', 'purged')",
         [now, entry.photo_id],
     )
     photo = get(db, entry.photo_id)
@@ -321,7 +321,7 @@ def file_back(db: Database, photo_id: int, now: float) -> None:
     """A photo thought missing, or in the trash, is there again with its old stamp."""
     db.execute(
         f"UPDATE photos SET state = {READ_OR_NOT}, changed_at = ? "
-        "WHERE id = ? AND state IN ('missing', 'trashed') "
+        "WHERE id = ? AND state IN ('missing', 'trashed', 'purged') "
         "AND NOT EXISTS (SELECT 1 FROM units WHERE photo_id = photos.id AND units.state = 'planned')",  # just before its move
         [now, photo_id],
     )

@@ -303,6 +303,15 @@ def m008_out_of_the_ranking(db: Database) -> None:
     db.execute("CREATE INDEX answers_out ON answers(voter_id, photo_id) WHERE choice = 'out'")
 
 
+@library()
+def m016_purges(db: Database) -> None:
+    """How long something has been in the trash is told by two clocks; a disk is known by more than its number."""
+    db.executescript("""
+        CREATE TABLE days_run (day TEXT PRIMARY KEY) WITHOUT ROWID;   -- UTC days on which the service was running
+        ALTER TABLE roots ADD COLUMN filesystem TEXT;
+    """)
+
+
 @cache()
 def c001_derived(db: Database) -> None:
     db.executescript("""
