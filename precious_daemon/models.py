@@ -377,9 +377,17 @@ class Unit:
 class JobRun:
     id: int
     name: str
-    trigger: str  # schedule, catch-up, owner
+    trigger: str  # owner, start, schedule, catch-up, night, new photos
     started_at: float
     finished_at: float | None
     outcome: str  # running, done, failed, stopped
     detail: str
     error: str | None  # name of the PreciousError that ended it
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """The owner wants the machine for something else: nothing new is read, and no scheduled job starts."""
+
+    since: float
+    until: float | None  # None: until the owner resumes it

@@ -113,6 +113,16 @@ def by_stamps(db: Database, stamps: Mapping[str, Stamp]) -> dict[str, list[FileE
     }
 
 
+def with_content(db: Database, content_hash: bytes, root_ids: Iterable[int]) -> list[FileEntry]:
+    """Stills of these roots that should be there and have this content."""
+    marks = ",".join(str(int(i)) for i in root_ids)
+    sql = f"""
+        SELECT files.* FROM photos CROSS JOIN files ON files.photo_id = photos.id AND role = 'still'
+        WHERE photos.content_hash = ? AND state NOT IN ('missing', 'trashed', 'purged') AND photos.root_id IN ({marks})
+    """
+    return [file_from(row) for row in db.query(sql, [content_hash])]
+
+
 # --- writing -----------------------------------------------------------------------------------------------------------
 
 

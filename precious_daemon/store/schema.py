@@ -304,6 +304,35 @@ def m008_out_of_the_ranking(db: Database) -> None:
 
 
 @library()
+def m009_pause_and_pairs(db: Database) -> None:
+    """The pause that the owner asked for, and by what the files of a capture are known to belong together."""
+    db.executescript("""
+        CREATE TABLE pause (
+            one INTEGER PRIMARY KEY CHECK (one = 1),
+            since REAL NOT NULL,
+            until REAL                       -- NULL: until the owner resumes
+        );
+        ALTER TABLE photos ADD COLUMN content_id TEXT;        -- Apple's, the same in both files of a Live Photo
+        ALTER TABLE files ADD COLUMN bond TEXT;               -- why it is of this photo; NULL is by its name
+        CREATE TABLE relatives (             -- what videos and RAW files say of themselves, whosever they are
+            root_id INTEGER NOT NULL REFERENCES roots(id),
+            path BLOB NOT NULL,
+            folder BLOB NOT NULL,
+            inode INTEGER NOT NULL,
+            size INTEGER NOT NULL,
+            mtime_ns INTEGER NOT NULL,
+            seen INTEGER NOT NULL DEFAULT 0, -- whether it was looked into
+            content_id TEXT,
+            taken_at REAL,                   -- by its EXIF
+            PRIMARY KEY (root_id, path)
+        ) WITHOUT ROWID;
+        CREATE INDEX relatives_by_folder ON relatives(root_id, folder);
+        CREATE INDEX relatives_unseen ON relatives(root_id, folder) WHERE seen = 0;
+        CREATE INDEX photos_ambiguous ON photos(state, id) WHERE ambiguous IS NOT NULL;
+    """)
+
+
+@library()
 def m016_purges(db: Database) -> None:
     """How long something has been in the trash is told by two clocks; a disk is known by more than its number."""
     db.executescript("""
