@@ -430,6 +430,20 @@ def migrate(places: Places) -> None:
     _migrate(places.cache_db, cache, lambda name: None)
 
 
+def is_behind(places: Places) -> bool:
+    """Whether one of the databases is missing, or of an earlier version."""
+    for file, migrations in ((places.library_db, library), (places.cache_db, cache)):
+        if not file.exists():
+            return True
+        with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True, timeout=10)) as connection:
+            try:
+                if migrations.pending(Database(connection, execute_plugins=False)):
+                    return True
+            except sqlite3.DatabaseError:
+                return False  # damaged: whoever reads it says so
+    return False
+
+
 def _migrate(file: Path, migrations: Migrations, keep_copy: Callable[[str], object]) -> None:
     os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     try:
