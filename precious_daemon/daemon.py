@@ -19,7 +19,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
-from precious_daemon import ask, children, scan, web
+from precious_daemon import ask, children, lean, scan, web
 from precious_daemon.config import Places, Settings, night_time
 from precious_daemon.service import OWNER, Service, open_service
 from precious_daemon.store import job_runs, roots
@@ -83,6 +83,7 @@ async def serve(
     async with running(places, settings, folders, port=port) as started:
         notify("READY=1")
         ready(started)
+        lean.give_back()
         await stop.wait()
         notify("STOPPING=1")
         log.info("stopping")
@@ -96,6 +97,7 @@ async def _tidy(service: Service) -> None:
         log.info("ratings were made anew from the answers")
     for sentence in await service.trash.recover():
         log.warning(sentence)
+    await service.trash.note_day()
     await asyncio.to_thread(service.plugins.call, "startup")
 
 
@@ -142,6 +144,7 @@ def _schedule(service: Service) -> AsyncIOScheduler:
     options = {"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
 
     async def start(name: str) -> None:
+        await service.trash.note_day()
         service.jobs.start(name, "schedule")
 
     scheduler.add_job(start, CronTrigger(hour=hour, minute=minute), args=["night"], id="night", **options)

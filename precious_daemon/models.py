@@ -31,6 +31,7 @@ class Root:
     state: RootState
     reason: str | None
     added_at: float
+    filesystem: str | None = None  # the id of its file system, where that has one that outlives a restart
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,7 @@ class FileEntry:
     role: Role
     stamp: Stamp
     content_hash: bytes | None  # BLAKE3, 32 bytes; None until read
+    bond: str | None = None  # how it is known to be of this capture; None is by its name
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,7 @@ class PhotoState(StrEnum):
     BROKEN = "broken"  # cannot be decoded; `error` says why
     MISSING = "missing"  # its file is gone from where it was; never deleted from the library
     TRASHED = "trashed"  # moved to the root's trash by us
+    PURGED = "purged"  # removed from the trash for good, as the owner confirmed
 
 
 @dataclass(frozen=True, slots=True)
@@ -341,6 +344,7 @@ class UnitState(StrEnum):
     RESTORING = "restoring"  # being moved back
     REFUSED = "refused"
     UNDONE = "undone"
+    PURGING = "purging"  # being removed for good: the owner has confirmed it, and it is finished after a crash
     PURGED = "purged"
 
 

@@ -26,7 +26,7 @@ from precious_daemon.models import FileEntry, PhotoState, Role, Root, RootState,
 from precious_daemon.store import Database, Store, files, photos, relatives, roots
 from precious_daemon.store.files import Known
 from precious_daemon.store.relatives import Relative
-from precious_daemon.tree import there, walk
+from precious_daemon.tree import filesystem_of, same_disk, there, walk
 from precious_daemon.vanished import is_gone, settle, settle_confirmed, stamp
 
 log = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 MARKER = ".precious-root"
 SAMPLE = 20  # known files looked for before anything of a root is believed gone
 NO_LONGER_WATCHED = roots.NO_LONGER_WATCHED
-AWAY = (PhotoState.MISSING, PhotoState.TRASHED)
+AWAY = (PhotoState.MISSING, PhotoState.TRASHED, PhotoState.PURGED)
 
 
 @dataclass(slots=True)
@@ -87,7 +87,7 @@ def add_root(store: Store, path: str, now: float) -> Root:
             raise RootError(
                 f"{shown} holds {root.path}, which is already watched. Remove that one first: precious-daemon roots remove"
             )
-    return store.write(roots.add, path, _mark(path), status.st_dev, now)
+    return store.write(roots.add, path, _mark(path), status.st_dev, now, filesystem_of(path))
 
 
 def _inside(inner: str, outer: str) -> bool:
@@ -125,6 +125,8 @@ def check_root(store: Store, root: Root) -> Root:
     frozen = root.state is RootState.FROZEN
     if frozen and state is RootState.WATCHED and not store.read(photos.all_stand_elsewhere, root.id):
         return root
+    if state is RootState.WATCHED:
+        root = _on_its_disk(store, root)
     if (state, reason) != (root.state, root.reason) and root.reason != NO_LONGER_WATCHED:
         log.warning("%s is %s%s", root.path, state, f": {reason}" if reason else " again")
         store.write(roots.set_state, root.id, state, reason)
@@ -132,9 +134,16 @@ def check_root(store: Store, root: Root) -> Root:
     return root
 
 
+def _on_its_disk(store: Store, root: Root) -> Root:
+    """After a restart a disk may have another number: where its file system says it is the same, that is remembered."""
+    device, filesystem = os.stat(root.path).st_dev, filesystem_of(root.path)
+    if (device, filesystem) != (root.device, root.filesystem) and same_disk(root, root.path):
+        store.write(roots.set_disk, root.id, device, filesystem)
+    return store.read(roots.get, root.id)
+
+
 def _condition(store: Store, root: Root) -> tuple[RootState, str | None]:
     try:
-        status = os.stat(root.path)
         with os.scandir(root.path) as entries:
             next(entries, None)
     except OSError as exc:
@@ -146,7 +155,7 @@ def _condition(store: Store, root: Root) -> tuple[RootState, str | None]:
             RootState.OFFLINE,
             f"{root.path} is there, but it is not the folder that was watched: its marker {MARKER} is gone or another.",
         )
-    if root.marker is None and status.st_dev != root.device:
+    if root.marker is None and not same_disk(root, root.path):
         return RootState.OFFLINE, f"{root.path} is on another disk than before."
     sample = store.read(photos.known_sample, root.id, SAMPLE)
     if (
@@ -172,7 +181,7 @@ def confirm_root(store: Store, root_id: int) -> Root:
         device = os.stat(root.path).st_dev
     except OSError as exc:
         raise RootError(f"{root.path} cannot be read ({exc.strerror}): bring it back first, then confirm.") from exc
-    store.write(roots.remember, root_id, _mark(root.path), device)
+    store.write(roots.remember, root_id, _mark(root.path), device, filesystem_of(root.path))
     store.write(roots.set_state, root_id, RootState.WATCHED, None)
     return store.read(roots.get, root_id)
 
@@ -379,7 +388,12 @@ def _apply(db: Database, work: _Work, report: ScanReport) -> list[int]:
                 photos.put_file(db, photo_id, work.root.id, posixpath.join(work.folder, name), role, its, bond)
     owned = {name for still, companions in work.pairing.companions.items() for name in (still, *companions)}
     for name, row in work.known.items():
-        if name in work.names and row.role != Role.STILL and name not in owned and row.state != PhotoState.TRASHED:
+        if (
+            name in work.names
+            and row.role != Role.STILL
+            and name not in owned
+            and row.state not in (PhotoState.TRASHED, PhotoState.PURGED)
+        ):
             files.forget_companion(db, row.id)
     files.count_unsupported(db, work.root.id, work.folder, dict(work.pairing.unsupported))
     relatives.put(db, work.root.id, work.folder, {name: its for name, its in work.kin.items() if name not in work.unsettled})

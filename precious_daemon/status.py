@@ -50,6 +50,7 @@ def collect(db: Database, places: Places, settings: Settings, voter_id: int = 1)
         ],
         "photos": {state.value: count for state, count in photos.counts(db).items()},
         "unsupported": files.unsupported(db),
+        "apart": photos.ambiguous_count(db),
         "answers": {
             "votes": said["votes"],
             "train": said.get("train", 0),

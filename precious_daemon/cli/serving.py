@@ -22,6 +22,7 @@ from precious_daemon.cli.talk import (
     when,
 )
 from precious_daemon.errors import PreciousError, ServiceError
+from precious_daemon.lean import OPENSSL, without
 
 if TYPE_CHECKING:
     from precious_daemon.daemon import Running
@@ -42,13 +43,15 @@ def run(folders: tuple[str, ...], port: int | None, demo: bool, verbose: bool) -
     precious-daemon run ~/Pictures
     precious-daemon run ~/Pictures /mnt/camera --port 9000
     """
-    import asyncio
+    with without(*OPENSSL):
+        import asyncio
+
+        from precious_daemon import daemon
 
     _log(verbose)
     if demo:
         folders = (*folders, str(_demo()))
     places, settings = opened()
-    from precious_daemon import daemon
 
     async def work() -> None:
         shown: list[asyncio.Task[None]] = []
@@ -131,11 +134,14 @@ def status(as_json: bool, watch: bool) -> None:
 
 def _status_text(s: dict[str, Any]) -> str:
     photos, said, trash, disk = s["photos"], s["answers"], s["trash"], s["disk"]
+    others = [f"{number:,} {suffix}" for suffix, number in list(s["unsupported"].items())[:8]]
     away = [f"{photos[name]:,} {word}" for name, word in _AWAY.items() if photos[name]]
     lines = [
         f"precious-daemon {s['version']}, {s['service']}",
         *(f"  {root['path']}: {root['state']}, {root['photos']:,} photos" for root in s["roots"]),
         f"Photos       {photos['present']:,}" + (f" ({', '.join(away)})" if away else ""),
+        *([f"Apart        {s['apart']:,} photos with files that could be another's; they are not moved"] if s["apart"] else []),
+        *([f"No photos    {', '.join(others)}"] if others else []),
         f"Answers      {said['votes']:,} comparisons; keep or delete: {said['train']} of {said['train_goal']} to learn from, "
         f"{said['test']} of {said['test_goal']} to test with, {said['audit']} blind",
         f"Model        {_model_text(s['model'])}",
@@ -157,7 +163,13 @@ def _status_text(s: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-_AWAY = {"new": "not yet read", "broken": "unreadable", "missing": "missing", "trashed": "in the trash"}
+_AWAY = {
+    "new": "not yet read",
+    "broken": "unreadable",
+    "missing": "missing",
+    "trashed": "in the trash",
+    "purged": "removed for good",
+}
 
 
 def _model_text(model: dict[str, Any] | None) -> str:

@@ -94,7 +94,7 @@ def of_root(db: Database, root_id: int, after: int, limit: int) -> list[FileEntr
     """Files of photos that should be there, in the order of their ids; `after` is the id of the last one seen."""
     sql = """
         SELECT files.* FROM files CROSS JOIN photos ON photos.id = photo_id
-        WHERE files.id > ? AND files.root_id = ? AND state NOT IN ('missing', 'trashed') ORDER BY files.id LIMIT ?
+        WHERE files.id > ? AND files.root_id = ? AND state NOT IN ('missing', 'trashed', 'purged') ORDER BY files.id LIMIT ?
     """
     return [file_from(row) for row in db.query(sql, [after, root_id, limit])]
 
@@ -104,7 +104,7 @@ def should_be_there(db: Database, file_ids: Iterable[int]) -> list[FileEntry]:
     marks = ",".join(str(int(i)) for i in file_ids)
     sql = f"""
         SELECT files.* FROM files JOIN photos ON photos.id = photo_id
-        WHERE files.id IN ({marks}) AND state NOT IN ('missing', 'trashed') ORDER BY files.id
+        WHERE files.id IN ({marks}) AND state NOT IN ('missing', 'trashed', 'purged') ORDER BY files.id
     """
     return [file_from(row) for row in db.query(sql)]
 
@@ -123,7 +123,7 @@ def with_content(db: Database, content_hash: bytes, root_ids: Iterable[int]) -> 
     marks = ",".join(str(int(i)) for i in root_ids)
     sql = f"""
         SELECT files.* FROM photos CROSS JOIN files ON files.photo_id = photos.id AND role = 'still'
-        WHERE photos.content_hash = ? AND state NOT IN ('missing', 'trashed') AND photos.root_id IN ({marks})
+        WHERE photos.content_hash = ? AND state NOT IN ('missing', 'trashed', 'purged') AND photos.root_id IN ({marks})
     """
     return [file_from(row) for row in db.query(sql, [content_hash])]
 

@@ -6,6 +6,7 @@ import os
 import posixpath
 import secrets
 from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from precious_daemon.errors import NotFound
@@ -37,7 +38,22 @@ def file_from(row: dict[str, Any]) -> FileEntry:
     return FileEntry(
         row["id"], row["photo_id"], row["root_id"], os.fsdecode(row["path"]), Role(row["role"]),
         Stamp(row["dev"], row["inode"], row["size"], row["mtime_ns"]), row["content_hash"],
+        row["bond"],
     )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """What is known of a photo beside what every page needs."""
+
+    format: str | None
+    taken_from: str | None
+    taken_offset: int | None  # minutes east of UTC
+    lens: str | None
+    exposure: str | None
+    latitude: float | None
+    longitude: float | None
+    ambiguous: str | None
 
 
 # --- reading -----------------------------------------------------------------------------------------------------------
@@ -90,6 +106,25 @@ def ambiguous(db: Database, photo_id: int) -> str | None:
     """Why the companions of this photo cannot be told, or None."""
     row = db.execute("SELECT ambiguous FROM photos WHERE id = ?", [photo_id]).fetchone()
     return row[0] if row else None
+
+
+def details(db: Database, photo_id: int) -> Details:
+    sql = "SELECT format, taken_from, taken_offset, lens, exposure, latitude, longitude, ambiguous FROM photos WHERE id = ?"
+    return Details(*db.execute(sql, [photo_id]).fetchone())
+
+
+def all_ambiguous(db: Database, limit: int) -> list[Photo]:
+    """Photos that are there, and whose companions cannot be told."""
+    sql = f"""
+        SELECT {_COLUMNS} FROM photos INDEXED BY photos_ambiguous
+        WHERE ambiguous IS NOT NULL AND state IN ('present', 'new') ORDER BY id DESC LIMIT ?
+    """
+    return [photo_from(row) for row in db.query(sql, [limit])]
+
+
+def ambiguous_count(db: Database) -> int:
+    sql = "SELECT count(*) FROM photos WHERE ambiguous IS NOT NULL AND state IN ('present', 'new')"
+    return int(db.execute(sql).fetchone()[0])
 
 
 def counts(db: Database) -> dict[PhotoState, int]:
@@ -294,7 +329,8 @@ def join(db: Database, photo_id: int, root_id: int, path: str, now: float) -> in
         and _merge(db, get(db, photo_id), alone, now) == alone.id
     ):
         return alone.id
-    db.execute("UPDATE photos SET state = 'missing', changed_at = ? WHERE id = ? AND state != 'trashed'", [now, alone.id])
+    sql = "UPDATE photos SET state = 'missing', changed_at = ? WHERE id = ? AND state NOT IN ('trashed', 'purged')"
+    db.execute(sql, [now, alone.id])
     return photo_id
 
 
@@ -339,7 +375,7 @@ def file_moved(db: Database, entry: FileEntry, root_id: int, path: str, now: flo
         db.execute(
             f"""
             UPDATE photos SET root_id = ?, path = ?, changed_at = ?,
-                state = CASE WHEN state NOT IN ('missing', 'trashed') THEN state ELSE {READ_OR_NOT} END
+                state = CASE WHEN state NOT IN ('missing', 'trashed', 'purged') THEN state ELSE {READ_OR_NOT} END
             WHERE id = ?
             """,
             [root_id, os.fsencode(path), now, entry.photo_id],
@@ -356,7 +392,7 @@ def file_gone(db: Database, entry: FileEntry, now: float) -> None:
         db.execute("DELETE FROM files WHERE id = ?", [entry.id])
         return
     db.execute(
-        "UPDATE photos SET state = 'missing', changed_at = ? WHERE id = ? AND state NOT IN ('trashed', 'missing')",
+        "UPDATE photos SET state = 'missing', changed_at = ? WHERE id = ? AND state NOT IN ('trashed', 'missing', 'purged')",
         [now, entry.photo_id],
     )
     photo = get(db, entry.photo_id)
@@ -368,7 +404,7 @@ def file_back(db: Database, photo_id: int, now: float) -> None:
     """A photo thought missing, or in the trash, is there again with its old stamp."""
     db.execute(
         f"UPDATE photos SET state = {READ_OR_NOT}, changed_at = ? "
-        "WHERE id = ? AND state IN ('missing', 'trashed') "
+        "WHERE id = ? AND state IN ('missing', 'trashed', 'purged') "
         "AND NOT EXISTS (SELECT 1 FROM units WHERE photo_id = photos.id AND units.state = 'planned')",  # just before its move
         [now, photo_id],
     )

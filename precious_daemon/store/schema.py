@@ -332,6 +332,15 @@ def m009_pause_and_pairs(db: Database) -> None:
     """)
 
 
+@library()
+def m016_purges(db: Database) -> None:
+    """How long something has been in the trash is told by two clocks; a disk is known by more than its number."""
+    db.executescript("""
+        CREATE TABLE days_run (day TEXT PRIMARY KEY) WITHOUT ROWID;   -- UTC days on which the service was running
+        ALTER TABLE roots ADD COLUMN filesystem TEXT;
+    """)
+
+
 @cache()
 def c001_derived(db: Database) -> None:
     db.executescript("""
@@ -419,6 +428,20 @@ def migrate(places: Places) -> None:
     """
     _migrate(places.library_db, library, lambda name: backup.before_migration(places, name))
     _migrate(places.cache_db, cache, lambda name: None)
+
+
+def is_behind(places: Places) -> bool:
+    """Whether one of the databases is missing, or of an earlier version."""
+    for file, migrations in ((places.library_db, library), (places.cache_db, cache)):
+        if not file.exists():
+            return True
+        with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True, timeout=10)) as connection:
+            try:
+                if migrations.pending(Database(connection, execute_plugins=False)):
+                    return True
+            except sqlite3.DatabaseError:
+                return False  # damaged: whoever reads it says so
+    return False
 
 
 def _migrate(file: Path, migrations: Migrations, keep_copy: Callable[[str], object]) -> None:

@@ -10,9 +10,10 @@ from typing import Any
 from aiohttp import hdrs, web
 
 from precious_daemon import ask
-from precious_daemon.models import FileEntry, Group, GroupKind, Photo, PhotoState, Rating, Root, Score
+from precious_daemon.models import Group, GroupKind, Photo, PhotoState, Rating, Root, Score
 from precious_daemon.store import Database, answers, groups, photos, ratings, roots, scores
-from precious_daemon.web import within, words
+from precious_daemon.web import facts, within, words
+from precious_daemon.web.facts import Fact
 from precious_daemon.web.keys import SERVICE, VOTER
 from precious_daemon.web.problems import BadRequest, wants_page
 from precious_daemon.web.render import page
@@ -22,6 +23,7 @@ routes = web.RouteTableDef()
 
 PHOTOS_A_PAGE = 96
 RANKS_A_PAGE = 100
+APART_SHOWN = 500  # photos with unclear companions that their page lists
 OUT_SHOWN = 200  # photos out of the ranking that its page lists
 LARGEST_FILE = 16 * 1024 * 1024
 STATES = {
@@ -30,6 +32,7 @@ STATES = {
     PhotoState.BROKEN: "Cannot be read",
     PhotoState.MISSING: "Missing",
     PhotoState.TRASHED: "In the trash",
+    PhotoState.PURGED: "Removed for good",
 }
 KINDS = {GroupKind.COPY: "Copies, byte for byte", GroupKind.SAME: "The same picture", GroupKind.BURST: "Frames of one moment"}
 
@@ -54,6 +57,17 @@ async def show_photos(request: web.Request) -> web.Response:
     )
 
 
+@routes.get("/photos/apart")
+async def show_apart(request: web.Request) -> web.Response:
+    """Photos of which it cannot be told which files are theirs, with the reason."""
+    found = await request.app[SERVICE].store.aread(_apart)
+    return await page(request, "apart.html", found=found)
+
+
+def _apart(db: Database) -> list[tuple[Photo, str]]:
+    return [(photo, photos.ambiguous(db, photo.id) or "") for photo in photos.all_ambiguous(db, APART_SHOWN)]
+
+
 def by_month(found: Iterable[Photo]) -> list[tuple[str, list[Photo]]]:
     """Photos under the month they were taken in, in the order given."""
     months: list[tuple[str, list[Photo]]] = []
@@ -71,7 +85,7 @@ class Whole:
 
     photo: Photo
     root: Root
-    files: list[FileEntry]
+    facts: list[Fact]
     score: Score | None
     rating: Rating | None
     out: bool  # of the ranking
@@ -84,7 +98,7 @@ def _whole(db: Database, uid: str, voter_id: int) -> Whole:
     return Whole(
         photo,
         roots.get(db, photo.root_id),
-        photos.files_of(db, photo.id),
+        facts.of(db, photo),
         scores.of(db, voter_id, [photo.id]).get(photo.id),
         ratings.many(db, voter_id, [photo.id]).get(photo.id),
         answers.out_of_ranking(db, voter_id, photo.id) is not None,

@@ -1,5 +1,6 @@
 // The two pages that ask. An answer is on disk before the next question shows; the pictures of the one after are fetched meanwhile.
 import { get, keys, post, toast } from "./app.js";
+import { followFacts, toggleFacts } from "./facts.js";
 
 const form = document.getElementById("question");
 const kind = form.dataset.kind;
@@ -12,6 +13,8 @@ let shown = {
   purpose: field("purpose").value,
   photos: [...form.querySelectorAll("input[name=photos]")].map((input) => ({ uid: input.value })),
 };
+const details = form.querySelector("[data-facts]");
+const showDetails = () => toggleFacts(form.querySelector(".pictures"), uids(shown));
 let request = field("request").value;
 let ahead = null; // the question after this one, its pictures already decoded
 let busy = false;
@@ -59,6 +62,8 @@ async function show(asked) {
   if (group) group.textContent = asked.group_size > 1 ? ` · one of ${asked.group_size} alike` : "";
   delete form.dataset.chosen;
   form.querySelector(".pictures").animate?.([{ opacity: 0.3 }, { opacity: 1 }], { duration: 120 });
+  details.href = `/facts?${uids(asked).map((uid) => `photo=${uid}`).join("&")}`;
+  followFacts(uids(asked));
   lookAhead();
 }
 
@@ -120,6 +125,12 @@ document.getElementById("undo").addEventListener("submit", (event) => {
   undo();
 });
 
+details.addEventListener("click", (event) => {
+  if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  showDetails();
+});
+keys({ i: showDetails });
 keys(
   kind === "pair"
     ? {
