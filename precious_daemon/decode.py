@@ -66,7 +66,7 @@ def decode(data: bytes, side: int) -> Picture:
     pixels = _jpeg(data, image, scale) if kind in ("JPEG", "MPO") and image.mode == "RGB" else None
     if pixels is None:
         image.draft(image.mode, (width // scale, height // scale))  # JPEG only
-        pixels = _plain(image)
+        pixels = plain(image)
     if turn in TURNED:
         width, height = height, width
     return Picture(
@@ -103,7 +103,20 @@ def embedded_thumbnail(image: Image.Image, turn: int) -> bytes | None:
     return jpeg(upright(Image.fromarray(pixels).crop((left, top, width - left, height - top)), turn), 85)
 
 
-def _plain(image: Image.Image) -> Image.Image:
+def heif_thumbnail(file: io.BufferedReader, aspect: float) -> bytes | None:
+    """The small picture that a phone put into a HEIC file, as a JPEG; None where there is none in the shape of the photo."""
+    file.seek(0)
+    photo = pillow_heif.open_heif(file)[0]
+    if not photo.info.get("thumbnails"):
+        return None
+    small = photo.get_thumbnail(0).to_pillow()
+    if abs(small.width / small.height / aspect - 1) > 0.05:
+        return None
+    profile = photo.info.get("icc_profile")
+    return jpeg(srgb(small, profile if isinstance(profile, bytes) and not _is_srgb(profile) else None), 85)
+
+
+def plain(image: Image.Image) -> Image.Image:
     """8-bit grey, RGB or CMYK: deep grey is scaled to what it holds, what is transparent stands on white."""
     if image.mode.startswith(("I", "F")):
         values = np.asarray(image, dtype=np.float32)

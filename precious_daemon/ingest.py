@@ -32,8 +32,10 @@ from precious_daemon.decode import (
     decode_raw,
     embedded_thumbnail,
     fitted,
+    heif_thumbnail,
     identify,
     jpeg,
+    plain,
     raw_exif,
     srgb,
     upright,
@@ -49,7 +51,8 @@ PROXY_BYTES = 3072
 SIDECARS = (".json", ".supplemental-metadata.json")  # what Google Takeout puts beside a photo
 SIDECAR_BYTES = 256 * 1024
 RAW_HEADER = 1024 * 1024  # bytes of a RAW file that hold its EXIF
-SMALL_JPEG = 512 * 1024  # bytes that are decoded in a few milliseconds
+SMALL_FILE = 512 * 1024  # bytes that are decoded in a few milliseconds, as a JPEG; of other formats these
+SMALL_PIXELS = 500_000
 
 
 def prepare_worker(megabytes: int) -> None:
@@ -140,16 +143,17 @@ def _read(path: str) -> PhotoFacts:
 
 
 def glimpse(paths: Iterable[str], seconds: float) -> list[Glimpse | None]:
-    """What can be seen of each photo without decoding it; None where that is nothing, or anything is odd.
+    """What can be seen of each photo for a few milliseconds; None where that is nothing, or anything is odd.
 
-    Most cameras and phones put a thumbnail of 160 pixels among a JPEG's EXIF. A small JPEG without one is decoded at 1/8.
+    Most cameras and phones put a small picture into a JPEG's EXIF or into a HEIC file. Small files are decoded; of others,
+    and of RAW files, only what their header says is known until they are read.
     """
     found: list[Glimpse | None] = []
     for path in paths:
         try:
             with _time_limit(seconds), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                found.append(_glimpse(path))
+                found.append(None if is_raw(path) else _glimpse(path))
         except Exception:  # noqa: BLE001  reading it in full will say what is wrong with it
             found.append(None)
     return found
@@ -162,20 +166,27 @@ def _glimpse(path: str) -> Glimpse | None:
         if not stat.S_ISREG(status.st_mode):
             return None
         image = identify(file)
-        if image.format not in ("JPEG", "MPO"):
-            return None
+        kind = "JPEG" if image.format == "MPO" else image.format or "?"
         exif, (width, height) = image.getexif(), image.size
-        turn = orientation(exif)
-        thumbnail = embedded_thumbnail(image, turn)
-        if thumbnail is None:
-            if status.st_size > SMALL_JPEG:
-                return None
-            image.draft("RGB", (THUMBNAIL // 2, THUMBNAIL // 2))
-            thumbnail = jpeg(upright(fitted(image.convert("RGB"), THUMBNAIL), turn), 85)
+        turn = orientation(exif) if kind != "TIFF" else 1  # Pillow itself turns TIFF
+        thumbnail = None
+        if kind == "JPEG":
+            thumbnail = embedded_thumbnail(image, turn)
+        elif kind == "HEIF":
+            thumbnail = heif_thumbnail(file, width / height)
+        if thumbnail is None and _is_small(kind, width * height, status.st_size):
+            image.draft("RGB", (THUMBNAIL // 2, THUMBNAIL // 2))  # JPEG only: at 1/8
+            small = fitted(srgb(plain(image), None), THUMBNAIL)
+            thumbnail = jpeg(upright(small, turn), 85)
     if turn in TURNED:
         width, height = height, width
     said = metadata(exif, os.path.basename(path), status.st_mtime)
-    return Glimpse(width, height, "JPEG", said.taken_at, said.taken_from, said.camera, thumbnail)
+    return Glimpse(width, height, kind, said.taken_at, said.taken_from, said.camera, thumbnail or b"")
+
+
+def _is_small(kind: str, pixels: int, size: int) -> bool:
+    """Whether a picture is decoded in a few milliseconds."""
+    return size <= SMALL_FILE and (kind == "JPEG" or pixels <= SMALL_PIXELS)
 
 
 # --- videos and RAW files beside a photo ---------------------------------------------------------------------------------

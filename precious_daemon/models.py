@@ -153,7 +153,7 @@ class Glimpse:
     taken_at: float
     taken_from: str
     camera: str | None
-    thumbnail: bytes  # JPEG: the camera's own, most often 160 px
+    thumbnail: bytes  # JPEG: the camera's own, most often 160 px; empty where nothing can be seen so soon
 
 
 @dataclass(frozen=True, slots=True)

@@ -144,6 +144,12 @@ def page(db: Database, state: PhotoState, after: tuple[float, int] | None = None
     return [photo_from(row) for row in db.query(sql, [*values, limit])]
 
 
+def newest(db: Database, after: tuple[float, int] | None = None, limit: int = 100) -> list[Photo]:
+    """As `page`, of all that are there: those that wait to be read among those that have been."""
+    found = [photo for state in (PhotoState.PRESENT, PhotoState.NEW) for photo in page(db, state, after, limit)]
+    return sorted(found, key=lambda photo: (photo.taken_at or 0, photo.id), reverse=True)[:limit]
+
+
 def random_present(
     db: Database,
     point: int,
@@ -415,13 +421,17 @@ def set_ambiguous(db: Database, photo_id: int, why: str | None) -> None:
 
 
 def record_glimpse(db: Database, entry: FileEntry, seen: Glimpse, now: float) -> None:
-    """A photo can be looked at and voted on before it has been read: it is present, without a content hash yet."""
+    """A photo that can be looked at and voted on before it has been read is present, without a content hash yet.
+
+    Of one that cannot be seen yet only its shape and time are known: it stays new, and nothing is asked about it.
+    """
     sql = """
-        UPDATE photos SET state = 'present', width = ?, height = ?, format = ?, taken_at = ?, taken_from = ?, camera = ?,
+        UPDATE photos SET state = ?, width = ?, height = ?, format = ?, taken_at = ?, taken_from = ?, camera = ?,
             changed_at = ? WHERE id = ? AND state = 'new'
     """
-    values = [seen.width, seen.height, seen.format, seen.taken_at, seen.taken_from, seen.camera, now, entry.photo_id]
-    if db.execute(sql, values).rowcount:
+    state = PhotoState.PRESENT if seen.thumbnail else PhotoState.NEW
+    values = [state, seen.width, seen.height, seen.format, seen.taken_at, seen.taken_from, seen.camera, now, entry.photo_id]
+    if db.execute(sql, values).rowcount and seen.thumbnail:
         pictures.put_first_look(db, entry.photo_id, seen.thumbnail)
 
 

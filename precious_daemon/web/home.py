@@ -93,7 +93,7 @@ def deed(job: str) -> str:
 async def home(request: web.Request) -> web.Response:
     service = request.app[SERVICE]
     now = await status.snapshot(service, request[VOTER])
-    newest = await service.store.aread(photos.page, PhotoState.PRESENT, None, NEWEST)
+    newest = await service.store.aread(photos.newest, None, NEWEST)
     best = [photo for photo, _ in await service.store.aread(ratings.ranking, request[VOTER], None, 3)]
     told = {root["reason"] for root in now["roots"]}
     events = sorted((j for j in now["jobs"] if j["last"]), key=lambda j: -j["last"]["started_at"])
@@ -103,7 +103,7 @@ async def home(request: web.Request) -> web.Response:
         s=now,
         step=next_step(now),
         newest=newest,
-        best=best if len(best) == 3 else newest[:3],
+        best=best if len(best) == 3 else [photo for photo in newest if photo.state is PhotoState.PRESENT][:3],
         events=events[:4],
         warnings=[w for w in now["warnings"] if w not in told and "cannot be read" not in w],
         running=running(service),

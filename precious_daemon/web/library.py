@@ -44,7 +44,11 @@ async def show_photos(request: web.Request) -> web.Response:
         state = PhotoState(request.query.get("state", PhotoState.PRESENT))
     except ValueError as exc:
         raise BadRequest(f'"state" has to be one of {words.listed(PhotoState)}.') from exc
-    found = await store.aread(photos.page, state, keyset(request), PHOTOS_A_PAGE)
+    place = keyset(request)
+    if state is PhotoState.PRESENT:  # those that wait are on the grid as well: as a tile, until there is a picture
+        found = await store.aread(photos.newest, place, PHOTOS_A_PAGE)
+    else:
+        found = await store.aread(photos.page, state, place, PHOTOS_A_PAGE)
     return await page(
         request,
         "photos.html",
