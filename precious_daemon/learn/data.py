@@ -62,6 +62,15 @@ def open_cache(path: str) -> sqlite3.Connection:
     return sqlite3.connect(f"file:{quote(path)}?mode=ro", uri=True, timeout=10)
 
 
+def picture(cache: sqlite3.Connection, content_hash: bytes) -> bytes | None:
+    """The JPEG that the network looks at: the preview while the cache has it, else the thumbnail."""
+    sql = """
+        SELECT coalesce(preview, thumbnail) FROM pictures LEFT JOIN previews USING (content_hash) WHERE content_hash = ?
+    """
+    row = cache.execute(sql, [content_hash]).fetchone()
+    return row[0] if row else None
+
+
 def read(folder: Path, job: Mapping[str, Any]) -> Task:
     """The job's photos that have features, and the answers about them."""
     rows = jobfolder.read_photos(folder)

