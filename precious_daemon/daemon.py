@@ -18,7 +18,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
-from precious_daemon import ask, children, scan, web
+from precious_daemon import ask, children, lean, scan, web
 from precious_daemon.config import Places, Settings, night_time
 from precious_daemon.service import OWNER, Service, open_service
 from precious_daemon.store import job_runs, roots
@@ -81,6 +81,7 @@ async def serve(
     async with running(places, settings, folders, port=port) as started:
         notify("READY=1")
         ready(started)
+        lean.give_back()
         await stop.wait()
         notify("STOPPING=1")
         log.info("stopping")

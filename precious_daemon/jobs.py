@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from precious_daemon import children, handover, jobfolder, propose, scan, verdict
+from precious_daemon import children, handover, jobfolder, lean, propose, scan, verdict
 from precious_daemon.errors import ChildFailed, NotFound, PreciousError
 from precious_daemon.models import Group, GroupKind, GroupMember, JobRun, PhotoState, Root
 from precious_daemon.previews import Previews
@@ -104,6 +104,7 @@ class Jobs:
 
     def _ended(self, name: str, task: asyncio.Task[JobRun]) -> None:
         self._tasks.pop(name, None)
+        lean.give_back()
         if not task.cancelled() and (error := task.exception()):
             log.info("%s: %s", name, error)  # recorded with the run; whoever waits for it gets it raised
 

@@ -21,6 +21,7 @@ from precious_daemon.cli.talk import (
     when,
 )
 from precious_daemon.errors import PreciousError, ServiceError
+from precious_daemon.lean import OPENSSL, without
 
 if TYPE_CHECKING:
     from precious_daemon.daemon import Running
@@ -41,13 +42,15 @@ def run(folders: tuple[str, ...], port: int | None, demo: bool, verbose: bool) -
     precious-daemon run ~/Pictures
     precious-daemon run ~/Pictures /mnt/camera --port 9000
     """
-    import asyncio
+    with without(*OPENSSL):
+        import asyncio
+
+        from precious_daemon import daemon
 
     _log(verbose)
     if demo:
         folders = (*folders, str(_demo()))
     places, settings = opened()
-    from precious_daemon import daemon
 
     async def work() -> None:
         shown: list[asyncio.Task[None]] = []

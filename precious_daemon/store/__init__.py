@@ -10,25 +10,18 @@ import asyncio
 import fcntl
 import os
 import sqlite3
-import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from precious_daemon.config import Places
 from precious_daemon.errors import DatabaseError, LibraryLocked
+from precious_daemon.lean import without
 
-if TYPE_CHECKING or "numpy" in sys.modules:
+with without("numpy"):  # for column types that are not used here: 18 MB that the service saves
     from sqlite_utils import Database
-else:
-    # sqlite-utils imports numpy where it finds it, for column types that are not used here: 18 MB that the service saves
-    sys.modules["numpy"] = None
-    try:
-        from sqlite_utils import Database
-    finally:
-        del sys.modules["numpy"]
 
 __all__ = ["Database", "Lock", "Store", "connect", "insert"]
 

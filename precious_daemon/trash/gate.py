@@ -10,8 +10,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
-from blake3 import blake3
-
 from precious_daemon.errors import TrashRefused
 from precious_daemon.models import FileEntry, Root, RootState, Stamp
 from precious_daemon.trash.moves import Disk, explained, printable, shown, stamp_of
@@ -155,6 +153,8 @@ def find_file(disk: Disk, root: int, folder: str, stamp: Stamp) -> str | None:
 
 
 def _hash(file: int) -> bytes:
+    from blake3 import blake3  # here: a service that deletes nothing does without
+
     digest = blake3()
     while block := os.read(file, _BLOCK):
         digest.update(block)
