@@ -271,7 +271,11 @@ class Jobs:
             await self._store.aread(handover.write_photos, folder, voter_id)
             await self._store.aread(handover.write_answers, folder, voter_id)
             limits = self._service.settings.learn
-            job = await self._features("learn") | {"run": run, "memory_megabytes": limits.memory_megabytes, "threads": limits.threads}
+            job = await self._features("learn") | {
+                "run": run,
+                "memory_megabytes": limits.memory_megabytes,
+                "threads": limits.threads,
+            }
             jobfolder.write_json(folder, "job.json", job)
             await self._child("precious_daemon.learn", folder, say)
             if not (folder / "report.json").exists():

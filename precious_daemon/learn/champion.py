@@ -27,7 +27,8 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from precious_daemon.learn.baseline import Doubles, Graphs, Linear, Platt, Spread, regression
 from precious_daemon.learn.fixmatch import Views, fixmatch
-from precious_daemon.learn.space import Examples, Ints
+from precious_daemon.learn.space import Examples
+from precious_daemon.measures import Ints
 
 FLOOR = "regression"
 ORDER = ("mean_rank", "label_spreading", "fixmatch", FLOOR)  # where cross-validation sees no difference, the earlier one

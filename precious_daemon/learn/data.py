@@ -17,7 +17,8 @@ from urllib.parse import quote
 import numpy as np
 
 from precious_daemon import jobfolder
-from precious_daemon.learn.space import FACTS, MEASURES, Examples, Floats, Ints, Space, facts
+from precious_daemon.learn.space import Examples, Space
+from precious_daemon.measures import MEASURES, Floats, Ints, facts, qualities
 from precious_daemon.models import Label, Quality
 
 SAMPLE = 10_000  # photos that the space is fitted on
@@ -139,19 +140,12 @@ def _features(
 
 
 def _quality(cache: sqlite3.Connection, places: Mapping[bytes, list[int]], count: int) -> Floats:
-    """(count, measures of Quality); the mean where a photo has none."""
-    measures = np.full((count, MEASURES - FACTS), np.nan, dtype=np.float32)
+    """(count, measures of Quality)."""
+    found: list[Quality | None] = [None] * count
     for key, blob in cache.execute("SELECT content_hash, quality FROM pictures"):
-        if key in places:
-            measures[places[key]] = np.nan_to_num(np.array(_values(blob), dtype=np.float32))
-    known = ~np.isnan(measures[:, 0])
-    measures[~known] = measures[known].mean(0) if known.any() else 0
-    return measures
-
-
-def _values(blob: bytes) -> tuple[float, ...]:
-    quality = Quality.unpack(blob)
-    return tuple(getattr(quality, name) for name in Quality.__slots__)
+        for place in places.get(key, ()):
+            found[place] = Quality.unpack(blob)
+    return qualities(found)
 
 
 def _nothing() -> Task:

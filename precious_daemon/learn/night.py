@@ -20,9 +20,9 @@ from precious_daemon.learn.champion import Field, Trial, calibrate, choose, conf
 from precious_daemon.learn.data import Answers, Task, open_cache, read
 from precious_daemon.learn.fixmatch import Views
 from precious_daemon.learn.limits import Deadline, Refused, check_memory, peak_megabytes
-from precious_daemon.learn.space import Floats, Ints
 from precious_daemon.learn.taste import preference
 from precious_daemon.learn.views import make_views
+from precious_daemon.measures import Floats, Ints
 from precious_daemon.models import Score
 
 NODES = 8_000  # photos in the graph; in a larger library the others are placed by their neighbours among these
