@@ -63,7 +63,7 @@ def open_cache(path: str) -> sqlite3.Connection:
     return sqlite3.connect(f"file:{quote(path)}?mode=ro", uri=True, timeout=10)
 
 
-def picture(cache: sqlite3.Connection, content_hash: bytes) -> bytes | None:
+def seen(cache: sqlite3.Connection, content_hash: bytes) -> bytes | None:
     """The JPEG that the network looks at: the preview while the cache has it, else the thumbnail."""
     sql = """
         SELECT coalesce(preview, thumbnail) FROM pictures LEFT JOIN previews USING (content_hash) WHERE content_hash = ?

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from precious_daemon import jobfolder
 from precious_daemon.learn import backbone
-from precious_daemon.learn.data import open_cache, picture
+from precious_daemon.learn.data import open_cache, seen
 from precious_daemon.learn.limits import Deadline, Refused
 
 
@@ -70,7 +70,7 @@ def _drop_cut_record(folder: Path) -> set[bytes]:
 
 def _pictures(cache: sqlite3.Connection, keys: list[bytes], run: _Run) -> Iterator[tuple[bytes, Tensor]]:
     for key in keys:
-        jpeg = picture(cache, key)
+        jpeg = seen(cache, key)
         try:
             if jpeg is None:
                 raise ValueError("it has no thumbnail yet")

@@ -9,7 +9,7 @@ import numpy as np
 from precious_daemon.jobfolder import say
 from precious_daemon.learn.augment import WEAK, views
 from precious_daemon.learn.backbone import Backbone, read_picture
-from precious_daemon.learn.data import picture
+from precious_daemon.learn.data import seen
 from precious_daemon.learn.fixmatch import Views
 from precious_daemon.learn.limits import Deadline
 from precious_daemon.learn.space import Space
@@ -31,7 +31,7 @@ def make_views(
         if deadline.passed():
             break
         key = hashes[nodes[place]]
-        jpeg = picture(cache, key)
+        jpeg = seen(cache, key)
         try:
             shown = read_picture(jpeg) if jpeg else None
         except ValueError:
