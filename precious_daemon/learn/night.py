@@ -66,7 +66,7 @@ def learn(folder: Path, job: dict[str, Any], deadline: Deadline) -> None:
     scales = {name: calibrate(trials.get(name), train.deleted) for name in field.scores}
     chances = {name: scales[name](scores[test.where]) for name, scores in field.scores.items()}
     tested = {name: report.figures(chances[name], test.deleted) for name in chances} if test.both() else {}
-    champion, why = confirm(choose(trials, train.deleted), trials, {name: of["average_precision"] for name, of in tested.items()})
+    champion, why = confirm(choose(trials, train.deleted), trials, chances, test.deleted, seed)
 
     jobfolder.say("scoring every photo", 0, 0)
     logits = scales[champion].logit(everywhere(task, nodes, field, champion))
