@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 from dataclasses import asdict
@@ -27,6 +28,7 @@ async def snapshot(service: Service, voter_id: int = 1) -> dict[str, Any]:
         job["next_at"] = service.jobs.next_run(job["name"])
     found["running"] = [asdict(progress) for progress in service.jobs.progress()]
     found["warnings"] += service.jobs.warnings()
+    found["plugins"] = await asyncio.to_thread(service.plugins.status_lines)
     return found
 
 

@@ -1,4 +1,4 @@
-"""Commands of upkeep: backups, settings, plugins, the unit files."""
+"""Commands of upkeep: backups, settings, the unit files."""
 
 from __future__ import annotations
 
@@ -116,33 +116,6 @@ def config_check() -> None:
     click.echo(
         f"{places.config_file} is right." if places.config_file.exists() else "There is no settings file: all is as by default."
     )
-
-
-@click.group(cls=Ordered, invoke_without_command=True)
-@click.pass_context
-def plugins(ctx: click.Context) -> None:
-    """Who gets the suggestions. Without a command: list."""
-    if ctx.invoked_subcommand is None:
-        ctx.invoke(plugins_list)
-
-
-@plugins.command("list")
-@click.option("--json", "as_json", is_flag=True)
-def plugins_list(as_json: bool = False) -> None:
-    """Every plugin found, whether it is enabled, and what went wrong."""
-    from dataclasses import asdict
-
-    from precious_daemon.plugins import Plugins
-
-    found = Plugins.load(*opened()).names()
-    if as_json:
-        click.echo(json.dumps([asdict(info) for info in found], indent=2, default=list))
-        return
-    for info in found:
-        click.echo(f"{info.name}  {'enabled' if info.enabled else 'off'}  {info.origin}  {info.summary}")
-        if info.error:
-            click.echo(f"   {info.error}", err=True)
-    click.echo('Enable them in the settings: [plugins] enabled = ["report", "links"]')
 
 
 @click.group(cls=Ordered)

@@ -20,10 +20,12 @@ from precious_daemon.web import (
     folders,
     grouping,
     guard,
+    held,
     home,
     library,
     login,
     pictures,
+    plugin_pages,
     problems,
     report,
     reviewing,
@@ -32,7 +34,9 @@ from precious_daemon.web import (
 from precious_daemon.web.keys import ADDRESS, API_KEY, LOGIN, PAGES, SERVICE, STOPPING, Address
 from precious_daemon.web.render import environment
 
-ROOMS = (home, folders, asking, library, reviewing, grouping, clusters, report, pictures, events, login, static)
+ROOMS = (
+    home, folders, asking, library, reviewing, held, grouping, clusters, report, plugin_pages, pictures, events, login, static,
+)  # fmt: skip
 LARGEST_BODY = 16 * 1024 * 1024  # a votes file of a million lines
 
 

@@ -37,10 +37,12 @@ def decide(
     vetoes: dict[int, str] | None = None,
     evidence: dict[int, dict[str, int]] | None = None,
     decisions: list[GroupDecision] | None = None,
+    **more: object,
 ) -> list[Suggestion]:
     facts = facts or {i: known(i) for i in range(1, 10)}
     scores = [Score(i, keep, 0.0) for i, keep in (keeps or {}).items()]
-    return suggest(scores, groups or [], proof, facts, labels or {}, vetoes or {}, evidence or {}, decisions or [])
+    given = (scores, groups or [], proof, facts, labels or {}, vetoes or {}, evidence or {}, decisions or [])
+    return suggest(*given, **more).suggestions  # type: ignore[arg-type]
 
 
 def photos(suggestions: list[Suggestion]) -> list[int]:
@@ -76,7 +78,7 @@ def libraries(draw: st.DrawFn) -> dict[str, object]:
 @settings(max_examples=150)
 @given(libraries())
 def test_the_rules_hold_in_any_library(library: dict) -> None:
-    found = suggest(**library)
+    found = suggest(**library).suggestions
     going = set(photos(found))
     assert len(going) == len(found)
     assert going <= library["facts"].keys()
@@ -268,7 +270,7 @@ def test_what_was_said_to_stay_is_not_suggested_in_any_library(library: dict, wo
     for number, (members, rng) in enumerate(words, 1):
         stays = {i for i in members if rng.random() < 0.6}
         decisions.append(said(number, rng.choice(sorted(stays or members)), members, stays))
-    found = suggest(**library, decisions=decisions)
+    found = suggest(**library, decisions=decisions).suggestions
     for one, before in zip(decided(library["groups"], decisions), library["groups"], strict=True):
         assert {m.photo_id for m in one.members} == {m.photo_id for m in before.members}
         assert len(bests([one])) == 1
