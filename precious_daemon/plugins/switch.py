@@ -8,6 +8,7 @@ import re
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from precious_daemon.errors import ConfigError
 
@@ -28,7 +29,7 @@ def switch(file: Path, enabled: Sequence[str], name: str, on: bool) -> bool:
     new = _changed(old, f"enabled = {json.dumps(wanted, ensure_ascii=False)}")
     expected = tomllib.loads(old)
     expected.setdefault("plugins", {})["enabled"] = wanted
-    if tomllib.loads(new) != expected:
+    if not _says(new, expected):
         raise ConfigError(
             f"{file} is written in a way that cannot be changed safely. Write there: enabled = {json.dumps(wanted)}"
         )
@@ -39,6 +40,13 @@ def switch(file: Path, enabled: Sequence[str], name: str, on: bool) -> bool:
         part.chmod(file.stat().st_mode)
     os.replace(part, file)
     return True
+
+
+def _says(text: str, expected: dict[str, Any]) -> bool:
+    try:
+        return tomllib.loads(text) == expected
+    except tomllib.TOMLDecodeError:
+        return False
 
 
 def _changed(text: str, line: str) -> str:
