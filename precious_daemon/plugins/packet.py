@@ -13,7 +13,7 @@ from pathlib import Path
 from xml.parsers import expat
 from xml.sax.saxutils import quoteattr
 
-OURS = "http://precious-daemon.example/ns/1.0/"
+OURS = "https://pypi.org/project/precious-daemon/ns/1.0/"
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 XMP = "http://ns.adobe.com/xap/1.0/"
 DC = "http://purl.org/dc/elements/1.1/"
@@ -212,16 +212,18 @@ class _Reader:
     def _end(self, name: str) -> None:
         start, here = self._starts.pop(), self.parser.CurrentByteIndex
         level = self._depth - self._rdf if self._rdf is not None else -1
+        end = self._after(start)
+        empty = self.packet.data[:end].endswith(b"/>")  # it has no end tag, and `here` is of no use
         if level == 0:
-            self.packet.end = here if here != start else None
+            self.packet.end = None if empty else here
             self._rdf = None
         elif level == 1 and self._alone:
-            self.packet._blocks.append((start, self._after(here)))
+            self.packet._blocks.append((start, end if empty else self._after(here)))
         elif level == 2 and self._property:
             if text := "".join(self._texts).strip():
                 self.packet.properties[self._property] = [text]
             self.packet.properties.setdefault(self._property, [])
-            self.packet._elements[self._property] = start, self._after(here)
+            self.packet._elements[self._property] = start, end if empty else self._after(here)
             self._property = None
         self._depth -= 1
 
