@@ -248,12 +248,12 @@ def _value(kind: Any, name: str, value: Any, metadata: Any, where: str) -> Any:
     return value
 
 
-def night_time(text: str, where: str = "settings") -> tuple[int, int]:
+def night_time(text: str, where: str = "settings", name: str = "schedule.night") -> tuple[int, int]:
     """Hour and minute of `HH:MM`."""
     hour, colon, minute = text.partition(":")
     if colon and hour.isdigit() and minute.isdigit() and len(minute) == 2 and int(hour) < 24 and int(minute) < 60:
         return int(hour), int(minute)
-    raise ConfigError(f'{where}: schedule.night is "{text}", and has to be a time like "02:00".')
+    raise ConfigError(f'{where}: {name} is "{text}", and has to be a time like "02:00".')
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

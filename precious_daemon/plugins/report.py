@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from precious_daemon.hookspecs import Output, SuggestedPhoto, hookimpl
+from precious_daemon.plugins import words
 from precious_daemon.plugins.options import setting
 
 KINDS = ("html", "json", "jsonl", "csv")
@@ -69,7 +70,7 @@ def _page(
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
     )
-    environment.filters |= {"text": _shown, "bytes": _bytes, "day": _day, "percent": _percent}
+    environment.filters |= {"text": words.shown, "bytes": words.size, "day": _day, "percent": words.percent}
     page = environment.get_template("report.html").stream(suggestions=suggestions, picture=picture, pictures=pictures, at=at)
     page.enable_buffering(CHUNK)
     return iter(page)
@@ -106,29 +107,11 @@ def _harmless(value: object) -> object:
 # --- words on the page -------------------------------------------------------------------------------------------------
 
 
-def _shown(text: str) -> str:
-    """A name as it can be shown: bytes that are no UTF-8, control and direction characters become signs."""
-    whole = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in whole)
-
-
-def _bytes(size: float) -> str:
-    units = ["bytes", "KB", "MB", "GB", "TB"]
-    while size >= 1000 and len(units) > 1:
-        size /= 1000
-        del units[0]
-    return f"{size:.1f} {units[0]}" if size < 10 and units[0] != "bytes" else f"{size:.0f} {units[0]}"
-
-
 def _day(taken_at: float | None) -> str:
     try:
         return f"{datetime.fromtimestamp(taken_at, UTC):%Y-%m-%d %H:%M}" if taken_at is not None else ""
     except (ValueError, OverflowError, OSError):  # cameras write what they like
         return ""
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.0f} %" if share >= 0.01 else "under 1 %"
 
 
 # --- files -------------------------------------------------------------------------------------------------------------
