@@ -320,7 +320,7 @@ def test_it_signs_in_and_says_when_it_is_refused(tmp_path: Path, mailbox: tuple[
         email.deliver("2", [suggestion()], mail(tmp_path / "b", port, user="me", password="wrong"))
     with pytest.raises(NotSent, match="STARTTLS"):
         email.deliver("3", [suggestion()], mail(tmp_path / "c", port, security="starttls"))
-    assert (len(box.messages), box.users) == (1, ["me", "me"])
+    assert (len(box.messages), set(box.users)) == (1, {"me"})
 
 
 @pytest.mark.parametrize(
