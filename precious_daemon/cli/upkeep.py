@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -97,7 +98,8 @@ def config_show(as_json: bool) -> None:
     places, settings = opened()
     values = config.as_dict(settings)
     if as_json:
-        click.echo(json.dumps({"file": str(places.config_file), **values}, indent=2, default=list))
+        shown = {"file": str(places.config_file), **values, "plugin": _without_secrets(values["plugin"])}
+        click.echo(json.dumps(shown, indent=2, default=list))
         return
     click.echo(f"# {places.config_file}{'' if places.config_file.exists() else ' (not there: these are the defaults)'}")
     section = ""
@@ -107,6 +109,15 @@ def config_show(as_json: bool) -> None:
             section = table
             click.echo(f"\n[{table}]")
         click.echo(f"{key} = {json.dumps(values[table][key], default=list)}  # {meaning}")
+
+
+def _without_secrets(tables: dict[str, Any]) -> dict[str, Any]:
+    """Keys and passwords stay where they are, so that the output can be shown to somebody."""
+    secret = re.compile(r"secret|password|key|token", re.IGNORECASE)
+    return {
+        name: {key: "…" if secret.search(key) else value for key, value in table.items()} if isinstance(table, dict) else table
+        for name, table in tables.items()
+    }
 
 
 @config_group.command("check")

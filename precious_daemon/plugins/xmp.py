@@ -1,8 +1,9 @@
-"""XMP: holds back what you rated, tagged or edited elsewhere; on request writes suggestions and stars into sidecars.
+"""XMP: holds back what you rated, picked, tagged or edited elsewhere; on request writes suggestions into sidecars.
 
-Ratings, labels, keywords and signs of editing are read from sidecars, and from inside of JPEGs. With `write`, each suggestion
-gets `precious:` fields in its sidecar, and a rating and a label where it has none; they are taken out again when the photo is
-no longer suggested. Originals are never written, nor anything that another program wrote.
+Ratings, labels, digiKam's pick flags, keywords and signs of editing are read from sidecars, and from inside of JPEGs. With
+`write`, each suggestion gets `precious:` fields in its sidecar, and a rating, a label and a pick flag where it has none; they are
+taken out again when the photo is no longer suggested. The top of your ranking can get stars. Originals are never written, nor
+anything that another program wrote.
 """
 
 from __future__ import annotations
@@ -15,12 +16,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from precious_daemon.errors import ConfigError
 from precious_daemon.hookspecs import Context, Output, PluginPhoto, SuggestedPhoto, hookimpl
 from precious_daemon.plugins import packet
 from precious_daemon.plugins.options import setting
 from precious_daemon.plugins.packet import NotXmp, Packet
 
 LEDGER = "sidecars.json"  # the sidecars that hold something of ours
+PICKS = {"rejected": 1, "pending": 2, "accepted": 3}  # digiKam's PickLabel
 PATIENCE = 600.0
 
 
@@ -31,11 +34,19 @@ class Settings:
     keep_tags: tuple[str, ...] = setting(("favourite", "favorite"), "photos with one of these keywords are held back")
     edits: bool = setting(True, "photos that were edited are held back")
     rejected: bool = setting(True, "photos rejected elsewhere (rating -1) are suggested")
+    picks: bool = setting(True, "digiKam's pick flags: accepted photos are held back, rejected ones suggested")
     embedded: bool = setting(True, "look inside of JPEGs too, not only at sidecars")
     write: bool = setting(False, "write into sidecars")
     rating: int = setting(0, "rating written to suggestions without one: -1 is rejected, 0 writes none", -1, 5)
     label: str = setting("", 'label written to suggestions without one, like "Red"; empty writes none')
+    pick: str = setting("", 'digiKam\'s pick flag written to suggestions without one: "rejected" or "pending"; empty writes none')
     best_rating: int = setting(0, "rating written to the top of your ranking where it has none; 0 writes none", 0, 5)
+
+
+@hookimpl
+def startup(context: Context) -> None:
+    if context.settings.pick not in ("", "rejected", "pending"):
+        raise ConfigError(f'plugin.xmp.pick is "{context.settings.pick}", and has to be "rejected", "pending" or empty.')
 
 
 # --- reading -----------------------------------------------------------------------------------------------------------
@@ -50,6 +61,8 @@ def veto(photo: PluginPhoto, context: Context) -> str | None:
         stars = found.number(packet.XMP, "Rating")
         if stars is not None and 0 < chosen.keep_rating <= stars:
             return f"you gave it {stars} star{'' if stars == 1 else 's'}"
+        if chosen.picks and found.number(packet.DIGIKAM, "PickLabel") == PICKS["accepted"]:
+            return "you picked it in digiKam"
         label = found.text(packet.XMP, "Label")
         if label and label in chosen.keep_labels and label != found.text(packet.OURS, "Label"):
             return f"it has the label {label}"
@@ -64,11 +77,18 @@ def veto(photo: PluginPhoto, context: Context) -> str | None:
 
 @hookimpl
 def rule(photo: PluginPhoto, context: Context) -> str | None:
-    if context.settings.rejected:
-        for found in packets(photo, inside=False):  # of a million originals, none is opened for this
-            if found.number(packet.XMP, "Rating") == -1 and found.number(packet.OURS, "Rating") != -1:
-                return "you rejected it in another program"
+    for found in packets(photo, inside=False):  # of a million originals, none is opened for this
+        if context.settings.rejected and _theirs(found, packet.XMP, "Rating") == -1:
+            return "you rejected it in another program"
+        if context.settings.picks and _theirs(found, packet.DIGIKAM, "PickLabel") == PICKS["rejected"]:
+            return "you rejected it in digiKam"
     return None
+
+
+def _theirs(found: Packet, space: str, name: str) -> int | None:
+    """A number that somebody else wrote, not we."""
+    value = found.number(space, name)
+    return None if value == found.number(packet.OURS, name) else value
 
 
 def packets(photo: PluginPhoto, inside: bool) -> Iterator[Packet]:
@@ -105,6 +125,7 @@ def deliver(run: str, suggestions: Sequence[SuggestedPhoto], best: Sequence[Plug
         wanted[str(sidecar(photo))] = {}, {(packet.XMP, "Rating"): str(chosen.best_rating)}
     for suggested in suggestions if chosen.write else ():
         shared = {(packet.XMP, "Rating"): str(chosen.rating) if chosen.rating else "", (packet.XMP, "Label"): chosen.label}
+        shared[packet.DIGIKAM, "PickLabel"] = str(PICKS[chosen.pick]) if chosen.pick else ""
         wanted[str(sidecar(suggested))] = _about(run, suggested), {key: value for key, value in shared.items() if value}
     bring_up_to_date(wanted, output)
 

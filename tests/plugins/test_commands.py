@@ -118,3 +118,10 @@ def test_nothing_is_written_over(tmp_path: Path) -> None:
     for name in ("Mine", "../mine", "my plugin", "class", ""):
         assert run("new", name, "--into", str(tmp_path)).exit_code == 2
     assert [path.name for path in tmp_path.iterdir()] == ["precious-daemon-mine"]
+
+
+def test_keys_and_passwords_are_not_shown(here: Places) -> None:
+    here.config_file.write_text('[plugin.immich]\napi_key = "hidden-1"\nurl = "shown"\n[plugin.email]\npassword = "hidden-2"\n')
+    said = CliRunner().invoke(cli, ["config", "show", "--json"]).output
+    assert "shown" in said
+    assert "hidden" not in said

@@ -11,7 +11,7 @@ import pytest
 from precious_daemon.errors import ConfigError
 from precious_daemon.hookspecs import PluginPhoto, SuggestedPhoto
 from precious_daemon.plugins import links
-from tests.plugins.conftest import output, suggestion
+from tests.plugins.conftest import output, photo, suggestion
 
 
 @pytest.fixture
@@ -128,8 +128,33 @@ def test_a_ledger_that_names_files_elsewhere_removes_nothing(tmp_path: Path, pho
 
 @pytest.mark.parametrize(
     ("settings", "says"),
-    [({"folder": "pictures"}, "start with / or ~"), ({"relative": 1}, "true or false"), ({"foldr": "/x"}, "folder")],
+    [
+        ({"folder": "pictures"}, "start with / or ~"),
+        ({"of": "worst"}, "suggestions"),
+        ({"relative": 1}, "true or false"),
+        ({"foldr": "/x"}, "folder"),
+    ],
 )
 def test_a_setting_that_cannot_work_is_said_at_the_start(tmp_path: Path, settings: dict[str, object], says: str) -> None:
     with pytest.raises(ConfigError, match=says):
         links.startup(output(tmp_path, links, **settings))
+
+
+def test_copies_are_whole_and_leave_when_they_are_no_longer_wanted(tmp_path: Path, photos: Path, album: Path) -> None:
+    given = [suggestion("a.jpg", folder="sub", root=photos), suggestion("b.jpg", folder="", root=photos),
+             suggestion("gone.jpg", folder="", root=photos)]  # fmt: skip
+    deliver(tmp_path, given, copy=True)
+    assert not (album / "0001 a.jpg").is_symlink()
+    assert (album / "0001 a.jpg").read_text() == "sub/a.jpg"
+    assert sorted(os.listdir(album)) == ["0001 a.jpg", "0002 b.jpg"]
+    (album / "0002 b.jpg").write_text("edited there")
+    deliver(tmp_path, given[:1])
+    assert os.readlink(album / "0001 a.jpg") == f"{photos}/sub/a.jpg"
+    assert (album / "0002 b.jpg").read_text() == "edited there"
+    assert (photos / "b.jpg").read_text() == "b.jpg"
+
+
+def test_the_best_are_an_album_of_their_own(tmp_path: Path, photos: Path, album: Path) -> None:
+    best = [photo("b.jpg", "", root=photos), photo("a.jpg", "", root=photos), photo("a.jpg", "sub", root=photos)]
+    deliver(tmp_path, [suggestion("a.jpg", folder="", root=photos)], best, of="best", most=2)
+    assert listing(album) == {"0001 b.jpg": f"{photos}/b.jpg", "0002 a.jpg": f"{photos}/a.jpg"}

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from precious_daemon.errors import ConfigError
 from precious_daemon.hookspecs import PluginPhoto
 from precious_daemon.plugins import packet, xmp
 from precious_daemon.plugins.packet import NotXmp, Packet
@@ -130,7 +131,7 @@ def test_ours_is_found_after_another_program_wrote_the_file_anew(tmp_path: Path)
 
 
 def with_sidecar(root: Path, inside: str, name: str = "a.jpg.xmp") -> PluginPhoto:
-    spaces = f'xmlns:xmp="{packet.XMP}" xmlns:dc="{packet.DC}" xmlns:crs="{packet.CAMERA_RAW}" xmlns:dt="{packet.DARKTABLE}"'
+    spaces = f'xmlns:xmp="{packet.XMP}" xmlns:dc="{packet.DC}" xmlns:crs="{packet.CAMERA_RAW}" xmlns:dt="{packet.DARKTABLE}" xmlns:digi="{packet.DIGIKAM}"'
     (root / name).write_text(f"<rdf:RDF {RDF}><rdf:Description {spaces} {inside}</rdf:Description></rdf:RDF>")
     return photo("a.jpg", "", root=root, companions=(name,))
 
@@ -143,6 +144,8 @@ def with_sidecar(root: Path, inside: str, name: str = "a.jpg.xmp") -> PluginPhot
         ('xmp:Rating="2">', None),
         ('xmp:Rating="-1">', None),
         ('xmp:Rating="many">', None),
+        ('digi:PickLabel="3">', "you picked it in digiKam"),
+        ('digi:PickLabel="1">', None),
         ('xmp:Label="Green">', "it has the label Green"),
         ("><dc:subject><rdf:Bag><rdf:li>FAVORITE</rdf:li></rdf:Bag></dc:subject>", "it has the keyword FAVORITE"),
         ('crs:HasSettings="True">', "you edited it"),
@@ -245,10 +248,20 @@ def test_the_best_get_stars_where_they_have_none(root: Path) -> None:
     assert xmp.veto(mine, context(root.parent / "own", xmp)) == "you gave it 5 stars"
 
 
-def test_a_rating_that_we_wrote_is_no_rejection_by_the_owner(root: Path) -> None:
-    deliver(root, "1", "a.jpg", rating=-1)
+def test_what_we_wrote_is_no_rejection_by_the_owner(root: Path) -> None:
+    deliver(root, "1", "a.jpg", rating=-1, pick="rejected")
     mine = photo("a.jpg", "", root=root, companions=("a.jpg.xmp",))
     assert xmp.rule(mine, context(root.parent / "own", xmp)) is None
+    assert exiv2(root / "a.jpg.xmp")["Xmp.digiKam.PickLabel"] == "1"
+    assert exiftool(root / "a.jpg.xmp")["XMP-digiKam:PickLabel"] in (1, "Rejected")
+
+
+def test_what_digikam_rejected_is_suggested(tmp_path: Path) -> None:
+    rejected = with_sidecar(tmp_path, 'digi:PickLabel="1">')
+    assert xmp.rule(rejected, context(tmp_path / "own", xmp)) == "you rejected it in digiKam"
+    assert xmp.rule(rejected, context(tmp_path / "own", xmp, picks=False)) is None
+    with pytest.raises(ConfigError, match="accepted"):
+        xmp.startup(context(tmp_path / "own", xmp, pick="accepted"))
 
 
 def test_a_sidecar_that_cannot_be_added_to_is_left_alone(root: Path) -> None:
