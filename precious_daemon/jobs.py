@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from precious_daemon import children, handover, jobfolder, lean, propose, scan, verdict
+from precious_daemon import children, handover, jobfolder, lean, propose, scan, telling, verdict
 from precious_daemon.errors import ChildFailed, NotFound, PreciousError
 from precious_daemon.models import Group, GroupKind, GroupMember, JobRun, Pause, PhotoState, Root
 from precious_daemon.previews import Previews
@@ -365,8 +365,8 @@ class Jobs:
         say("choosing what to suggest", 0, 0)
         run = _run_name(self._clock())
         count = await propose.propose(self._service, voter_id, run)
-        errors = await propose.deliver(self._service, voter_id, run)
-        return "; ".join([f"{count} suggestions", *(f"{name}: {error}" for name, error in errors.items() if error)])
+        errors = await telling.deliver(self._service, voter_id, run)
+        return "; ".join([f"{count} suggestions", *(f"{name}: {error}" for name, error in errors.items())])
 
     async def _night(self, say: Say) -> str:
         """Everything in its order, within the night's budget. What cannot be done yet does not keep the rest from it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import time
@@ -29,6 +30,7 @@ async def snapshot(service: Service, voter_id: int = 1) -> dict[str, Any]:
     found["running"] = [asdict(progress) for progress in service.jobs.progress()]
     found["paused"] = asdict(service.jobs.paused) if service.jobs.paused else None
     found["warnings"] += service.jobs.warnings()
+    found["plugins"] = await asyncio.to_thread(service.plugins.status_lines)
     return found
 
 

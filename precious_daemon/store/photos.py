@@ -80,6 +80,24 @@ def files_of(db: Database, photo_id: int) -> list[FileEntry]:
     return [file_from(row) for row in db.query("SELECT * FROM files WHERE photo_id = ? ORDER BY id", [photo_id])]
 
 
+def companions(db: Database, photo_ids: Iterable[int]) -> dict[int, tuple[str, ...]]:
+    """Names of the files that belong to each photo beside its still; photos without any are absent."""
+    found: dict[int, list[str]] = {}
+    marks = ",".join(str(int(i)) for i in photo_ids)
+    sql = f"SELECT photo_id, path FROM files WHERE role != 'still' AND photo_id IN ({marks}) ORDER BY photo_id, path"
+    for photo_id, path in db.execute(sql):
+        found.setdefault(photo_id, []).append(posixpath.basename(os.fsdecode(path)))
+    return {photo_id: tuple(names) for photo_id, names in found.items()}
+
+
+def parts(db: Database, after: int, limit: int) -> list[Photo]:
+    """The next photos that were read, by id: for going through all of them without holding them."""
+    sql = f"""
+        SELECT {_COLUMNS} FROM photos WHERE id > ? AND state = 'present' AND content_hash IS NOT NULL ORDER BY id LIMIT ?
+    """
+    return [photo_from(row) for row in db.query(sql, [after, limit])]
+
+
 def sizes(db: Database, photo_ids: Iterable[int]) -> dict[int, int]:
     """Bytes of all files of each photo."""
     marks = ",".join(str(int(i)) for i in photo_ids)

@@ -333,6 +333,51 @@ def m009_pause_and_pairs(db: Database) -> None:
 
 
 @library()
+def m014_plugin_calls(db: Database) -> None:
+    """What plugins have to hear, and whether they did; before, only the outcome of a delivery was known."""
+    db.executescript("""
+        CREATE TABLE plugin_calls (
+            id INTEGER PRIMARY KEY,
+            run TEXT NOT NULL,               -- the same whenever a call is repeated
+            plugin TEXT NOT NULL,
+            hook TEXT NOT NULL,
+            voter_id INTEGER NOT NULL REFERENCES voters(id),
+            told TEXT NOT NULL,              -- JSON: what is handed over beside the run
+            at REAL NOT NULL,
+            attempts INTEGER NOT NULL DEFAULT 0,
+            next_at REAL,                    -- NULL: it arrived, or was given up
+            done_at REAL,                    -- when it arrived
+            error TEXT,
+            UNIQUE (run, plugin, hook)
+        );
+        CREATE INDEX plugin_calls_due ON plugin_calls(next_at) WHERE next_at IS NOT NULL;
+        INSERT INTO plugin_calls (run, plugin, hook, voter_id, told, at, attempts, done_at, error)
+            SELECT run, plugin, 'deliver', 1, '{}', at, 1, iif(error IS NULL, at, NULL), error FROM deliveries ORDER BY at;
+        DROP TABLE deliveries;
+    """)
+
+
+@library()
+def m015_held_back(db: Database) -> None:
+    """What the last run held back and why; and of each suggestion the content that it was made of."""
+    db.executescript("""
+        CREATE TABLE held_back (
+            voter_id INTEGER NOT NULL REFERENCES voters(id),
+            photo_id INTEGER NOT NULL REFERENCES photos(id) ON DELETE CASCADE,
+            place INTEGER NOT NULL,
+            kind TEXT NOT NULL,
+            why TEXT NOT NULL,
+            reasons TEXT NOT NULL,           -- JSON list of sentences
+            PRIMARY KEY (voter_id, photo_id)
+        ) WITHOUT ROWID;
+        CREATE INDEX held_back_by_place ON held_back(voter_id, place);
+        CREATE INDEX held_back_by_photo ON held_back(photo_id);
+        ALTER TABLE suggestions ADD COLUMN content_hash BLOB;
+        UPDATE suggestions SET content_hash = (SELECT content_hash FROM photos WHERE photos.id = photo_id);
+    """)
+
+
+@library()
 def m016_purges(db: Database) -> None:
     """How long something has been in the trash is told by two clocks; a disk is known by more than its number."""
     db.executescript("""

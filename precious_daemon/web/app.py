@@ -20,10 +20,12 @@ from precious_daemon.web import (
     folders,
     grouping,
     guard,
+    held,
     home,
     library,
     login,
     pictures,
+    plugin_pages,
     problems,
     report,
     reviewing,
@@ -31,7 +33,9 @@ from precious_daemon.web import (
 )
 from precious_daemon.web.keys import ADDRESS, API_KEY, LOGIN, SERVICE, STOPPING, Address
 
-ROOMS = (home, folders, asking, library, reviewing, grouping, clusters, report, pictures, events, login, static)
+ROOMS = (
+    home, folders, asking, library, reviewing, held, grouping, clusters, report, plugin_pages, pictures, events, login, static,
+)  # fmt: skip
 LARGEST_BODY = 16 * 1024 * 1024  # a votes file of a million lines
 
 
