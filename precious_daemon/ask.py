@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from precious_daemon import exchange, rating, verdict
+from precious_daemon import exchange, ledger, rating, verdict
 from precious_daemon.config import AskSettings
 from precious_daemon.errors import PreciousError
 from precious_daemon.exchange import ImportReport
@@ -217,56 +217,49 @@ def _store(
     request: str | None,
 ) -> Answer:
     ids = [photos.by_uid(db, uid).id for uid in photo_uids]
-    newest = answers.newest_id(db, voter_id)
-    stored = answers.add(db, voter_id, question, choice, ids[0], ids[1] if len(ids) > 1 else None, purpose, now, request)
-    if stored.id > newest:
-        _rate(db, voter_id, stored)
+    newest = answers.newest_comparison(db, voter_id)
+    first, second, *more = [*ids, None][: max(2, len(ids))]
+    assert first is not None
+    rest = tuple(i for i in more if i is not None)
+    stored = answers.add(db, voter_id, question, choice, first, second, purpose, now, request, rest)
+    if stored.id > newest:  # and not one that was sent before
+        ledger.apply(db, voter_id, stored, newest)
     return stored
 
 
-def _rate(db: Database, voter_id: int, stored: Answer) -> None:
-    if stored.choice in (Choice.FIRST, Choice.SECOND, Choice.DRAW):
-        first, second = stored.photo_id, stored.other_id
-        assert first is not None
-        assert second is not None
-        winner, loser = (second, first) if stored.choice is Choice.SECOND else (first, second)
-        known = ratings.many(db, voter_id, (winner, loser))
-        after = rating.update(known.get(winner, rating.START), known.get(loser, rating.START), draw=stored.choice is Choice.DRAW)
-        ratings.put(db, voter_id, winner, after[0])
-        ratings.put(db, voter_id, loser, after[1])
-    ratings.set_applied_through(db, voter_id, stored.id)
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """An answer that was taken back, its photos as they were shown, and their ratings before and after."""
+
+    answer: Answer
+    photos: tuple[Photo, ...]
+    before: dict[int, Rating]
+    after: dict[int, Rating]
 
 
-async def take_back(service: Service, voter_id: int) -> tuple[Answer, tuple[Photo, ...]]:
-    """Undo the newest answer that counts, and return it with its photos. Raises NotFound where there is none."""
-    undone, shown = await service.store.awrite(_take_back, voter_id, service.clock())
+async def take_back(service: Service, voter_id: int, answer_id: int | None = None) -> Undone:
+    """Undo an answer, by default the newest that counts. Raises NotFound where there is none.
+
+    It is on disk when this returns, and the ratings are what they would be had it never been given.
+    """
+    undone, before, behind = await service.store.awrite(_take_back, voter_id, answer_id, service.clock())
+    if behind:
+        replayed = await service.store.aread(ledger.compute, voter_id)
+        await service.store.awrite(ledger.settle, voter_id, replayed)
     if undone.question is Question.AUDIT:
         await verdict.refresh(service, voter_id)
-    return undone, shown
+    found = await service.store.aread(photos.many, undone.photos)
+    after = await service.store.aread(ratings.many, voter_id, undone.photos)
+    return Undone(undone, tuple(found[i] for i in undone.photos), before, after)
 
 
-def _take_back(db: Database, voter_id: int, now: float) -> tuple[Answer, tuple[Photo, ...]]:
-    undone = answers.undo(db, voter_id, now)
-    if undone.question is Question.PAIR:
-        rerate(db, voter_id)
-    ids = [i for i in (undone.photo_id, undone.other_id) if i is not None]
-    found = photos.many(db, ids)
-    return undone, tuple(found[i] for i in ids)
-
-
-def rerate(db: Database, voter_id: int) -> None:
-    """Make the ratings anew from every vote that counts."""
-    votes = (vote for _, vote in answers.votes(db, voter_id))
-    ratings.replace_all(db, voter_id, rating.replay(votes, ratings.priors(db, voter_id)))
-    ratings.set_applied_through(db, voter_id, answers.newest_id(db, voter_id))
-
-
-def catch_up(db: Database, voter_id: int) -> bool:
-    """After a start: ratings that do not hold the newest answer (a crash, a rebuilt cache) are made anew."""
-    if ratings.applied_through(db, voter_id) == answers.newest_id(db, voter_id):
-        return False
-    rerate(db, voter_id)
-    return True
+def _take_back(db: Database, voter_id: int, answer_id: int | None, now: float) -> tuple[Answer, dict[int, Rating], bool]:
+    newest = answers.newest_comparison(db, voter_id)
+    if answer_id is not None and answers.get(db, voter_id, answer_id).question is Question.SUGGESTION:
+        raise PreciousError("This was said about a suggestion: undo it where it is, in the trash or on the page of suggestions.")
+    undone = answers.undo(db, voter_id, now, answer_id)
+    before = ratings.many(db, voter_id, undone.photos)
+    return undone, before, ledger.wind_back(db, voter_id, undone, newest)
 
 
 # --- in and out of the ranking -----------------------------------------------------------------------------------------
@@ -285,7 +278,6 @@ def _take_out(db: Database, voter_id: int, photo_id: int, purpose: str, now: flo
     if answers.out_of_ranking(db, voter_id, photo_id):
         return False
     answers.add(db, voter_id, Question.RANKING, Choice.OUT, photo_id, None, purpose, now)
-    ratings.set_applied_through(db, voter_id, answers.newest_id(db, voter_id))  # no rating changes
     return True
 
 
@@ -299,7 +291,6 @@ def _bring_back(db: Database, voter_id: int, photo_uids: list[str], now: float) 
     for uid in photo_uids:
         if out := answers.out_of_ranking(db, voter_id, photos.by_uid(db, uid).id):
             answers.undo(db, voter_id, now, out.id)
-            ratings.set_applied_through(db, voter_id, answers.newest_id(db, voter_id))
             done += 1
     return done
 
@@ -312,7 +303,8 @@ async def export_votes(service: Service, voter_id: int) -> str:
 
     def look(db: Database) -> str:
         names = _names(db)
-        rows = [(names[v.winner], names[v.loser]) for _, v in answers.votes(db, voter_id) if not v.draw]
+        found = answers.votes_on_two(answers.votes(db, voter_id))
+        rows = [(names[v.winner], names[v.loser]) for v in found if not v.draw]
         rows += [(exchange.NOBODY, names[i]) for i in answers.all_out_of_ranking(db, voter_id)]
         return exchange.votes_text(rows)
 
@@ -353,7 +345,10 @@ def _import(
     for photo_id, start in starts:
         ratings.put_prior(db, voter_id, photo_id, start)
     taken_out = sum([_take_out(db, voter_id, found[name], "import", now) for name in dict.fromkeys(out) if name in found])
-    rerate(db, voter_id)
+    if starts:
+        ledger.rebuild(db, voter_id)
+    else:
+        ledger.catch_up(db, voter_id)
     return ImportReport(kind, len(votes) + len(starts), unknown, taken_out)
 
 

@@ -377,7 +377,7 @@ def _hand_over(db: Database, missing: Photo, now: float) -> None:
     """A photo just went missing: a younger one with the same bytes, of which the owner said nothing yet, is it, moved."""
     sql = """
         SELECT id FROM photos AS p WHERE content_hash = ? AND state = 'present' AND id > ?
-        AND NOT EXISTS (SELECT 1 FROM answers WHERE photo_id = p.id OR other_id = p.id)
+        AND NOT EXISTS (SELECT 1 FROM answers WHERE photo_id = p.id OR other_id = p.id OR third_id = p.id OR fourth_id = p.id)
         AND NOT EXISTS (SELECT 1 FROM suggestions WHERE photo_id = p.id OR keeper_id = p.id) LIMIT 1
     """
     twin = db.execute(sql, [missing.content_hash, missing.id]).fetchone()
@@ -391,6 +391,8 @@ def _merge(db: Database, young: Photo, old: Photo, now: float) -> int:
     used = db.execute(
         """
         SELECT 1 FROM answers WHERE photo_id = :id OR other_id = :id
+        UNION SELECT 1 FROM answers WHERE third_id = :id UNION SELECT 1 FROM answers WHERE fourth_id = :id
+        UNION SELECT 1 FROM prompts WHERE photo_id = :id
         UNION SELECT 1 FROM units WHERE photo_id = :id OR keeper_id = :id
         UNION SELECT 1 FROM suggestions WHERE photo_id = :id OR keeper_id = :id
         UNION SELECT 1 FROM pool_members WHERE photo_id = :id
@@ -412,7 +414,7 @@ def _merge(db: Database, young: Photo, old: Photo, now: float) -> int:
         """,
         [young.id, now, old.id],
     )
-    for table in ("clusters", "group_members", "scores", "ratings"):
+    for table in ("clusters", "group_members", "scores", "ratings", "guesses"):
         db.execute(f"DELETE FROM cache.{table} WHERE photo_id = ?", [young.id])
     db.execute("DELETE FROM photos WHERE id = ?", [young.id])
     return old.id

@@ -128,7 +128,8 @@ async def undo(request: web.Request) -> web.Response:
     """Take back the newest answer, and give its question to be asked again."""
     fields = await said(request)
     part = await _within(request, fields.text("within", "", longest=8192))
-    undone, shown = await ask.take_back(request.app[SERVICE], request[VOTER])
+    taken_back = await ask.take_back(request.app[SERVICE], request[VOTER])
+    undone, shown = taken_back.answer, taken_back.photos
     where = PAGE[undone.question]
     if undone.question is not Question.SUGGESTION:
         where += "?" + "&".join([*(f"photo={photo.uid}" for photo in shown), f"purpose={undone.purpose}"])
