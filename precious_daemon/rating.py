@@ -1,8 +1,8 @@
 """TrueSkill: what the votes of one voter say about each photo.
 
 Herbrich, Minka and Graepel, "TrueSkill: A Bayesian Skill Rating System" (2006). With two photos the factor graph has a
-closed form; of more, the comparisons are made to agree with one another as the paper's messages do. Performance of a photo is N(mu, sigma^2 + beta^2), the
-better performance wins, and two that differ by less than the draw margin are a draw.
+closed form; of more, the comparisons are made to agree with one another as the paper's messages do. Performance of a photo is
+N(mu, sigma^2 + beta^2), the better performance wins, and two that differ by less than the draw margin are a draw.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ START = Rating(MU, SIGMA)
 MISSING = 0.2  # a top is steady once at most this share of what belongs there is expected to be missing
 
 _SWEEPS = 40  # at most, until several comparisons agree; four photos need about six
+_FIT_SWEEPS = 30  # at most, over all votes
+_FIT_ENOUGH = SIGMA / 500  # no mean moves by more than this: far less than any rating is sure of
 _ROOT_2 = math.sqrt(2)
 _ROOT_2PI = math.sqrt(2 * math.pi)
 _ROOT_HALF_PI = math.sqrt(math.pi / 2)
@@ -89,6 +91,57 @@ def replay(votes: Iterable[Vote | Lineup], start: Mapping[int, Rating] | None = 
         winner[4 if vote.draw else 2] += 1
         loser[4 if vote.draw else 3] += 1
     return {i: Rating(mu, math.sqrt(var), int(won), int(lost), int(drawn)) for i, (mu, var, won, lost, drawn) in state.items()}
+
+
+def fit(votes: Sequence[Vote | Lineup], start: Mapping[int, Rating] | None = None) -> dict[int, Rating]:
+    """Ratings by photo id from all votes at once: each vote informs every rating, also those that were rated before it.
+
+    Expectation propagation over the whole history (the batch form of section 4; Dangauthier et al. 2007 without time): each
+    vote's effect on its photos stands as a factor that is made anew from what all other votes say, until none moves.
+    Taste is taken not to change. A million votes on two take about ten seconds a sweep.
+    """
+    places: dict[int, int] = {}
+    for vote in votes:
+        for photo_id in vote.photos if isinstance(vote, Lineup) else (vote.winner, vote.loser):
+            places.setdefault(photo_id, len(places))
+    begun = [(start or {}).get(photo_id, START) for photo_id in places]
+    precision = [1 / r.sigma**2 for r in begun]
+    shift = [r.mu / r.sigma**2 for r in begun]
+    shown = [
+        ([places[i] for i in vote.photos] if isinstance(vote, Lineup) else [places[vote.winner], places[vote.loser]])
+        for vote in votes
+    ]
+    factors = [[(0.0, 0.0)] * len(ids) for ids in shown]
+    for _ in range(_FIT_SWEEPS):
+        change = 0.0
+        for vote, ids, factor in zip(votes, shown, factors, strict=True):
+            rest = [(precision[i] - p, shift[i] - s) for i, (p, s) in zip(ids, factor, strict=True)]
+            known = [(s / p, 1 / p) for p, s in rest]
+            if isinstance(vote, Lineup):
+                moved = _after_many(known, vote.ordered, vote.draw, drift=0.0)
+            else:
+                mu_w, var_w, mu_l, var_l = _after(*known[0], *known[1], vote.draw, drift=0.0)
+                moved = [(mu_w, var_w), (mu_l, var_l)]
+            for place, (i, (mu, var), (p, s)) in enumerate(zip(ids, moved, rest, strict=True)):
+                change = max(change, abs(mu - shift[i] / precision[i]))
+                precision[i], shift[i] = 1 / var, mu / var
+                factor[place] = precision[i] - p, shift[i] - s
+        if change < _FIT_ENOUGH:
+            break
+    counts = {photo_id: [r.wins, r.losses, r.draws] for photo_id, r in zip(places, begun, strict=True)}
+    for vote in votes:
+        if isinstance(vote, Lineup):
+            wins, losses, draws = _counted(len(vote.photos), vote.ordered, vote.draw)
+            for photo_id, won, lost in zip(vote.photos, wins, losses, strict=True):
+                of = counts[photo_id]
+                of[:] = [of[0] + won, of[1] + lost, of[2] + draws]
+        else:
+            counts[vote.winner][2 if vote.draw else 0] += 1
+            counts[vote.loser][2 if vote.draw else 1] += 1
+    return {
+        photo_id: Rating(shift[i] / precision[i], 1 / math.sqrt(precision[i]), *counts[photo_id])
+        for photo_id, i in places.items()
+    } | {photo_id: r for photo_id, r in (start or {}).items() if photo_id not in places}
 
 
 def answers_until_steady(known: Sequence[Rating], unknown: int, top: int) -> int:

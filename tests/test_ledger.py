@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -17,7 +16,7 @@ COUNT = 7
 
 
 @pytest.fixture
-def db(store: Store) -> Iterator[Database]:
+def db(store: Store) -> Database:
     """The writing connection, on a library of seven photos."""
 
     def fill(db: Database) -> Database:
@@ -26,7 +25,7 @@ def db(store: Store) -> Iterator[Database]:
             photos.add_still(db, root.id, f"{number}.jpg", Stamp(1, number, 1, 1), 0.0)
         return db
 
-    yield store.write(fill)
+    return store.write(fill)
 
 
 def answer(db: Database, question: Question, choice: Choice, shown: list[int]) -> Answer:
@@ -134,12 +133,14 @@ def test_answer_that_comes_while_a_replay_is_under_way_counts_once(db: Database)
 
 
 def test_first_vote_starts_from_the_models_guess_and_goes_on_from_it_in_every_replay(db: Database) -> None:
-    ratings.replace_guesses(db, 1, [(1, 30.0, 6.0), (3, 20.0, 7.0)])
+    ratings.put_guesses(db, 1, [(1, Rating(30.0, 6.0)), (3, Rating(20.0, 7.0))])
     first = pair(db, 1, 2)
     moved, _ = rating.update(Rating(30.0, 6.0), rating.START)
     assert ratings.many(db, 1, [1])[1] == moved
     second = pair(db, 3, 2)
-    ratings.replace_guesses(db, 1, [(1, 10.0, 2.0), (3, 10.0, 2.0)])  # a later model changes nothing that was voted on
+    ratings.put_guesses(
+        db, 1, [(1, Rating(10.0, 2.0)), (3, Rating(10.0, 2.0))]
+    )  # a later model changes nothing that was voted on
     before = ratings.everything(db, 1)
     undo(db, second.id)
     assert ratings.many(db, 1, [1, 3]) == {1: moved}, "a photo without votes has no rating, only a guess"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import zlib
 from array import array
 from collections.abc import Iterable
@@ -85,10 +86,21 @@ def guesses(db: Database, voter_id: int, photo_ids: Iterable[int]) -> dict[int, 
     return {row[0]: Rating(row[1], row[2]) for row in db.execute(sql, [voter_id])}
 
 
-def replace_guesses(db: Database, voter_id: int, rows: Iterable[tuple[int, float, float]]) -> None:
-    """Rows of (photo id, mu, sigma)."""
-    db.execute("DELETE FROM cache.guesses WHERE voter_id = ?", [voter_id])
-    db.conn.executemany("INSERT INTO cache.guesses VALUES (?, ?, ?, ?)", ((voter_id, *row) for row in rows))
+def put_guesses(db: Database, voter_id: int, rows: Iterable[tuple[int, Rating]]) -> None:
+    """By photo id. Those of other photos stay."""
+    db.conn.executemany(
+        "INSERT OR REPLACE INTO cache.guesses VALUES (?, ?, ?, ?)", ((voter_id, i, r.mu, r.sigma) for i, r in rows)
+    )
+
+
+def put_report(db: Database, voter_id: int, report: dict[str, Any]) -> None:
+    """What came of weighing all votes at once."""
+    db.execute("INSERT OR REPLACE INTO cache.notes VALUES (?, ?)", [f"fit report of {voter_id}", json.dumps(report)])
+
+
+def report(db: Database, voter_id: int) -> dict[str, Any] | None:
+    row = db.execute("SELECT value FROM cache.notes WHERE key = ?", [f"fit report of {voter_id}"]).fetchone()
+    return json.loads(row[0]) if row else None
 
 
 # --- as they were ------------------------------------------------------------------------------------------------------

@@ -421,7 +421,7 @@ def c007_asking_well(db: Database) -> None:
         CREATE TABLE rating_snapshots (      -- all ratings of a voter as they were after an answer, packed
             voter_id INTEGER NOT NULL,
             answer_id INTEGER NOT NULL,
-            known INTEGER NOT NULL,          -- id of the newest answer when it was made: what was undone later it does not know of
+            known INTEGER NOT NULL,          -- newest answer when it was made: an undo after that may spoil it
             votes INTEGER NOT NULL,          -- that count, up to that answer
             fit INTEGER NOT NULL,            -- the answer up to which votes were weighed all at once, not one by one; 0: none
             ratings BLOB NOT NULL,
