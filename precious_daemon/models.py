@@ -173,6 +173,34 @@ class Scope:
     until: float | None = None
 
 
+class Aim(StrEnum):
+    """What comparisons are for, and the purpose they are stored with."""
+
+    RANK = "rank"  # the ranking at large
+    TOP = "top"  # which photos are the best
+    BORDER = "border"  # which are on which side of keeping and deleting
+
+
+class Order(StrEnum):
+    """How the next comparison is chosen. The last three are image-ranker's."""
+
+    TELLING = "telling"  # by expected information
+    SMART = "smart"  # close in rating and seldom compared; shuffled anew every few votes
+    PLAIN = "plain"  # by chance
+    ELIMINATION = "elimination"  # losers leave the round
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How photos are compared."""
+
+    of: int = 2  # photos at once
+    aim: Aim = Aim.RANK
+    order: Order = Order.TELLING
+    every: int = 3  # votes between two shuffles
+    since: int = 0  # the answer after which the round began
+
+
 # --- what the owner said -----------------------------------------------------------------------------------------------
 
 

@@ -179,12 +179,20 @@ def recent(db: Database, voter_id: int, limit: int) -> list[Answer]:
 
 def answered_pairs(db: Database, voter_id: int, photo_ids: list[int]) -> set[tuple[int, int]]:
     """Pairs (smaller id first) among these photos that were compared, skips included."""
+    if not photo_ids:
+        return set()
     marks = ",".join(str(int(i)) for i in photo_ids)
     sql = f"""
-        SELECT min(photo_id, other_id), max(photo_id, other_id) FROM live_answers
-        WHERE +voter_id = ? AND question = 'pair' AND photo_id IN ({marks}) AND other_id IN ({marks})
+        SELECT min(photo_id, other_id), max(photo_id, other_id) FROM answers AS a INDEXED BY answers_by_two
+        WHERE photo_id IN ({marks}) AND other_id IS NOT NULL AND +other_id IN ({marks})
+        AND voter_id = ? AND question = 'pair' AND +undoes IS NULL AND {_STANDS}
     """
     return {(row[0], row[1]) for row in db.execute(sql, [voter_id])}
+
+
+def losers(db: Database, voter_id: int, since: int) -> set[int]:
+    """Ids of photos that lost a comparison given after this answer."""
+    return {vote.loser for vote in votes_on_two(votes(db, voter_id, since)) if not vote.draw}
 
 
 def out_of_ranking(db: Database, voter_id: int, photo_id: int) -> Answer | None:

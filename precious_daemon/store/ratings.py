@@ -203,13 +203,29 @@ def count(db: Database, voter_id: int) -> int:
 
 
 def neighbours(db: Database, voter_id: int, mu: float, count: int) -> list[int]:
-    """Ids of present rated photos in the ranking whose mu is nearest: `count` above and `count` below."""
-    found: list[int] = []
-    for compare, order in ((">=", "ASC"), ("<", "DESC")):
-        sql = f"""
-            SELECT r.photo_id FROM cache.ratings AS r CROSS JOIN photos ON photos.id = r.photo_id
-            WHERE r.voter_id = ? AND r.mu {compare} ? AND photos.state = 'present' AND NOT {is_out("r.photo_id")}
-            ORDER BY r.mu {order} LIMIT ?
-        """
-        found += [row[0] for row in db.execute(sql, [voter_id, mu, voter_id, count])]
-    return found
+    """Ids of rated photos whose mu is nearest, `count` above and `count` below: only an index is read.
+
+    Some may be gone, or out of the ranking.
+    """
+    sql = "SELECT photo_id FROM cache.ratings WHERE voter_id = ? AND mu {} ? ORDER BY mu {} LIMIT ?"
+    above = db.execute(sql.format(">=", "ASC"), [voter_id, mu, count]).fetchall()
+    below = db.execute(sql.format("<", "DESC"), [voter_id, mu, count]).fetchall()
+    return [row[0] for row in above + below]
+
+
+def mu_at(db: Database, voter_id: int, place: int) -> float | None:
+    """The mu of the photo at this place from the top; None where fewer are rated."""
+    sql = "SELECT mu FROM cache.ratings WHERE voter_id = ? ORDER BY mu DESC LIMIT 1 OFFSET ?"
+    row = db.execute(sql, [voter_id, place - 1]).fetchone()
+    return row[0] if row else None
+
+
+def mean_of_labelled(db: Database, voter_id: int, limit: int) -> tuple[float | None, float | None]:
+    """Mean mu of the photos that are kept, and of those that are deleted, among some that are labelled and rated."""
+    sql = """
+        SELECT avg(mu) FILTER (WHERE keep), avg(mu) FILTER (WHERE NOT keep)
+        FROM (SELECT photo_id, keep FROM labels WHERE voter_id = ? LIMIT ?) JOIN cache.ratings AS r USING (photo_id)
+        WHERE r.voter_id = ?
+    """
+    kept, deleted = db.execute(sql, [voter_id, limit, voter_id]).fetchone()
+    return kept, deleted
