@@ -19,7 +19,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
-from precious_daemon import ask, children, lean, scan, telling, web
+from precious_daemon import children, lean, ledger, scan, telling, web
 from precious_daemon.config import Places, Settings, night_time
 from precious_daemon.service import OWNER, Service, open_service
 from precious_daemon.store import job_runs, plugin_calls, roots
@@ -95,7 +95,7 @@ async def _tidy(service: Service) -> None:
     """After a start: put right what a kill or a crash left."""
     children.clear_leftovers(service.places)
     await service.store.awrite(job_runs.close_interrupted, service.clock())
-    if await service.store.awrite(ask.catch_up, OWNER):
+    if await service.store.awrite(ledger.catch_up, OWNER):
         log.info("ratings were made anew from the answers")
     for sentence in await service.trash.recover():
         log.warning(sentence)

@@ -21,6 +21,7 @@ from precious_daemon.web import (
     grouping,
     guard,
     held,
+    history,
     home,
     library,
     login,
@@ -34,7 +35,8 @@ from precious_daemon.web import (
 from precious_daemon.web.keys import ADDRESS, API_KEY, LOGIN, SERVICE, STOPPING, Address
 
 ROOMS = (
-    home, folders, asking, library, reviewing, held, grouping, clusters, report, plugin_pages, pictures, events, login, static,
+    home, folders, asking, history, library, reviewing, held, grouping, clusters, report, plugin_pages, pictures, events, login,
+    static,
 )  # fmt: skip
 LARGEST_BODY = 16 * 1024 * 1024  # a votes file of a million lines
 
