@@ -19,10 +19,10 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
-from precious_daemon import ask, children, lean, scan, web
+from precious_daemon import children, lean, ledger, scan, telling, web
 from precious_daemon.config import Places, Settings, night_time
 from precious_daemon.service import OWNER, Service, open_service
-from precious_daemon.store import job_runs, roots
+from precious_daemon.store import job_runs, plugin_calls, roots
 from precious_daemon.watch import Watcher
 from precious_daemon.web.app import Site
 
@@ -66,8 +66,10 @@ async def running(
                 yield Running(service, site)
         finally:
             places.service_file.unlink(missing_ok=True)
+            service.plugins.stop()
             await service.jobs.stop()
             await site.close()
+            await telling.finish(service)
     finally:
         service.store.close()
 
@@ -93,12 +95,13 @@ async def _tidy(service: Service) -> None:
     """After a start: put right what a kill or a crash left."""
     children.clear_leftovers(service.places)
     await service.store.awrite(job_runs.close_interrupted, service.clock())
-    if await service.store.awrite(ask.catch_up, OWNER):
+    if await service.store.awrite(ledger.catch_up, OWNER):
         log.info("ratings were made anew from the answers")
     for sentence in await service.trash.recover():
         log.warning(sentence)
     await service.trash.note_day()
     await asyncio.to_thread(service.plugins.call, "startup")
+    await service.store.awrite(plugin_calls.free, service.clock())
 
 
 def _publish(places: Places, site: Site, key: str) -> None:
@@ -149,6 +152,7 @@ def _schedule(service: Service) -> AsyncIOScheduler:
 
     scheduler.add_job(start, CronTrigger(hour=hour, minute=minute), args=["night"], id="night", **options)
     scheduler.add_job(start, IntervalTrigger(seconds=int(hours * 3600)), args=["scan"], id="scan", **options)
+    scheduler.add_job(telling.again, IntervalTrigger(minutes=1), args=[service], id="plugins", **options)
     scheduler.start()
 
     def next_run(name: str) -> float | None:
