@@ -31,6 +31,8 @@ class Service:
     clock: Callable[[], float] = time.time
     rng: random.Random = field(default_factory=random.Random)
     jobs: Jobs = field(init=False)
+    followers: list[Callable[[Settings], None]] = field(default_factory=list)
+    """Told of new settings, on the event loop: those who keep some for themselves."""
 
 
 def open_service(places: Places, settings: Settings, clock: Callable[[], float] = time.time) -> Service:

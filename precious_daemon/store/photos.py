@@ -292,7 +292,9 @@ def join(db: Database, photo_id: int, root_id: int, path: str, now: float) -> in
         and _merge(db, get(db, photo_id), alone, now) == alone.id
     ):
         return alone.id
-    db.execute("UPDATE photos SET state = 'missing', changed_at = ? WHERE id = ? AND state NOT IN ('trashed', 'purged')", [now, alone.id])
+    db.execute(
+        "UPDATE photos SET state = 'missing', changed_at = ? WHERE id = ? AND state NOT IN ('trashed', 'purged')", [now, alone.id]
+    )
     return photo_id
 
 

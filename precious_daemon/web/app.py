@@ -21,6 +21,7 @@ from precious_daemon.web import (
     grouping,
     guard,
     home,
+    jobs,
     library,
     login,
     pictures,
@@ -31,7 +32,7 @@ from precious_daemon.web import (
 )
 from precious_daemon.web.keys import ADDRESS, API_KEY, LOGIN, SERVICE, STOPPING, Address
 
-ROOMS = (home, folders, asking, library, reviewing, grouping, clusters, report, pictures, events, login, static)
+ROOMS = (home, jobs, folders, asking, library, reviewing, grouping, clusters, report, pictures, events, login, static)
 LARGEST_BODY = 16 * 1024 * 1024  # a votes file of a million lines
 
 
