@@ -12,17 +12,19 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from precious_daemon import ask, children, lean, lifeline, scan, web
+from precious_daemon import children, lean, ledger, lifeline, scan, telling, web
 from precious_daemon.config import Places, Settings
 from precious_daemon.errors import PreciousError
 from precious_daemon.reload import reload
 from precious_daemon.schedule import Schedule
 from precious_daemon.service import OWNER, Service, open_service
-from precious_daemon.store import job_runs
+from precious_daemon.store import job_runs, plugin_calls
 from precious_daemon.watch import Watcher
 from precious_daemon.web.app import Site
 
 log = logging.getLogger(__name__)
+
+TELL_AGAIN = 60.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +64,10 @@ async def running(
                 yield Running(service, site)
         finally:
             places.service_file.unlink(missing_ok=True)
+            service.plugins.stop()
             await service.jobs.stop()
             await site.close()
+            await telling.finish(service)
     finally:
         service.store.close()
 
@@ -95,12 +99,13 @@ async def _tidy(service: Service) -> None:
     """After a start: put right what a kill or a crash left."""
     children.clear_leftovers(service.places)
     await service.store.awrite(job_runs.close_interrupted, service.clock())
-    if await service.store.awrite(ask.catch_up, OWNER):
+    if await service.store.awrite(ledger.catch_up, OWNER):
         log.info("ratings were made anew from the answers")
     for sentence in await service.trash.recover():
         log.warning(sentence)
     await service.trash.note_day()
     await asyncio.to_thread(service.plugins.call, "startup")
+    await service.store.awrite(plugin_calls.free, service.clock())
 
 
 def _publish(places: Places, site: Site, key: str) -> None:
@@ -123,12 +128,16 @@ async def _watching(service: Service) -> AsyncIterator[None]:
     service.followers.append(lambda settings: watcher.use(settings.watch))
     schedule = Schedule(service)
     await schedule.start()
-    starting = asyncio.create_task(_start(watcher), name="start of the watcher")
+    tasks = [
+        asyncio.create_task(_start(watcher), name="start of the watcher"),
+        asyncio.create_task(_tell(service), name="calls of plugins that wait"),
+    ]
     try:
         yield
     finally:
-        starting.cancel()
-        await asyncio.wait([starting])
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
         await schedule.stop()
         await watcher.stop()
 
@@ -139,6 +148,16 @@ async def _start(watcher: Watcher) -> None:
     except Exception:  # the edge: the page still answers, and says so
         log.exception("the folders cannot be watched")
         watcher.warnings[0] = "The folders cannot be watched, the log says why. Mend that, and start the service again."
+
+
+async def _tell(service: Service) -> None:
+    """What a plugin could not be told yet is tried again."""
+    while True:
+        await asyncio.sleep(TELL_AGAIN)
+        try:
+            await telling.again(service)
+        except Exception:  # the edge: tried again in a minute
+            log.exception("plugins could not be told")
 
 
 async def _reload(service: Service) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import shutil
 import threading
 import time
@@ -11,9 +12,9 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from precious_daemon import children, handover, jobfolder, joblog, lean, propose, scan, verdict
+from precious_daemon import children, handover, jobfolder, joblog, lean, ledger, propose, scan, telling, verdict
 from precious_daemon.children import Allowance
 from precious_daemon.config import IngestSettings
 from precious_daemon.errors import ChildFailed, NotFound, PreciousError
@@ -21,14 +22,15 @@ from precious_daemon.models import Group, GroupKind, GroupMember, JobRun, Pause,
 from precious_daemon.previews import Previews
 from precious_daemon.readers import Ingest
 from precious_daemon.service import OWNER, Service
-from precious_daemon.store import Database, groups, job_runs, photos, pictures, roots, scores
+from precious_daemon.store import Database, groups, job_runs, photos, pictures, ratings, roots, scores
 
 log = logging.getLogger(__name__)
 
-BACKBONE = "efficientnet-lite0-224"
+BACKBONE = "efficientnet-lite2-260"
 Say = Callable[[str, int, int], None]
 BY_THEMSELVES = ("schedule", "catch-up", "new photos")  # triggers that a pause holds back
 LOOK_AGAIN = 30.0  # seconds: how far past its end a pause may last where the machine slept or its clock was set
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,7 @@ class Progress:
 class Jobs:
     """Runs named jobs, each at most once at a time, and only one that needs much of the machine."""
 
-    NAMES = ("scan", "embed", "group", "learn", "suggest", "night")
+    NAMES = ("scan", "embed", "group", "learn", "rate", "suggest", "night")
 
     def __init__(self, service: Service) -> None:
         self._service = service
@@ -317,6 +319,8 @@ class Jobs:
             jobfolder.write_json(folder, "job.json", self._job("embed"))
             whole = await self._child("precious_daemon.learn", folder, say)
             done = await self._keep_embeddings(folder)
+            if whole:
+                await self._store.awrite(pictures.forget_other_backbones, BACKBONE)
         return f"looked at {done} of {wanted} photos" + ("" if whole else "; the rest follows")
 
     async def _keep_embeddings(self, folder: Path) -> int:
@@ -338,7 +342,7 @@ class Jobs:
             count = await self._store.aread(handover.write_photos, folder)
             if count < 2:
                 return "there are no two photos yet"
-            job = self._job("group") | {"representatives": self._service.settings.ask.train_labels}
+            job = await self._features("group") | {"representatives": self._service.settings.ask.train_labels}
             jobfolder.write_json(folder, "job.json", job)
             if not await self._child("precious_daemon.grouping", folder, say):
                 return "stopped before the end; the groups are as they were"
@@ -360,7 +364,11 @@ class Jobs:
             await self._store.aread(handover.write_photos, folder, voter_id)
             await self._store.aread(handover.write_answers, folder, voter_id)
             limits = self._service.settings.learn
-            job = self._job("learn") | {"run": run, "memory_megabytes": limits.memory_megabytes, "threads": limits.threads}
+            job = await self._features("learn") | {
+                "run": run,
+                "memory_megabytes": limits.memory_megabytes,
+                "threads": limits.threads,
+            }
             jobfolder.write_json(folder, "job.json", job)
             await self._child("precious_daemon.learn", folder, say)
             if not (folder / "report.json").exists():
@@ -381,12 +389,32 @@ class Jobs:
         await verdict.refresh(self._service, voter_id)
         return str(report["why"])
 
+    async def _rate(self, say: Say, voter_id: int = OWNER) -> str:
+        """Weigh all votes at once, and guess what the photos without votes are worth."""
+        with children.job_folder(self._service.places, "rate") as folder:
+            through, count = await self._store.aread(handover.write_comparisons, folder, voter_id)
+            await self._store.aread(handover.write_photos, folder)
+            jobfolder.write_json(folder, "job.json", self._job("rate") | {"voter": voter_id})
+            await self._child("precious_daemon.refit", folder, say)
+            report = jobfolder.read_json(folder, "fit.json")
+            found = dict(jobfolder.read_ratings(folder, "ratings.bin"))
+            if (folder / "guesses.bin").exists():
+                for part in _parts(jobfolder.read_ratings(folder, "guesses.bin"), 10_000):
+                    await self._store.awrite(ratings.put_guesses, voter_id, part)
+
+        def keep(db: Database) -> None:
+            report["used"] = report["used"] and count > 0 and ledger.fitted(db, voter_id, through, count, found)
+            ratings.put_report(db, voter_id, report)
+
+        await self._store.awrite(keep)
+        return _weighed(report)
+
     async def _suggest(self, say: Say, voter_id: int = OWNER) -> str:
         say("choosing what to suggest", 0, 0)
         run = _run_name(self._clock())
         count = await propose.propose(self._service, voter_id, run)
-        errors = await propose.deliver(self._service, voter_id, run)
-        return "; ".join([f"{count} suggestions", *(f"{name}: {error}" for name, error in errors.items() if error)])
+        errors = await telling.deliver(self._service, voter_id, run)
+        return "; ".join([f"{count} suggestions", *(f"{name}: {error}" for name, error in errors.items())])
 
     async def _night(self, say: Say) -> str:
         """Everything in its order, within the night's budget. What cannot be done yet does not keep the rest from it."""
@@ -395,8 +423,8 @@ class Jobs:
         self._allowance = Allowance(limits.cpu_minutes * 60 or None, limits.memory_megabytes * 1e6 or None)
         details = []
         try:
-            for name in ("scan", "group", "learn", "suggest"):
-                if name in ("group", "learn") and self._allowance.spent:
+            for name in ("scan", "group", "learn", "rate", "suggest"):
+                if name in ("group", "learn", "rate") and self._allowance.spent:
                     details.append(f"{name}: left for the next night, this one's processor time is used up")
                     continue
                 say(f"the night's work: {name}", 0, 0)
@@ -425,8 +453,24 @@ class Jobs:
             "threads": self._service.settings.learn.threads,
         }
 
+    async def _features(self, task: str) -> dict[str, Any]:
+        """A job on the features of the network that has seen most photos: a new one needs some nights to see them all."""
+        return self._job(task) | {"backbone": await self._store.aread(pictures.backbone_in_use, BACKBONE)}
+
     async def _child(self, module: str, folder: Path, say: Say) -> bool:
         return await children.run_child(module, folder, say, self._allowance)
+
+
+def _weighed(report: dict[str, Any]) -> str:
+    """What came of weighing all votes at once, in words."""
+    if not report["votes"]:
+        return "there are no comparisons yet"
+    said = f"{report['votes']:,} comparisons weighed together for {report['photos']:,} photos"
+    if report["fit"] is not None:
+        better, chance = ("better" if report["fit"] < report["one_by_one"] else "worse"), math.exp(-report["fit"])
+        said += f"; foretells the newest {report['held_out']} at {chance:.0%} each, {better} than one after another"
+    said += f"; what photos look like explains {report['share']:.0%} of your taste" if report["share"] else ""
+    return said + ("" if report["used"] else "; not used, the ratings stay as they were")
 
 
 def _run_name(now: float) -> str:
@@ -434,8 +478,8 @@ def _run_name(now: float) -> str:
     return datetime.fromtimestamp(now, UTC).strftime("%Y%m%d-%H%M%S")
 
 
-def _parts(rows: Iterable[tuple[bytes, bytes]], size: int) -> Iterator[list[tuple[bytes, bytes]]]:
-    part: list[tuple[bytes, bytes]] = []
+def _parts(rows: Iterable[T], size: int) -> Iterator[list[T]]:
+    part: list[T] = []
     for row in rows:
         part.append(row)
         if len(part) == size:

@@ -175,20 +175,53 @@ class Scope:
     until: float | None = None
 
 
+class Aim(StrEnum):
+    """What comparisons are for, and the purpose they are stored with."""
+
+    RANK = "rank"  # the ranking at large
+    TOP = "top"  # which photos are the best
+    BORDER = "border"  # which are on which side of keeping and deleting
+
+
+class Order(StrEnum):
+    """How the next comparison is chosen. The last three are image-ranker's."""
+
+    TELLING = "telling"  # by expected information
+    SMART = "smart"  # close in rating and seldom compared; shuffled anew every few votes
+    PLAIN = "plain"  # by chance
+    ELIMINATION = "elimination"  # losers leave the round
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How photos are compared."""
+
+    of: int = 2  # photos at once
+    aim: Aim = Aim.RANK
+    order: Order = Order.TELLING
+    every: int = 3  # votes between two shuffles
+    since: int = 0  # the answer after which the round began
+
+
 # --- what the owner said -----------------------------------------------------------------------------------------------
 
 
 class Question(StrEnum):
     PAIR = "pair"  # two photos side by side
+    FOUR = "four"  # three or four photos: the best of them, or all in order
     LABEL = "label"  # keep or delete, chosen by us
     AUDIT = "audit"  # keep or delete, drawn at random from the candidates, prediction hidden
     SUGGESTION = "suggestion"  # the owner reviewed a suggestion
     RANKING = "ranking"  # a photo was taken out of the ranking; undone, it is back
+    OUTSIDE = "outside"  # said with another program: a file deleted or brought back, a rating in a sidecar
 
 
 class Choice(StrEnum):
     FIRST = "first"
     SECOND = "second"
+    THIRD = "third"
+    FOURTH = "fourth"
+    ORDER = "order"  # the photos are in the order given, best first
     DRAW = "draw"
     SKIP = "skip"
     BOTH_KEEP = "both_keep"
@@ -200,7 +233,10 @@ class Choice(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One answer, append-only. An undo is an answer of its own whose `undoes` names the one it takes back."""
+    """One answer, append-only. An undo is an answer of its own whose `undoes` names the one it takes back.
+
+    Its photos are in the order in which they were shown; the first two are `photo_id` and `other_id`.
+    """
 
     id: int
     voter_id: int
@@ -209,8 +245,17 @@ class Answer:
     choice: Choice | None  # None on an undo
     photo_id: int | None
     other_id: int | None
-    purpose: str  # train, test, audit, import; review: of a suggestion; duplicate: of one whose keeper stays, so no taste
+    purpose: str  # rank, top, border; train, test, audit; import; outside; review: of a suggestion; duplicate: no taste
     undoes: int | None
+    more: tuple[int, ...] = ()  # the third and fourth photo
+
+    @property
+    def photos(self) -> tuple[int, ...]:
+        return tuple(i for i in (self.photo_id, self.other_id, *self.more) if i is not None)
+
+
+TRAINING = ("train", "review", "rank", "top", "border", "outside")
+"""Purposes of the labels that a model learns from. Tests and audits judge it, and may never shape it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,10 +268,25 @@ class Vote:
 
 
 @dataclass(frozen=True, slots=True)
+class Lineup:
+    """An answer about several photos. Its photos by id, the best first; where not `ordered`, no more is said than that."""
+
+    photos: tuple[int, ...]
+    ordered: bool
+    draw: bool = False  # all are equal
+
+    def votes(self) -> list[Vote]:
+        """What it says of each two photos."""
+        if self.ordered or self.draw:
+            return [Vote(a, b, self.draw) for place, a in enumerate(self.photos) for b in self.photos[place + 1 :]]
+        return [Vote(self.photos[0], other, False) for other in self.photos[1:]]
+
+
+@dataclass(frozen=True, slots=True)
 class Label:
     photo_id: int
     keep: bool
-    purpose: str  # train, test, audit, review
+    purpose: str
     at: float
 
 

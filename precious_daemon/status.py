@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import time
@@ -17,7 +18,7 @@ from precious_daemon.store import Database, answers, files, groups, job_runs, ph
 if TYPE_CHECKING:
     from precious_daemon.service import Service
 
-JOBS = ("scan", "embed", "group", "learn", "suggest", "night")
+JOBS = ("scan", "embed", "group", "learn", "rate", "suggest", "night")
 LITTLE_SPACE = 1_000_000_000  # bytes: below this a warning is shown
 
 
@@ -30,6 +31,7 @@ async def snapshot(service: Service, voter_id: int = 1) -> dict[str, Any]:
     found["running"] = [asdict(progress) for progress in service.jobs.progress()]
     found["paused"] = asdict(service.jobs.paused) if service.jobs.paused else None
     found["warnings"] += service.jobs.warnings()
+    found["plugins"] = await asyncio.to_thread(service.plugins.status_lines)
     return found
 
 

@@ -80,7 +80,7 @@ def roots_confirm(number: int) -> None:
 
 @click.group(cls=Ordered)
 def jobs() -> None:
-    """What is done on a schedule: scan, embed, group, learn, suggest, and night, which is all of them."""
+    """What is done on a schedule: scan, embed, group, learn, rate, suggest, and night, which is all of them."""
 
 
 @jobs.command("list")
@@ -166,3 +166,29 @@ def votes_import(file: Any) -> None:
     click.echo(f"Imported {report['imported']:,} {'votes' if report['kind'] == 'votes' else 'ratings'}.")
     if report["unknown"]:
         click.echo(f"{len(report['unknown']):,} names fit no photo, or several: {', '.join(report['unknown'][:5])}", err=True)
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="As JSON, for scripts.")
+@click.option("--kind", default="", help="Only comparisons, labels, audits, reviews, outside, or ranking.")
+@click.option("--before", type=int, help="Older than the answer of this number.")
+def answers(as_json: bool, kind: str, before: int | None) -> None:
+    """What you said, newest first; `undo-answer` takes back any of it by its number."""
+    with reached() as service:
+        found = service.get("/api/answers", **({"kind": kind} if kind else {}), **({"before": before} if before else {}))
+    if as_json:
+        click.echo(json.dumps(found, indent=2))
+        return
+    for answer in found["answers"]:
+        names = ", ".join(photo["path"] for photo in answer["photos"])
+        click.echo(f"{answer['id']:>7}  {when(answer['at'])}  {answer['sentence']}: {names}")
+    if found["before"]:
+        click.echo(f"Older ones: precious-daemon answers --before {found['before']}", err=True)
+
+
+@click.command("undo-answer")
+@click.argument("number", type=int)
+def undo_answer(number: int) -> None:
+    """Take back the answer of this NUMBER (see `answers`), however long ago it was given."""
+    with reached() as service:
+        click.echo(service.post(f"/api/answers/{number}/undo")["sentence"])

@@ -162,6 +162,7 @@ def _status_text(s: dict[str, Any]) -> str:
     for job in s["jobs"]:
         if job["last"] or job["next_at"]:
             lines.append(f"Job          {job_text(job)}")
+    lines += [f"Plugin       {name}: {line}" for name, line in s.get("plugins", {}).items()]
     lines += [f"Attention    {sentence}" for sentence in s["warnings"]]
     return "\n".join(lines)
 

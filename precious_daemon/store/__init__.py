@@ -62,10 +62,10 @@ class Store:
         self._local = threading.local()
         self._connections: list[sqlite3.Connection] = []
         self._lock = Lock(places) if writer else None
+        from precious_daemon.store import schema
+
         try:
             if writer:
-                from precious_daemon.store import schema
-
                 if new_cache:
                     for suffix in ("", "-wal", "-shm"):
                         places.cache_db.with_name(places.cache_db.name + suffix).unlink(missing_ok=True)
@@ -76,6 +76,10 @@ class Store:
                 self._writer = None
                 if not places.library_db.exists():
                     raise DatabaseError("There is no library yet. Start one with: precious-daemon run FOLDER")
+                if schema.is_behind(places):  # the program is newer than the library, and nothing else is running
+                    self._lock = Lock(places)
+                    schema.migrate(places)
+                    self._lock.release()
             self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="store-reader")
         except BaseException:
             if self._lock:

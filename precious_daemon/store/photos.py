@@ -9,8 +9,8 @@ from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 from precious_daemon.errors import NotFound
-from precious_daemon.models import FileEntry, Glimpse, Photo, PhotoFacts, PhotoState, Role, Stamp
-from precious_daemon.store import Database, insert, pictures, tallies
+from precious_daemon.models import FileEntry, Glimpse, Photo, PhotoFacts, PhotoState, Role, Scope, Stamp
+from precious_daemon.store import Database, insert, pictures, scopes, tallies
 from precious_daemon.store.answers import is_out
 
 NOWHERE = b"//nowhere"  # where a file is that another has taken the place of: never a path in a root
@@ -80,10 +80,33 @@ def files_of(db: Database, photo_id: int) -> list[FileEntry]:
     return [file_from(row) for row in db.query("SELECT * FROM files WHERE photo_id = ? ORDER BY id", [photo_id])]
 
 
+def companions(db: Database, photo_ids: Iterable[int]) -> dict[int, tuple[str, ...]]:
+    """Names of the files that belong to each photo beside its still; photos without any are absent."""
+    found: dict[int, list[str]] = {}
+    marks = ",".join(str(int(i)) for i in photo_ids)
+    sql = f"SELECT photo_id, path FROM files WHERE role != 'still' AND photo_id IN ({marks}) ORDER BY photo_id, path"
+    for photo_id, path in db.execute(sql):
+        found.setdefault(photo_id, []).append(posixpath.basename(os.fsdecode(path)))
+    return {photo_id: tuple(names) for photo_id, names in found.items()}
+
+
+def parts(db: Database, after: int, limit: int) -> list[Photo]:
+    """The next photos that were read, by id: for going through all of them without holding them."""
+    sql = f"""
+        SELECT {_COLUMNS} FROM photos WHERE id > ? AND state = 'present' AND content_hash IS NOT NULL ORDER BY id LIMIT ?
+    """
+    return [photo_from(row) for row in db.query(sql, [after, limit])]
+
+
 def sizes(db: Database, photo_ids: Iterable[int]) -> dict[int, int]:
     """Bytes of all files of each photo."""
     marks = ",".join(str(int(i)) for i in photo_ids)
     return dict(db.execute(f"SELECT photo_id, sum(size) FROM files WHERE photo_id IN ({marks}) GROUP BY photo_id").fetchall())
+
+
+def lens_and_exposure(db: Database, photo_id: int) -> tuple[str | None, str | None]:
+    row = db.execute("SELECT lens, exposure FROM photos WHERE id = ?", [photo_id]).fetchone()
+    return row[0], row[1]
 
 
 def ambiguous(db: Database, photo_id: int) -> str | None:
@@ -137,6 +160,29 @@ def random_present(
     if len(rows) < count:
         rows += db.query(sql.format("<"), [point, *voter, count - len(rows)])
     return [photo_from(row) for row in rows]
+
+
+def random_ids(db: Database, point: int, count: int, exclude: Collection[int] = ()) -> list[int]:
+    """Up to `count` ids of present photos at a random `point` of a fixed random order: only an index is read."""
+    sql = f"""
+        SELECT id FROM photos INDEXED BY photos_by_draw
+        WHERE state = 'present' AND draw {{}} ? AND id NOT IN ({",".join(str(int(i)) for i in exclude)}) ORDER BY draw LIMIT ?
+    """
+    found = [row[0] for row in db.execute(sql.format(">="), [point, count])]
+    if len(found) < count:
+        found += [row[0] for row in db.execute(sql.format("<"), [point, count - len(found)])]
+    return found
+
+
+def of_ranking(db: Database, voter_id: int, photo_ids: Collection[int], scope: Scope | None = None) -> list[int]:
+    """Those of these photos that are there, in this voter's ranking and of the scope, in the order given."""
+    inside, bounds = scopes.condition(scope) if scope else ("1", [])
+    sql = f"""
+        SELECT id FROM photos WHERE id IN ({",".join(str(int(i)) for i in photo_ids)}) AND state = 'present' AND {inside}
+        AND NOT {is_out("photos.id")}
+    """
+    found = {row[0] for row in db.execute(sql, [*bounds, voter_id])}
+    return [i for i in photo_ids if i in found]
 
 
 def to_ingest(db: Database, limit: int, roots: Iterable[int], but: Iterable[int] = ()) -> list[FileEntry]:
@@ -241,8 +287,10 @@ def for_children(db: Database, taught_by: int | None = None) -> Iterator[tuple[P
 def unembedded(db: Database, backbone: str) -> Iterator[bytes]:
     """Content hashes of present photos that this network has not seen, newest first."""
     sql = """
-        SELECT DISTINCT photos.content_hash FROM photos LEFT JOIN cache.embeddings AS e USING (content_hash)
-        WHERE state = 'present' AND photos.content_hash IS NOT NULL AND e.backbone IS NOT ? ORDER BY taken_at DESC
+        SELECT DISTINCT photos.content_hash FROM photos
+        WHERE state = 'present' AND photos.content_hash IS NOT NULL AND NOT EXISTS (
+            SELECT 1 FROM cache.embeddings AS e WHERE e.content_hash = photos.content_hash AND e.backbone = ?)
+        ORDER BY taken_at DESC
     """
     yield from (row[0] for row in db.execute(sql, [backbone]))
 
@@ -292,9 +340,8 @@ def join(db: Database, photo_id: int, root_id: int, path: str, now: float) -> in
         and _merge(db, get(db, photo_id), alone, now) == alone.id
     ):
         return alone.id
-    db.execute(
-        "UPDATE photos SET state = 'missing', changed_at = ? WHERE id = ? AND state NOT IN ('trashed', 'purged')", [now, alone.id]
-    )
+    sql = "UPDATE photos SET state = 'missing', changed_at = ? WHERE id = ? AND state NOT IN ('trashed', 'purged')"
+    db.execute(sql, [now, alone.id])
     return photo_id
 
 
@@ -424,7 +471,7 @@ def _hand_over(db: Database, missing: Photo, now: float) -> None:
     """A photo just went missing: a younger one with the same bytes, of which the owner said nothing yet, is it, moved."""
     sql = """
         SELECT id FROM photos AS p WHERE content_hash = ? AND state = 'present' AND id > ?
-        AND NOT EXISTS (SELECT 1 FROM answers WHERE photo_id = p.id OR other_id = p.id)
+        AND NOT EXISTS (SELECT 1 FROM answers WHERE photo_id = p.id OR other_id = p.id OR third_id = p.id OR fourth_id = p.id)
         AND NOT EXISTS (SELECT 1 FROM suggestions WHERE photo_id = p.id OR keeper_id = p.id) LIMIT 1
     """
     twin = db.execute(sql, [missing.content_hash, missing.id]).fetchone()
@@ -448,7 +495,7 @@ def _merge(db: Database, young: Photo, old: Photo, now: float) -> int:
         """,
         [young.id, now, old.id],
     )
-    for table in ("clusters", "group_members", "scores", "ratings"):
+    for table in ("clusters", "group_members", "scores", "ratings", "guesses"):
         db.execute(f"DELETE FROM cache.{table} WHERE photo_id = ?", [young.id])
     db.execute("DELETE FROM photos WHERE id = ?", [young.id])
     return old.id
@@ -459,6 +506,9 @@ def _has_history(db: Database, photo_id: int) -> bool:
     found = db.execute(
         """
         SELECT 1 FROM answers WHERE photo_id = :id OR other_id = :id
+        UNION SELECT 1 FROM answers WHERE third_id = :id
+        UNION SELECT 1 FROM answers WHERE fourth_id = :id
+        UNION SELECT 1 FROM prompts WHERE photo_id = :id
         UNION SELECT 1 FROM units WHERE photo_id = :id OR keeper_id = :id
         UNION SELECT 1 FROM suggestions WHERE photo_id = :id OR keeper_id = :id
         UNION SELECT 1 FROM pool_members WHERE photo_id = :id

@@ -20,11 +20,14 @@ from precious_daemon.web import (
     folders,
     grouping,
     guard,
+    held,
+    history,
     home,
     jobs,
     library,
     login,
     pictures,
+    plugin_pages,
     problems,
     report,
     reviewing,
@@ -32,7 +35,10 @@ from precious_daemon.web import (
 )
 from precious_daemon.web.keys import ADDRESS, API_KEY, LOGIN, SERVICE, STOPPING, Address
 
-ROOMS = (home, jobs, folders, asking, library, reviewing, grouping, clusters, report, pictures, events, login, static)
+ROOMS = (
+    home, jobs, folders, asking, history, library, reviewing, held, grouping, clusters, report, plugin_pages, pictures, events,
+    login, static,
+)  # fmt: skip
 LARGEST_BODY = 16 * 1024 * 1024  # a votes file of a million lines
 
 

@@ -24,6 +24,7 @@ DEEDS = {
     "embed": "Looking at photos",
     "group": "Grouping similar photos",
     "learn": "Learning your taste",
+    "rate": "Weighing all comparisons together",
     "suggest": "Making suggestions",
     "night": "The night's work",
 }

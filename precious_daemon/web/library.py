@@ -9,7 +9,7 @@ from typing import Any
 
 from aiohttp import hdrs, web
 
-from precious_daemon import ask
+from precious_daemon import ask, trade
 from precious_daemon.models import FileEntry, Group, GroupKind, Photo, PhotoState, Rating, Root, Score
 from precious_daemon.store import Database, answers, groups, photos, ratings, roots, scores
 from precious_daemon.web import within, words
@@ -155,12 +155,12 @@ async def bring_back(request: web.Request) -> web.Response:
 
 @routes.get("/api/votes.csv")
 async def votes_csv(request: web.Request) -> web.Response:
-    return _csv("votes.csv", await ask.export_votes(request.app[SERVICE], request[VOTER]))
+    return _csv("votes.csv", await trade.export_votes(request.app[SERVICE], request[VOTER]))
 
 
 @routes.get("/api/ranking.csv")
 async def ranking_csv(request: web.Request) -> web.Response:
-    return _csv("ranking.csv", await ask.export_ranking(request.app[SERVICE], request[VOTER]))
+    return _csv("ranking.csv", await trade.export_ranking(request.app[SERVICE], request[VOTER]))
 
 
 def _csv(name: str, text: str) -> web.Response:
@@ -175,7 +175,7 @@ def _csv(name: str, text: str) -> web.Response:
 async def import_votes(request: web.Request) -> web.Response:
     """One of image-ranker's two files, as the body or as the field `file` of a form."""
     text = (await _uploaded(request)).decode("utf-8-sig", "surrogateescape")
-    report = await ask.import_csv(request.app[SERVICE], request[VOTER], text)
+    report = await trade.import_csv(request.app[SERVICE], request[VOTER], text)
     value: dict[str, Any] = {
         "kind": report.kind, "imported": report.imported, "unknown": list(report.unknown), "taken_out": report.taken_out,
     }  # fmt: skip
