@@ -456,6 +456,29 @@ class JobRun:
 
 
 @dataclass(frozen=True, slots=True)
+class Session:
+    """A browser that is signed in. Times are seconds since 1970."""
+
+    id: int
+    token_hash: bytes
+    created_at: float
+    seen_at: float
+    browser: str  # what it calls itself, which may be anything
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A key that the owner made for a script."""
+
+    id: int
+    name: str
+    scope: str  # read, vote or review; each holds those before
+    voter_id: int
+    created_at: float
+    used_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Pause:
     """The owner wants the machine for something else: nothing new is read, and no scheduled job starts."""
 
