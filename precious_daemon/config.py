@@ -79,6 +79,9 @@ class TrashSettings:
         1.0, "share of the library moved in a day (at least 20 photos) before you type the number", 0.01, 100
     )
     approval_hours: float = _setting(24.0, "an approval lapses after this long", 0.1, 720)
+    purge_days: int = _setting(
+        0, "days in the trash after which you may remove a photo for good; 0: never, and fewer than 30 count as 30", 0, 3650
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from precious_daemon import children, handover, jobfolder, propose, scan, telling, verdict
+from precious_daemon import children, handover, jobfolder, lean, propose, scan, telling, verdict
 from precious_daemon.errors import ChildFailed, NotFound, PreciousError
-from precious_daemon.models import Group, GroupKind, GroupMember, JobRun, PhotoState, Root
+from precious_daemon.models import Group, GroupKind, GroupMember, JobRun, Pause, PhotoState, Root
 from precious_daemon.previews import Previews
 from precious_daemon.readers import Ingest
 from precious_daemon.service import OWNER, Service
@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 
 BACKBONE = "efficientnet-lite0-224"
 Say = Callable[[str, int, int], None]
+BY_THEMSELVES = ("schedule", "catch-up", "new photos")  # triggers that a pause holds back
+LOOK_AGAIN = 30.0  # seconds: how far past its end a pause may last where the machine slept or its clock was set
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,21 +50,29 @@ class Jobs:
         self._store, self._clock = service.store, service.clock
         self.ingest = Ingest(service.store, service.settings.ingest, service.clock)
         self.previews = Previews(service.store, service.settings.ingest)
+        self.pause_ends: Callable[[], Awaitable[None]] | None = None  # the schedule makes up for what it missed
+        self.paused: Pause | None = None
+        self._resuming: asyncio.Task[None] | None = None
+        self._triggers: dict[str, str] = {}
         self.next_run: Callable[[str], float | None] = lambda name: None  # the schedule, where there is one, knows
+        self.unsettled: Callable[[int, str], None] = lambda root_id, folder: None  # who looks again, once nobody writes there
         self.watcher_warnings: dict[int, str] = {}
         self._tasks: dict[str, asyncio.Task[JobRun]] = {}
         self._progress: dict[str, Progress] = {}
         self._heavy = asyncio.Lock()
         self._reading: asyncio.Task[None] | None = None
+        self._more_to_read = False
+        self._undecided: set[int] = set()  # roots where photos seem gone, unless they are found among those not yet read
         self._deadline: float | None = None  # of the night, by time.monotonic
 
     # --- running -------------------------------------------------------------------------------------------------------
 
     def start(self, name: str, trigger: str = "owner") -> bool:
-        """Run a job in the background. False where it runs already."""
+        """Run a job in the background. False where it runs already, or starts by itself while the owner wants a pause."""
         self._check(name)
-        if name in self._tasks:
+        if name in self._tasks or (self.paused and self._by_itself(trigger)):
             return False
+        self._triggers[name] = trigger
         task = self._tasks[name] = asyncio.create_task(self._recorded(name, trigger), name=f"job {name}")
         task.add_done_callback(lambda done: self._ended(name, done))
         return True
@@ -82,9 +92,7 @@ class Jobs:
 
     async def stop(self) -> None:
         """Stop everything that is under way."""
-        tasks: list[asyncio.Task[Any]] = list(self._tasks.values())
-        if self._reading:
-            tasks.append(self._reading)
+        tasks: list[asyncio.Task[Any]] = [*self._tasks.values(), *filter(None, (self._reading, self._resuming))]
         for task in tasks:
             task.cancel()
         if tasks:
@@ -104,6 +112,7 @@ class Jobs:
 
     def _ended(self, name: str, task: asyncio.Task[JobRun]) -> None:
         self._tasks.pop(name, None)
+        lean.give_back()
         if not task.cancelled() and (error := task.exception()):
             log.info("%s: %s", name, error)  # recorded with the run; whoever waits for it gets it raised
 
@@ -145,6 +154,48 @@ class Jobs:
         finally:
             self._progress.pop(name, None)
 
+    # --- the pause -----------------------------------------------------------------------------------------------------
+
+    async def recall_pause(self) -> None:
+        """After a start: go on pausing, where the owner wanted that."""
+        self._set_pause(await self._store.aread(job_runs.paused, self._clock()))
+
+    async def pause(self, until: float | None) -> Pause:
+        """Read nothing new and start no scheduled job until then, or until `resume`.
+
+        Photos being read are finished; jobs that started by themselves are stopped, and what they have done is kept.
+        """
+        pause = Pause(self._clock(), until)
+        await self._store.awrite(job_runs.pause, pause.since, until)
+        self._set_pause(pause)
+        for name in [name for name in self._tasks if self._by_itself(self._triggers[name])]:
+            await self.stop_job(name)
+        return pause
+
+    async def resume(self) -> None:
+        """Go on, and make up for what was held back."""
+        await self._store.awrite(job_runs.resume)
+        self._set_pause(None)
+        self.read_new()
+        if self.pause_ends:
+            await self.pause_ends()
+
+    def _by_itself(self, trigger: str) -> bool:
+        return trigger in BY_THEMSELVES or (trigger == "night" and self._triggers.get("night") in BY_THEMSELVES)
+
+    def _set_pause(self, pause: Pause | None) -> None:
+        self.paused, self.ingest.paused = pause, pause is not None
+        if self._resuming and self._resuming is not asyncio.current_task():
+            self._resuming.cancel()
+        self._resuming = None
+        if pause and pause.until is not None:
+            self._resuming = asyncio.create_task(self._resume_at(pause.until), name="end of the pause")
+
+    async def _resume_at(self, moment: float) -> None:
+        while (left := moment - self._clock()) > 0:
+            await asyncio.sleep(min(left, LOOK_AGAIN))
+        await self.resume()
+
     # --- watching and reading ------------------------------------------------------------------------------------------
 
     async def _scan(self, say: Say, confirmed: int | None = None) -> str:
@@ -168,6 +219,10 @@ class Jobs:
             )  # fmt: skip
         finally:
             stopped.set()
+        for folder in report.unsettled:
+            self.unsettled(root.id, folder)
+        if report.waiting:
+            self._undecided.add(root.id)
         self.read_new()
         return report
 
@@ -184,6 +239,9 @@ class Jobs:
 
     def read_new(self) -> None:
         """Read photos that wait, in the background."""
+        if self.paused:
+            return
+        self._more_to_read = True
         if self._reading is None or self._reading.done():
             self._progress["ingest"] = Progress("ingest", "reading photos", 0, 0, self._clock())
             self._reading = asyncio.create_task(self._read_new(), name="reading photos")
@@ -200,12 +258,20 @@ class Jobs:
             self._progress["ingest"] = Progress("ingest", what, done, total, started)
 
         try:
-            if await self.ingest.run(say):
-                await self._group_if_stale()
+            while self._more_to_read:  # a scan may find more just as the last one is read
+                self._more_to_read = False
+                if await self.ingest.run(say) and not self.paused:
+                    await self._decide_what_is_gone()
+                    await self._group_if_stale()
         except Exception:  # the edge of a job: photos that wait are tried again by the next scan
             log.exception("reading photos failed")
         finally:
             self._progress.pop("ingest", None)
+
+    async def _decide_what_is_gone(self) -> None:
+        undecided, self._undecided = self._undecided, set()
+        for root_id in undecided:
+            await self.scan_root(await self._store.aread(roots.get, root_id))
 
     async def _group_if_stale(self) -> None:
         """The first photos, or many new ones, are grouped at once, so that there is something worth asking."""

@@ -304,6 +304,35 @@ def m008_out_of_the_ranking(db: Database) -> None:
 
 
 @library()
+def m009_pause_and_pairs(db: Database) -> None:
+    """The pause that the owner asked for, and by what the files of a capture are known to belong together."""
+    db.executescript("""
+        CREATE TABLE pause (
+            one INTEGER PRIMARY KEY CHECK (one = 1),
+            since REAL NOT NULL,
+            until REAL                       -- NULL: until the owner resumes
+        );
+        ALTER TABLE photos ADD COLUMN content_id TEXT;        -- Apple's, the same in both files of a Live Photo
+        ALTER TABLE files ADD COLUMN bond TEXT;               -- why it is of this photo; NULL is by its name
+        CREATE TABLE relatives (             -- what videos and RAW files say of themselves, whosever they are
+            root_id INTEGER NOT NULL REFERENCES roots(id),
+            path BLOB NOT NULL,
+            folder BLOB NOT NULL,
+            inode INTEGER NOT NULL,
+            size INTEGER NOT NULL,
+            mtime_ns INTEGER NOT NULL,
+            seen INTEGER NOT NULL DEFAULT 0, -- whether it was looked into
+            content_id TEXT,
+            taken_at REAL,                   -- by its EXIF
+            PRIMARY KEY (root_id, path)
+        ) WITHOUT ROWID;
+        CREATE INDEX relatives_by_folder ON relatives(root_id, folder);
+        CREATE INDEX relatives_unseen ON relatives(root_id, folder) WHERE seen = 0;
+        CREATE INDEX photos_ambiguous ON photos(state, id) WHERE ambiguous IS NOT NULL;
+    """)
+
+
+@library()
 def m014_plugin_calls(db: Database) -> None:
     """What plugins have to hear, and whether they did; before, only the outcome of a delivery was known."""
     db.executescript("""
@@ -345,6 +374,15 @@ def m015_held_back(db: Database) -> None:
         CREATE INDEX held_back_by_photo ON held_back(photo_id);
         ALTER TABLE suggestions ADD COLUMN content_hash BLOB;
         UPDATE suggestions SET content_hash = (SELECT content_hash FROM photos WHERE photos.id = photo_id);
+    """)
+
+
+@library()
+def m016_purges(db: Database) -> None:
+    """How long something has been in the trash is told by two clocks; a disk is known by more than its number."""
+    db.executescript("""
+        CREATE TABLE days_run (day TEXT PRIMARY KEY) WITHOUT ROWID;   -- UTC days on which the service was running
+        ALTER TABLE roots ADD COLUMN filesystem TEXT;
     """)
 
 
@@ -435,6 +473,20 @@ def migrate(places: Places) -> None:
     """
     _migrate(places.library_db, library, lambda name: backup.before_migration(places, name))
     _migrate(places.cache_db, cache, lambda name: None)
+
+
+def is_behind(places: Places) -> bool:
+    """Whether one of the databases is missing, or of an earlier version."""
+    for file, migrations in ((places.library_db, library), (places.cache_db, cache)):
+        if not file.exists():
+            return True
+        with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True, timeout=10)) as connection:
+            try:
+                if migrations.pending(Database(connection, execute_plugins=False)):
+                    return True
+            except sqlite3.DatabaseError:
+                return False  # damaged: whoever reads it says so
+    return False
 
 
 def _migrate(file: Path, migrations: Migrations, keep_copy: Callable[[str], object]) -> None:
