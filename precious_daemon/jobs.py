@@ -23,7 +23,7 @@ from precious_daemon.store import Database, groups, job_runs, photos, pictures, 
 
 log = logging.getLogger(__name__)
 
-BACKBONE = "efficientnet-lite0-224"
+BACKBONE = "efficientnet-lite2-260"
 Say = Callable[[str, int, int], None]
 BY_THEMSELVES = ("schedule", "catch-up", "new photos")  # triggers that a pause holds back
 LOOK_AGAIN = 30.0  # seconds: how far past its end a pause may last where the machine slept or its clock was set
@@ -291,6 +291,8 @@ class Jobs:
             jobfolder.write_json(folder, "job.json", self._job("embed"))
             whole = await self._child("precious_daemon.learn", folder, say)
             done = await self._keep_embeddings(folder)
+            if whole:
+                await self._store.awrite(pictures.forget_other_backbones, BACKBONE)
         return f"looked at {done} of {wanted} photos" + ("" if whole else "; the rest follows")
 
     async def _keep_embeddings(self, folder: Path) -> int:
@@ -312,7 +314,7 @@ class Jobs:
             count = await self._store.aread(handover.write_photos, folder)
             if count < 2:
                 return "there are no two photos yet"
-            job = self._job("group") | {"representatives": self._service.settings.ask.train_labels}
+            job = await self._features("group") | {"representatives": self._service.settings.ask.train_labels}
             jobfolder.write_json(folder, "job.json", job)
             if not await self._child("precious_daemon.grouping", folder, say):
                 return "stopped before the end; the groups are as they were"
@@ -334,7 +336,11 @@ class Jobs:
             await self._store.aread(handover.write_photos, folder, voter_id)
             await self._store.aread(handover.write_answers, folder, voter_id)
             limits = self._service.settings.learn
-            job = self._job("learn") | {"run": run, "memory_megabytes": limits.memory_megabytes, "threads": limits.threads}
+            job = await self._features("learn") | {
+                "run": run,
+                "memory_megabytes": limits.memory_megabytes,
+                "threads": limits.threads,
+            }
             jobfolder.write_json(folder, "job.json", job)
             await self._child("precious_daemon.learn", folder, say)
             if not (folder / "report.json").exists():
@@ -393,6 +399,10 @@ class Jobs:
             "seconds": seconds,
             "threads": self._service.settings.learn.threads,
         }
+
+    async def _features(self, task: str) -> dict[str, Any]:
+        """A job on the features of the network that has seen most photos: a new one needs some nights to see them all."""
+        return self._job(task) | {"backbone": await self._store.aread(pictures.backbone_in_use, BACKBONE)}
 
     async def _child(self, module: str, folder: Path, say: Say) -> bool:
         return await children.run_child(module, folder, say)

@@ -105,6 +105,13 @@ def _mark(path: str) -> str | None:
         return None
     with os.fdopen(descriptor, "w") as file:
         file.write(marker + "\n")
+        file.flush()
+        os.fsync(descriptor)  # after a power cut, a folder without its marker would be taken for another one
+    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
     return marker
 
 

@@ -259,8 +259,10 @@ def for_children(db: Database, taught_by: int | None = None) -> Iterator[tuple[P
 def unembedded(db: Database, backbone: str) -> Iterator[bytes]:
     """Content hashes of present photos that this network has not seen, newest first."""
     sql = """
-        SELECT DISTINCT photos.content_hash FROM photos LEFT JOIN cache.embeddings AS e USING (content_hash)
-        WHERE state = 'present' AND photos.content_hash IS NOT NULL AND e.backbone IS NOT ? ORDER BY taken_at DESC
+        SELECT DISTINCT photos.content_hash FROM photos
+        WHERE state = 'present' AND photos.content_hash IS NOT NULL AND NOT EXISTS (
+            SELECT 1 FROM cache.embeddings AS e WHERE e.content_hash = photos.content_hash AND e.backbone = ?)
+        ORDER BY taken_at DESC
     """
     yield from (row[0] for row in db.execute(sql, [backbone]))
 

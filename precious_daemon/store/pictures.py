@@ -85,7 +85,24 @@ def put_embeddings(db: Database, backbone: str, rows: Iterable[tuple[bytes, byte
 
 
 def embedded_count(db: Database, backbone: str) -> int:
+    """Present photos that this network has seen."""
+    return _embedded(db).get(backbone, 0)
+
+
+def backbone_in_use(db: Database, newest: str) -> str:
+    """The network whose features are learnt from: the newest, unless an older one has still seen more of the present photos."""
+    seen = _embedded(db)
+    return max(seen, key=lambda name: (seen[name], name == newest), default=newest)
+
+
+def forget_other_backbones(db: Database, newest: str) -> None:
+    """Once the newest network has seen everything."""
+    db.execute("DELETE FROM cache.embeddings WHERE backbone != ?", [newest])
+
+
+def _embedded(db: Database) -> dict[str, int]:
     sql = """
-        SELECT count(*) FROM photos JOIN cache.embeddings USING (content_hash) WHERE state = 'present' AND backbone = ?
+        SELECT backbone, count(*) FROM photos JOIN cache.embeddings USING (content_hash) WHERE state = 'present'
+        GROUP BY backbone
     """
-    return int(db.execute(sql, [backbone]).fetchone()[0])
+    return dict(db.execute(sql).fetchall())

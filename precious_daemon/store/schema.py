@@ -466,6 +466,22 @@ def c003_first_looks(db: Database) -> None:
     """)
 
 
+@cache()
+def c008_embeddings_by_backbone(db: Database) -> None:
+    """What an older network saw stays in use until a new one has seen everything."""
+    db.executescript("""
+        CREATE TABLE embeddings_by_backbone (
+            content_hash BLOB NOT NULL,
+            backbone TEXT NOT NULL,          -- which network made it
+            vector BLOB NOT NULL,            -- float16
+            PRIMARY KEY (content_hash, backbone)
+        );
+        INSERT INTO embeddings_by_backbone SELECT content_hash, backbone, vector FROM embeddings;
+        DROP TABLE embeddings;
+        ALTER TABLE embeddings_by_backbone RENAME TO embeddings;
+    """)
+
+
 def migrate(places: Places) -> None:
     """Bring both databases to the present schema, or refuse one that a newer version wrote.
 
