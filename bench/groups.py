@@ -51,7 +51,7 @@ def true_pairs(rows: Iterable[Row]) -> dict[str, Pairs]:
     groups: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
         groups[row.group].append(row)
-    found: dict[str, Pairs] = {"copy": set(), "same": set(), "burst": set()}
+    found: dict[str, Pairs] = {"copy": set(), "same": set(), "burst": set(), "edit": set(), "series": set(), "scene": set()}
     for members in groups.values():
         for a, b in combinations(members, 2):
             kinds = {a.kind, b.kind}
@@ -62,7 +62,7 @@ def true_pairs(rows: Iterable[Row]) -> dict[str, Pairs]:
 
 
 def found_pairs(groups: Iterable[dict[str, Any]], paths: dict[int, str]) -> dict[str, Pairs]:
-    found: dict[str, Pairs] = {"copy": set(), "same": set(), "burst": set()}
+    found: dict[str, Pairs] = {"copy": set(), "same": set(), "burst": set(), "edit": set(), "series": set(), "scene": set()}
     copies: dict[str, list[str]] = {}
     for group in sorted(groups, key=lambda group: group["kind"] != "copy"):
         members = [paths[member["photo_id"]] for member in group["members"]]
@@ -106,11 +106,18 @@ async def group(library: Path, home: Path) -> tuple[list[dict[str, Any]], dict[i
         await jobs.reading_done()
         await jobs.run("embed")
         with children.job_folder(places, "group") as folder:
-            count = await service.store.aread(handover.write_photos, folder)
+            count = await service.store.aread(handover.write_photos, folder, None, None)
             jobfolder.write_json(
                 folder,
                 "job.json",
-                {"task": "group", "cache_db": str(places.cache_db), "backbone": BACKBONE, "representatives": 45, "seed": 0},
+                {
+                    "task": "group",
+                    "cache_db": str(places.cache_db),
+                    "backbone": BACKBONE,
+                    "representatives": 45,
+                    "seed": 0,
+                    "worker_megabytes": 1024,
+                },
             )
             say(f"grouping {count} photos")
             began = time.perf_counter()

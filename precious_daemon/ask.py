@@ -134,7 +134,7 @@ def _next_label(
 
 
 def _single(db: Database, question: Question, purpose: str, photo: Photo) -> Asked:
-    sizes = [len(group.members) for group in groups.group_of(db, photo.id)]
+    sizes = [len(group.members) for group in groups.group_of(db, photo.id) if group.kind.thinned]
     return Asked(question, purpose, (photo,), max(sizes, default=1))
 
 

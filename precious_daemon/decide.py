@@ -56,7 +56,9 @@ def suggest(
     Suggested are the photos that the owner labelled for deletion, all but the best of copies, of equal pictures and of
     bursts, and those that the owner would likely not keep: up to FLOOR, or, with a certificate, only what that covers.
     Never suggested: what the owner labelled to keep, what a plugin vetoed, what is to stay in place of another, and the
-    last of any group that would otherwise stay. What `decisions` say of groups comes before what we make of them.
+    last of any group that would otherwise stay. Edits and their originals, and the frames of a set, are suggested only
+    where the owner labelled them: whoever edits a photo or takes a bracket cares for it. What `decisions` say of groups
+    comes before what we make of them.
 
     `facts` holds the present photos, `labels` True for keep, `vetoes` a reason by photo. Of `evidence`, which goes along
     with the suggestion, `like_deleted` counts the deleted photos that it looks like.
@@ -67,7 +69,9 @@ def suggest(
     groups_of = _present(decided(groups, decisions), facts)
     kept = {photo for photo, keep in labels.items() if keep}
     stays = {photo for decision in decisions for photo in decision.stays}
-    chosen = _choose(groups_of, _by_taste(chances, covered - stays, labels), facts.keys() - vetoes.keys() - kept)
+    spared = {photo for photo, found in groups_of.items() if any(group.kind.spared for group in found)}
+    spared -= {photo for photo, keep in labels.items() if not keep}
+    chosen = _choose(groups_of, _by_taste(chances, covered - stays, labels), facts.keys() - vetoes.keys() - kept - spared)
 
     def suggestion(photo: int, group: Group | None) -> Suggestion:
         staying = [g for g in groups_of.get(photo, ()) if (best := _instead(g, photo)) is not None and best not in chosen]
@@ -75,6 +79,7 @@ def suggest(
         reasons = [
             *(["you answered that it can go"] if labels.get(photo) is False else []),
             *(_of_group(g, facts[photo], facts[best]) for g in staying if (best := _best(g)) is not None),
+            *(_of_edit(g, photo, facts, chosen) for g in groups_of.get(photo, ()) if g.kind is GroupKind.EDIT),
             *_of_likeness(known.get("like_deleted", 0)),
             *([] if any(g.kind is not GroupKind.BURST for g in staying) else _of_quality(facts[photo], burst=bool(staying))),
             *([_of_chance(chances[photo])] if photo in covered else []),
@@ -161,7 +166,8 @@ def _choose(groups_of: Mapping[int, Sequence[Group]], by_taste: Sequence[int], f
     def may_go(photo: int) -> bool:
         if photo not in free or photo in keepers or photo in chosen:
             return False
-        return all(any(m.photo_id not in chosen and m.photo_id != photo for m in g.members) for g in groups_of.get(photo, ()))
+        beside = [g for g in groups_of.get(photo, ()) if g.kind.thinned]
+        return all(any(m.photo_id not in chosen and m.photo_id != photo for m in g.members) for g in beside)
 
     for kind in GroupKind:
         for photo in sorted(groups_of):
@@ -184,7 +190,7 @@ def _best(group: Group) -> int | None:
 def _instead(group: Group, photo: int) -> int | None:
     """The member that stays instead of another; None where that one stays itself."""
     kept = any(m.photo_id == photo and (m.best or m.kept) for m in group.members)
-    return None if kept else _best(group)
+    return _best(group) if group.kind.thinned and not kept else None
 
 
 # --- why ---------------------------------------------------------------------------------------------------------------
@@ -205,6 +211,13 @@ def _of_group(group: Group, one: Known, best: Known) -> str:
         if best.quality.sharpness > one.quality.sharpness:
             return f"one of a burst of {count}, {best.name} is a little sharper"
     return f"one of a burst of {count}, {best.name} is the best of them"
+
+
+def _of_edit(group: Group, photo: int, facts: Mapping[int, Known], chosen: Mapping[int, object]) -> str:
+    """An edit is not the original: what stays of the two is said."""
+    stays = [facts[m.photo_id].name for m in group.members if m.photo_id != photo and m.photo_id not in chosen]
+    of = "an edit of it" if _best(group) == photo else "the original or another edit of it"
+    return f"{of} stays: {', '.join(stays)}" if stays else "nothing of this picture and its edits would stay"
 
 
 def _of_quality(known: Known, *, burst: bool) -> Iterator[str]:

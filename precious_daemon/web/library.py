@@ -31,7 +31,10 @@ STATES = {
     PhotoState.MISSING: "Missing",
     PhotoState.TRASHED: "In the trash",
 }
-KINDS = {GroupKind.COPY: "Copies, byte for byte", GroupKind.SAME: "The same picture", GroupKind.BURST: "Frames of one moment"}
+KINDS = {
+    GroupKind.COPY: "Copies, byte for byte", GroupKind.SAME: "The same picture", GroupKind.BURST: "Frames of one moment",
+    GroupKind.EDIT: "Edits, and what they were made of", GroupKind.SERIES: "A set, kept whole", GroupKind.SCENE: "The same view",
+}  # fmt: skip
 
 
 @routes.get("/photos")
