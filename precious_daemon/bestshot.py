@@ -40,7 +40,7 @@ class Verdict:
 
 def choose(frames: Sequence[Frame]) -> Verdict:
     sharp, clipped = _sharpness(frames), np.array([_clipped(frame.quality) for frame in frames])
-    liked = np.array([max(frame.liked, EDITED * frame.edited) for frame in frames])
+    liked = np.array([EDITED if frame.edited else frame.liked for frame in frames])
     merit = sharp - clipped / 2 + TASTE * liked + 10 * (np.abs(liked) >= SPOKEN) * np.sign(liked)
     order = sorted(range(len(frames)), key=lambda i: (-merit[i], -frames[i].size, frames[i].name))
     return Verdict(order, [_why(frames, i, order[0], sharp, clipped, liked, merit) for i in range(len(frames))])
@@ -52,7 +52,7 @@ def _sharpness(frames: Sequence[Frame]) -> NDArray[np.float64]:
         parts = np.array([frame.detail for frame in frames], float) / 255
         side = round(parts.shape[1] ** 0.5)
         off = np.abs(np.arange(side) - (side - 1) / 2) / (side / 2)
-        middle = 1 - 0.5 * np.maximum(off[:, None], off[None, :]).ravel()  # the edge counts half
+        middle = 1 - 0.8 * np.maximum(off[:, None], off[None, :]).ravel()  # the edge counts a fifth
         most = parts.max(0)
         subject = most >= np.quantile(most, 0.6)
         return np.asarray(parts[:, subject] @ middle[subject] / middle[subject].sum())

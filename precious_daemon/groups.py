@@ -303,7 +303,7 @@ class _Pairs:
         back = (original, edit) not in self._found
         how = inverse(twin.how) if back else twin.how
         if how == CROPPED:
-            return "the whole of what was cropped" if back else f"cropped to {max(1, round(100 * twin.left))} %"
+            return "the whole of what was cropped" if back else f"cropped to about {5 * max(1, round(20 * twin.left))} %"
         tone = self._toned(original, edit, twin, back=back)
         return " and ".join(part for part in (how, tone) if part)
 

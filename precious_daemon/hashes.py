@@ -15,6 +15,7 @@ Bits = NDArray[np.uint8]
 BAND = 16  # bits of each of the four bands
 ROW = 8  # hashes of one band value that are compared together
 CHUNK = 1 << 14  # pairs of such rows looked at together: they stay near the processor
+FEW = 1 << 25  # so many pairs are looked at one by one: sooner than by bands, and so are a few new hashes beside a million
 _EMPTY = np.uint64(0xA5C3_96F0_5A3C_690F)  # fills up rows; on the other side its complement does: never near each other
 
 
@@ -68,9 +69,11 @@ def near_between(some: Hashes, others: Hashes, radius: int) -> tuple[Indexes, Bi
 
 
 def _near(left: Hashes, right: Hashes, radius: int, *, alone: bool) -> tuple[Indexes, Bits]:
+    if len(left) * len(right) <= FEW:
+        return _one_by_one(left, right, radius, alone=alone)
     limits = [(radius - 3 + k) // 4 for k in (3, 2, 1, 0)]  # -1: this band need not look
     pairs, distances = [np.zeros((0, 2), np.int64)], [np.zeros(0, np.uint8)]
-    for k, limit in enumerate(limits if len(left) and len(right) else ()):
+    for k, limit in enumerate(limits):
         mine = _Rows(left, k, _EMPTY)
         theirs = _Rows(right, k, ~_EMPTY)
         for flips in range(limit + 1):
@@ -84,6 +87,18 @@ def _near(left: Hashes, right: Hashes, radius: int, *, alone: bool) -> tuple[Ind
                     found = np.stack([i[first], j[first]], axis=1)
                     pairs.append(np.sort(found, axis=1) if alone else found)
                     distances.append(bits[first])
+    return np.concatenate(pairs), np.concatenate(distances)
+
+
+def _one_by_one(left: Hashes, right: Hashes, radius: int, *, alone: bool) -> tuple[Indexes, Bits]:
+    pairs, distances = [np.zeros((0, 2), np.int64)], [np.zeros(0, np.uint8)]
+    step = max(1, (1 << 20) // max(1, len(right)))
+    for start in range(0, len(left), step):
+        bits = np.bitwise_count(left[start : start + step, None] ^ right[None, :])
+        i, j = np.nonzero(bits <= radius)
+        later = j > i + start if alone else np.ones(len(i), bool)
+        pairs.append(np.stack([i[later] + start, j[later]], axis=1))
+        distances.append(bits[i[later], j[later]])
     return np.concatenate(pairs), np.concatenate(distances)
 
 

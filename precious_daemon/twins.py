@@ -23,7 +23,7 @@ from precious_daemon.jobfolder import PhotoRow
 Vectors = NDArray[np.float16] | NDArray[np.float32]
 
 BITS = 10  # of 64, in the hash: the farthest that two encodings or recolourings were seen apart
-TURNED_BITS = 8  # mirrored and turned, where a few bits are off
+TURNED_BITS = 10  # mirrored and turned, where a few bits are off: 4 as a rule, 10 at most
 WHOLE = 0.9  # correlation of detail: unrelated pictures .2, edits .93 and more
 CROP, SLIGHT_CROP = 0.78, 0.9  # of a crop: unrelated .3; of one that leaves nearly all, since another frame of a burst has .83
 NEIGHBOURS = 6  # most like a picture by embedding, in which a crop of it, or it as a crop, is looked for
