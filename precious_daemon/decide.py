@@ -166,7 +166,7 @@ def _choose(groups_of: Mapping[int, Sequence[Group]], by_taste: Sequence[int], f
     def may_go(photo: int) -> bool:
         if photo not in free or photo in keepers or photo in chosen:
             return False
-        beside = [g for g in groups_of.get(photo, ()) if g.kind.thinned]
+        beside = [g for g in groups_of.get(photo, ()) if g.kind is not GroupKind.SCENE]
         return all(any(m.photo_id not in chosen and m.photo_id != photo for m in g.members) for g in beside)
 
     for kind in GroupKind:
@@ -216,8 +216,8 @@ def _of_group(group: Group, one: Known, best: Known) -> str:
 def _of_edit(group: Group, photo: int, facts: Mapping[int, Known], chosen: Mapping[int, object]) -> str:
     """An edit is not the original: what stays of the two is said."""
     stays = [facts[m.photo_id].name for m in group.members if m.photo_id != photo and m.photo_id not in chosen]
-    of = "an edit of it" if _best(group) == photo else "the original or another edit of it"
-    return f"{of} stays: {', '.join(stays)}" if stays else "nothing of this picture and its edits would stay"
+    what = "what you made of it stays" if _best(group) == photo else "it is an edit; what stays is the original or another edit"
+    return f"{what}: {', '.join(stays)}"
 
 
 def _of_quality(known: Known, *, burst: bool) -> Iterator[str]:
