@@ -84,7 +84,7 @@ def _set(kind: str, photo: Photo, rng: random.Random) -> Iterator[tuple[Photo, f
     else:
         for place in range(10):
             yield (
-                ImageEnhance.Brightness(photo).enhance(1 + 0.02 * place).filter(ImageFilter.GaussianBlur(0.3)),
+                ImageEnhance.Brightness(photo).enhance(1 + 0.02 * place),
                 15.0 * place,
                 1 / 125,
             )
