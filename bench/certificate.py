@@ -99,7 +99,9 @@ def main() -> None:
         if any(c for c, _, _ in runs):
             first = sorted(n for c, _, n in runs if c)
             figures[f"{kind}: answers until certified, median"] = Figure(first[len(first) // 2], "answers")
-    figures["promise broken, all owners"] = Figure(all_broken / (owners * len(KINDS)), "of runs", 0.05 if not args.quick else None)
+    figures["promise broken, all owners"] = Figure(
+        all_broken / (owners * len(KINDS)), "of runs", 0.05 if not args.quick else None
+    )
     figures["seconds"] = Figure(time.perf_counter() - began, "s")
     report("certificate", {"owners": owners * len(KINDS), "pool": POOL, "answers": args.answers, "alpha": ALPHA}, figures)
 
