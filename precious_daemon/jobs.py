@@ -18,6 +18,7 @@ from precious_daemon import children, handover, jobfolder, joblog, lean, ledger,
 from precious_daemon.children import Allowance
 from precious_daemon.config import IngestSettings
 from precious_daemon.errors import ChildFailed, NotFound, PreciousError
+from precious_daemon.instant import Instant
 from precious_daemon.models import Group, GroupKind, GroupMember, JobRun, Pause, PhotoState, Root
 from precious_daemon.previews import Previews
 from precious_daemon.readers import Ingest
@@ -54,6 +55,7 @@ class Jobs:
         self._store, self._clock = service.store, service.clock
         self.ingest = Ingest(service.store, service.settings.ingest, service.clock)
         self.previews = Previews(service.store, service.settings.ingest)
+        self.instant = Instant(service.store, service.places, lambda: self._features("instant"))
         self.pause_ends: Callable[[], Awaitable[None]] | None = None  # the schedule makes up for what it missed
         self.paused: Pause | None = None
         self._resuming: asyncio.Task[None] | None = None
@@ -109,6 +111,7 @@ class Jobs:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
+        await self.instant.stop()
         await self.previews.stop()
 
     def is_running(self, name: str) -> bool:
@@ -397,6 +400,7 @@ class Jobs:
             verdict.renew_pool(db, voter_id, self._service.rng, now)
 
         await self._store.awrite(keep)
+        self.instant.forget(voter_id)
         await verdict.refresh(self._service, voter_id)
         return str(report["why"])
 
