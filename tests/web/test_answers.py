@@ -46,7 +46,7 @@ async def test_four_in_order_tell_each_from_each(service: Service, browser: Brow
 async def test_four_work_without_scripts_and_undo_asks_them_again(
     service: Service, browser: Browser, library: list[Photo]
 ) -> None:
-    fields = hidden(await (await browser.get("/compare?of=4&aim=top")).text())
+    fields = hidden(html.unescape(await (await browser.get("/compare?of=4&aim=top")).text()))
     assert (fields["question"][0], fields["purpose"][0], len(fields["photos"])) == ("four", "top", 4)
     form = [(name, fields[name][0]) for name in ("question", "purpose", "request", "within", "kind")]
     sent = await browser.submit("/api/answer", [*form, ("choice", "fourth"), *(("photos", uid) for uid in fields["photos"])])
