@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from precious_daemon import children, handover, jobfolder, ledger, propose, scan, verdict
+from precious_daemon import children, handover, jobfolder, ledger, outside, propose, scan, verdict
 from precious_daemon.errors import ChildFailed, NotFound, PreciousError
 from precious_daemon.models import Group, GroupKind, GroupMember, JobRun, PhotoState, Root
 from precious_daemon.previews import Previews
@@ -204,6 +204,9 @@ class Jobs:
         try:
             if await self.ingest.run(say):
                 await self._group_if_stale()
+            heard = await asyncio.to_thread(outside.listen, self._store, OWNER, self._service.settings.outside, self._clock())
+            if heard != outside.Heard():
+                log.info("said with other programs: %s", heard)
         except Exception:  # the edge of a job: photos that wait are tried again by the next scan
             log.exception("reading photos failed")
         finally:
