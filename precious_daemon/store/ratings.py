@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from precious_daemon.highlights import Candidate
 from precious_daemon.models import Photo, Rating, Scope
 from precious_daemon.rating import START
 from precious_daemon.store import Database, scopes
@@ -195,6 +196,21 @@ def ranking(
         WHERE {where} ORDER BY r.mu DESC, r.photo_id DESC LIMIT ?
     """
     return [(photo_from(row), _rating(row)) for row in db.query(sql, [*values, limit])]
+
+
+def for_highlights(db: Database, voter_id: int, limit: int) -> list[Candidate]:
+    """The best rated photos that are there and in the ranking, with what tells whether two are alike."""
+    sql = f"""
+        SELECT r.photo_id, coalesce(photos.taken_at, 0), r.mu - r.sigma, c.cluster,
+            (SELECT group_concat(kind || ' ' || group_id) FROM cache.group_members AS g WHERE g.photo_id = r.photo_id)
+        FROM cache.ratings AS r CROSS JOIN photos ON photos.id = r.photo_id
+            LEFT JOIN cache.clusters AS c ON c.photo_id = r.photo_id
+        WHERE r.voter_id = ? AND photos.state = 'present' AND NOT {is_out("r.photo_id")} ORDER BY r.mu DESC LIMIT ?
+    """
+    rows = db.execute(sql, [voter_id, voter_id, limit])
+    return [
+        Candidate(i, at, value, frozenset((groups or "").split(",")) - {""}, cluster) for i, at, value, cluster, groups in rows
+    ]
 
 
 def count(db: Database, voter_id: int) -> int:

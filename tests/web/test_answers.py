@@ -215,3 +215,30 @@ async def test_review_is_undone_in_the_trash_alone(service: Service, browser: Br
     refused = await browser.post(f"/api/answers/{said.id}/undo")
     assert (refused.status, "trash" in (await refused.json())["error"]) == (400, True)
     assert "Undo it in the trash" in await (await browser.get("/answers")).text()
+
+
+# --- where a rating comes from, and prompts ----------------------------------------------------------------------------
+
+
+async def test_photo_says_where_its_rating_comes_from(service: Service, browser: Browser, library: list[Photo]) -> None:
+    async def about(photo: Photo) -> str:
+        return await (await browser.get(f"/photo/{photo.uid}")).text()
+
+    assert "Not compared yet" in await about(library[0])
+    service.store.write(ratings.put_guesses, 1, [(library[0].id, rating.Rating(31.0, 6.0))])
+    assert "31.0 ± 6.0, from the model's guess" in html.unescape(await about(library[0]))
+    await send(browser, "pair", "first", library[:2])
+    assert "from 1 comparison that began with the model's guess" in html.unescape(await about(library[0]))
+    assert "from 1 comparison</span>" in await about(library[1])
+
+
+async def test_prompt_is_edited_on_the_page_and_goes_along(service: Service, browser: Browser, library: list[Photo]) -> None:
+    path = f"/photo/{library[0].uid}"
+    assert 'name="prompt"' in await (await browser.get(path)).text()
+    saved = await browser.submit(f"/api/photos/{library[0].uid}/prompt", {"prompt": "a <cat>"})
+    assert saved.headers["Location"] == path
+    assert "a &lt;cat&gt;</textarea>" in await (await browser.get(path)).text()
+    await send(browser, "pair", "first", library[:2])
+    assert '"prompt": "a <cat>"' in await (await browser.get("/api/preferences.jsonl")).text()
+    assert "No highlights yet" not in await (await browser.get("/highlights")).text()
+    assert (await browser.get("/highlights?top=0")).status == 400
