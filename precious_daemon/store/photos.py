@@ -160,7 +160,7 @@ def of_ranking(db: Database, voter_id: int, photo_ids: Collection[int], scope: S
     """Those of these photos that are there, in this voter's ranking and of the scope, in the order given."""
     inside, bounds = scopes.condition(scope) if scope else ("1", [])
     sql = f"""
-        SELECT id FROM photos WHERE id IN ({",".join(str(int(i)) for i in photo_ids)}) AND state = 'present' AND {inside}
+        SELECT id FROM photos WHERE id IN ({",".join(str(int(i)) for i in photo_ids)}) AND +state = 'present' AND {inside}
         AND NOT {is_out("photos.id")}
     """
     found = {row[0] for row in db.execute(sql, [*bounds, voter_id])}
