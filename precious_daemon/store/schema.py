@@ -437,6 +437,7 @@ def c007_asking_well(db: Database) -> None:
             PRIMARY KEY (voter_id, photo_id)
         ) WITHOUT ROWID;
         CREATE INDEX guesses_by_mu ON guesses(voter_id, mu, photo_id);
+        CREATE INDEX ratings_by_sigma ON ratings(voter_id, sigma, photo_id);
         CREATE TABLE sidecars_read (         -- XMP sidecars as they were when last looked at
             file_id INTEGER PRIMARY KEY,
             mtime_ns INTEGER NOT NULL,

@@ -23,6 +23,7 @@ routes = web.RouteTableDef()
 PHOTOS_A_PAGE = 96
 RANKS_A_PAGE = 100
 EVENTS_SHOWN = 60
+SORTS = {"best": "Best first", "last": "Last first", "unsure": "Least sure first"}
 OUT_SHOWN = 200  # photos out of the ranking that its page lists
 LARGEST_FILE = 16 * 1024 * 1024
 STATES = {
@@ -120,11 +121,16 @@ async def show_ranking(request: web.Request) -> web.Response:
     start = whole(request.query.get("start", "1"), "start")
     store = request.app[SERVICE].store
     part = await store.aread(within.read, request.rel_url.raw_query_string)
-    found = await store.aread(ratings.ranking, request[VOTER], keyset(request), RANKS_A_PAGE, part.scope)
+    sort, guessed = request.query.get("sort", "best"), request.query.get("of") == "guesses"
+    if sort not in SORTS or (guessed and sort == "unsure"):
+        raise BadRequest(f'"sort" has to be one of {words.listed(SORTS)}.')
+    found = await store.aread(ratings.ranking, request[VOTER], keyset(request), RANKS_A_PAGE, part.scope, sort, guessed)
+    chosen = f"sort={sort}" + ("&of=guesses" if guessed else "")
     following = None
     if len(found) == RANKS_A_PAGE:
         photo, rating = found[-1]
-        following = part.after(f"/ranking?after={rating.mu!r},{photo.id}&start={start + RANKS_A_PAGE}")
+        last = rating.sigma if sort == "unsure" else rating.mu
+        following = part.part.after(f"/ranking?{chosen}&after={last!r},{photo.id}&start={start + RANKS_A_PAGE}")
     imported = request.query.get("imported")
     news = None
     if imported is not None:
@@ -135,7 +141,8 @@ async def show_ranking(request: web.Request) -> web.Response:
             news += f" {words.count(unknown, 'name is', 'names are')} not in this library."
     return await page(
         request, "ranking.html", ranks=list(enumerate(found, start)), following=following, first=start == 1, news=news,
-        out=await store.aread(_taken_out, request[VOTER]), within=part,
+        out=await store.aread(_taken_out, request[VOTER]), within=part.part, sort=sort, guessed=guessed, sorts=SORTS,
+        chosen=chosen,
     )  # fmt: skip
 
 

@@ -242,3 +242,22 @@ async def test_prompt_is_edited_on_the_page_and_goes_along(service: Service, bro
     assert '"prompt": "a <cat>"' in await (await browser.get("/api/preferences.jsonl")).text()
     assert "No highlights yet" not in await (await browser.get("/highlights")).text()
     assert (await browser.get("/highlights?top=0")).status == 400
+
+
+async def test_ranking_is_sorted_and_filtered(service: Service, browser: Browser, library: list[Photo]) -> None:
+    await send(browser, "four", "order", library[:3])
+    await send(browser, "pair", "first", library[:2])
+    guesses = [(photo.id, rating.Rating(30.0 - place, 6.0)) for place, photo in enumerate(library)]
+    service.store.write(ratings.put_guesses, 1, guesses)
+
+    async def order(query: str) -> list[str]:
+        text = await (await browser.get(f"/ranking?{query}")).text()
+        return list(dict.fromkeys(re.findall(r'href="/photo/(\w+)"', text)))
+
+    best = [photo.uid for photo in library[:3]]
+    assert await order("") == best
+    assert await order("sort=last") == best[::-1]
+    assert (await order("sort=unsure"))[0] == best[2]
+    assert await order("of=guesses") == [photo.uid for photo in library[3:]]
+    assert await order("of=guesses&sort=last") == [photo.uid for photo in library[:2:-1]]
+    assert (await browser.get("/ranking?sort=luck")).status == 400
