@@ -1,10 +1,4 @@
-"""The few photos that stand for all: k-means on what the pictures look like.
-
-Measured with 45 labels and a regression on the embedding (mean average precision over one junk and three taste personas,
-1,005 photos, 8 draws): random photos .72, representatives .78, whether by as many clusters as labels or by fewer clusters
-with several representatives each. So the number of clusters is chosen for the clusters' sake, and the labels are
-spread over them.
-"""
+"""Photos sorted into clusters by what they look like: k-means, in the number that fits best."""
 
 from __future__ import annotations
 
@@ -41,11 +35,10 @@ class KScore:
 
 @dataclass(frozen=True, slots=True)
 class Clusters:
-    """`assignment` (n,) cluster of each point, `distance` (n,) to its centre, `representatives` indexes of points."""
+    """`assignment` (n,) cluster of each point, `distance` (n,) to its centre."""
 
     assignment: Indexes
     distance: Points
-    representatives: Indexes
     scores: tuple[KScore, ...]
 
 
@@ -81,18 +74,15 @@ def _unit(rows: NDArray[np.floating]) -> Points:
     return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12), dtype=np.float32)
 
 
-def cluster(points: Points, representatives: int, seed: int) -> Clusters:
-    """Clusters in the best number, and `representatives` photos spread over them by size, or all where there are fewer."""
+def cluster(points: Points, most: int, seed: int) -> Clusters:
+    """Clusters in the best number up to `most`."""
     if not len(points):
-        return Clusters(np.zeros(0, np.int64), np.zeros(0, np.float32), np.zeros(0, np.int64), ())
+        return Clusters(np.zeros(0, np.int64), np.zeros(0, np.float32), ())
     with threadpool_limits(THREADS):
-        scores = choose_k(points, max(2, representatives // 5), representatives, seed)
+        scores = choose_k(points, max(2, most // 5), most, seed)
         k = best_k(scores) if scores else 1
         assignment, distance = _kmeans(points, k, seed)
-        members = [np.flatnonzero(assignment == c) for c in range(k)]
-        quotas = _quotas([len(m) for m in members], representatives)
-        chosen = [m[_nearest(points[m], quota, seed)] for m, quota in zip(members, quotas, strict=True) if quota]
-        return Clusters(assignment, distance, np.sort(np.concatenate(chosen)), tuple(scores))
+        return Clusters(assignment, distance, tuple(scores))
 
 
 def choose_k(points: Points, low: int, high: int, seed: int) -> list[KScore]:
@@ -128,26 +118,3 @@ def _kmeans(points: Points, k: int, seed: int) -> tuple[Indexes, Points]:
 
 def _chunks(points: Points) -> Iterator[Points]:
     return (points[start : start + CHUNK] for start in range(0, len(points), CHUNK))
-
-
-def _nearest(points: Points, count: int, seed: int) -> Indexes:
-    """Indexes of `count` different points, each the nearest to the centre of its part of the cluster."""
-    if count >= len(points):
-        return np.arange(len(points))
-    different = np.unique(points.round(5), axis=0, return_index=True)[1]
-    if count >= len(different):  # all that is different, then any
-        rest = np.setdiff1d(np.arange(len(points)), different)
-        return np.concatenate([different, rest[: count - len(different)]])
-    part, distance = _kmeans(points, count, seed)
-    order = np.lexsort((distance, part))
-    return np.asarray(order[np.unique(part[order], return_index=True)[1]], dtype=np.int64)
-
-
-def _quotas(sizes: Sequence[int], total: int) -> list[int]:
-    """How many of `total` each cluster gets: one at least while they last, then by size (D'Hondt's highest averages)."""
-    quotas = [0] * len(sizes)
-    for _ in range(min(total, sum(sizes))):
-        open_ = [c for c, size in enumerate(sizes) if quotas[c] < size]
-        c = max(open_, key=lambda c: (quotas[c] == 0, sizes[c] / (quotas[c] + 1)))
-        quotas[c] += 1
-    return quotas

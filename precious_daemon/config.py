@@ -6,7 +6,7 @@ import dataclasses
 import difflib
 import os
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from types import MappingProxyType
@@ -86,11 +86,25 @@ class TrashSettings:
         1.0, "share of the library moved in a day (at least 20 photos) before you type the number", 0.01, 100
     )
     approval_hours: float = _setting(24.0, "an approval lapses after this long", 0.1, 720)
+    purge_days: int = _setting(
+        0, "days in the trash after which you may remove a photo for good; 0: never, and fewer than 30 count as 30", 0, 3650
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class SuggestSettings:
+    never_from: tuple[str, ...] = _setting(
+        (), "nothing in these folders is suggested: full paths, or paths below a watched folder"
+    )
+    leave_of_day: int = _setting(1, "so many photos of each day stay, even if everything suggested by taste goes", 0, 1000)
+    leave_of_event: int = _setting(1, "the same for photos taken with no more than three hours between them", 0, 1000)
 
 
 @dataclass(frozen=True, slots=True)
 class PluginSettings:
-    enabled: tuple[str, ...] = _setting(("report",), "plugins that get the night's suggestions")
+    enabled: tuple[str, ...] = _setting(
+        ("report", "rules", "xmp"), "plugins that are run; `precious-daemon plugins list` shows all there are"
+    )
     folder: str = _setting("", "a folder of .py files, each a plugin; empty is plugins/ beside this file")
     timeout_seconds: float = _setting(30.0, "a plugin that takes longer is given up for this run", 1, 3600)
 
@@ -107,6 +121,7 @@ class Settings:
     outside: OutsideSettings = field(default_factory=OutsideSettings)
     certify: CertifySettings = field(default_factory=CertifySettings)
     learn: LearnSettings = field(default_factory=LearnSettings)
+    suggest: SuggestSettings = field(default_factory=SuggestSettings)
     trash: TrashSettings = field(default_factory=TrashSettings)
     plugins: PluginSettings = field(default_factory=PluginSettings)
     plugin: MappingProxyType[str, Any] = field(default_factory=lambda: MappingProxyType({}))
@@ -209,11 +224,12 @@ def parse(table: dict[str, Any], where: str = "settings") -> Settings:
             raise ConfigError(f"{where}: [{name}] is not a section{nearest(name, hints)}")
         if not isinstance(value, dict):
             raise ConfigError(f"{where}: {name} has to be a section, [{name}].")
-        sections[name] = MappingProxyType(value) if name == "plugin" else _section(hints[name], name, value, where)
+        sections[name] = MappingProxyType(value) if name == "plugin" else section(hints[name], name, value, where)
     return Settings(**sections)
 
 
-def _section(kind: type[Any], section: str, table: dict[str, Any], where: str) -> Any:
+def section(kind: type[Any], section: str, table: Mapping[str, Any], where: str) -> Any:
+    """An instance of a dataclass of settings from one table of the file. Raises ConfigError as `parse` does."""
     known = {f.name: f for f in fields(kind)}
     hints = get_type_hints(kind)
     values: dict[str, Any] = {}
@@ -234,7 +250,7 @@ def _value(kind: Any, name: str, value: Any, metadata: Any, where: str) -> Any:
     if not isinstance(value, kind) or isinstance(value, bool) != (kind is bool):
         word = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}[kind]
         raise ConfigError(f"{where}: {name} has to be {word}, not {value!r}.")
-    low, high = metadata["low"], metadata["high"]
+    low, high = metadata.get("low"), metadata.get("high")
     if (low is not None and value < low) or (high is not None and value > high):
         bounds = f"at least {low:g}" if high is None else f"from {low:g} to {high:g}"
         raise ConfigError(f"{where}: {name} is {value}, and has to be {bounds}.")
@@ -243,12 +259,12 @@ def _value(kind: Any, name: str, value: Any, metadata: Any, where: str) -> Any:
     return value
 
 
-def night_time(text: str, where: str = "settings") -> tuple[int, int]:
+def night_time(text: str, where: str = "settings", name: str = "schedule.night") -> tuple[int, int]:
     """Hour and minute of `HH:MM`."""
     hour, colon, minute = text.partition(":")
     if colon and hour.isdigit() and minute.isdigit() and len(minute) == 2 and int(hour) < 24 and int(minute) < 60:
         return int(hour), int(minute)
-    raise ConfigError(f'{where}: schedule.night is "{text}", and has to be a time like "02:00".')
+    raise ConfigError(f'{where}: {name} is "{text}", and has to be a time like "02:00".')
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -13,15 +13,16 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
-from precious_daemon import children, ledger, scan, web
+from precious_daemon import children, lean, ledger, scan, telling, web
 from precious_daemon.config import Places, Settings, night_time
 from precious_daemon.service import OWNER, Service, open_service
-from precious_daemon.store import job_runs, roots
+from precious_daemon.store import job_runs, plugin_calls, roots
 from precious_daemon.watch import Watcher
 from precious_daemon.web.app import Site
 
@@ -51,6 +52,7 @@ async def running(
     service = open_service(places, settings)
     try:
         await _tidy(service)
+        await service.jobs.recall_pause()
         for folder in folders:
             await asyncio.to_thread(scan.add_root, service.store, folder, service.clock())
         key = secrets.token_urlsafe(32)
@@ -64,8 +66,10 @@ async def running(
                 yield Running(service, site)
         finally:
             places.service_file.unlink(missing_ok=True)
+            service.plugins.stop()
             await service.jobs.stop()
             await site.close()
+            await telling.finish(service)
     finally:
         service.store.close()
 
@@ -81,6 +85,7 @@ async def serve(
     async with running(places, settings, folders, port=port) as started:
         notify("READY=1")
         ready(started)
+        lean.give_back()
         await stop.wait()
         notify("STOPPING=1")
         log.info("stopping")
@@ -94,7 +99,9 @@ async def _tidy(service: Service) -> None:
         log.info("ratings were made anew from the answers")
     for sentence in await service.trash.recover():
         log.warning(sentence)
+    await service.trash.note_day()
     await asyncio.to_thread(service.plugins.call, "startup")
+    await service.store.awrite(plugin_calls.free, service.clock())
 
 
 def _publish(places: Places, site: Site, key: str) -> None:
@@ -121,6 +128,7 @@ def notify(state: str) -> None:
 async def _watching(service: Service) -> AsyncIterator[None]:
     watcher = Watcher(service.store, service.jobs, service.settings.watch)
     service.jobs.watcher_warnings = watcher.warnings
+    service.jobs.pause_ends = partial(_catch_up, service)
     scheduler = _schedule(service)
     await watcher.start()
     await _catch_up(service)
@@ -139,10 +147,12 @@ def _schedule(service: Service) -> AsyncIOScheduler:
     options = {"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
 
     async def start(name: str) -> None:
+        await service.trash.note_day()
         service.jobs.start(name, "schedule")
 
     scheduler.add_job(start, CronTrigger(hour=hour, minute=minute), args=["night"], id="night", **options)
     scheduler.add_job(start, IntervalTrigger(seconds=int(hours * 3600)), args=["scan"], id="scan", **options)
+    scheduler.add_job(telling.again, IntervalTrigger(minutes=1), args=[service], id="plugins", **options)
     scheduler.start()
 
     def next_run(name: str) -> float | None:
@@ -158,9 +168,9 @@ async def _catch_up(service: Service) -> None:
     due = last_night(service.settings.schedule.night, datetime.fromtimestamp(service.clock()).astimezone()).timestamp()
     watched = await service.store.aread(roots.all_roots)
     last = await service.store.aread(job_runs.last, "night")
-    if any(root.added_at < due for root in watched) and (last is None or last.started_at < due):
+    missed = any(root.added_at < due for root in watched) and (last is None or last.started_at < due)
+    if missed and service.jobs.start("night", "catch-up"):
         log.info("the night's work was missed, and is done now")
-        service.jobs.start("night", "catch-up")
 
 
 def last_night(night: str, now: datetime) -> datetime:

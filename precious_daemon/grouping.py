@@ -11,7 +11,7 @@ import csv
 import signal
 import sqlite3
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
@@ -19,12 +19,15 @@ from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from precious_daemon import jobfolder
 from precious_daemon.cluster import Clusters, best_k, cluster, reduce
 from precious_daemon.groups import Looks, find_groups
 from precious_daemon.jobfolder import PhotoRow
+from precious_daemon.measures import facts, qualities
 from precious_daemon.models import Group, Quality
+from precious_daemon.represent import represent
 
 HOG_WEIGHT = 0.5  # of the gradients beside the embedding: what is in a picture counts more than how it lies
 READ = 500  # photos whose features are read at once
@@ -38,10 +41,11 @@ def main(folder: Path) -> None:
     photos = jobfolder.read_photos(folder)
     looks = read_looks(folder, Path(job["cache_db"]), photos, job["backbone"])
     jobfolder.say("finding copies and bursts", 1, STEPS)
-    jobfolder.write_json(folder, "groups.json", [_as_json(group) for group in find_groups(photos, looks)])
+    found = find_groups(photos, looks)
+    jobfolder.write_json(folder, "groups.json", [_as_json(group) for group in found])
     jobfolder.say("choosing photos that stand for the others", 2, STEPS)
     clusters = cluster(reduce(_features(looks), job["seed"]), job["representatives"], job["seed"])
-    write_clusters(folder, photos, clusters)
+    write_clusters(folder, photos, clusters, representatives(photos, looks, found, job["representatives"], job["seed"]))
     jobfolder.say("choosing photos that stand for the others", 3, STEPS)
 
 
@@ -103,6 +107,15 @@ def _features(looks: Looks) -> list[tuple[NDArray[np.floating[Any]], float]]:
     return [(looks.embedding, 1.0), (looks.hog, HOG_WEIGHT)]
 
 
+def representatives(photos: Sequence[PhotoRow], looks: Looks, found: Sequence[Group], count: int, seed: int) -> set[int]:
+    """Positions of the photos to ask about; by their gradients while fewer than half are embedded."""
+    number = {member.photo_id: i for i, group in enumerate(found) for member in group.members}
+    together = np.array([number.get(photo.id, len(found) + i) for i, photo in enumerate(photos)], dtype=np.int64)
+    measures = np.hstack([facts(photos, together), qualities(looks.quality)])
+    with threadpool_limits(1):  # more wait for each other longer than they work
+        return set(represent(_features(looks)[0][0], measures, together, count, seed).tolist())
+
+
 # --- writing -----------------------------------------------------------------------------------------------------------
 
 
@@ -112,11 +125,10 @@ def _as_json(group: Group) -> dict[str, Any]:
     return {"kind": group.kind.value, "members": members}
 
 
-def write_clusters(folder: Path, photos: Sequence[PhotoRow], clusters: Clusters) -> None:
+def write_clusters(folder: Path, photos: Sequence[PhotoRow], clusters: Clusters, chosen: Collection[int]) -> None:
     """clusters.csv (photo_id, cluster, distance, representative) and, before it, cluster_scores.json."""
-    chosen = best_k(clusters.scores) if clusters.scores else 1
-    jobfolder.write_json(folder, "cluster_scores.json", {"k": chosen, "scores": [asdict(score) for score in clusters.scores]})
-    representatives = set(clusters.representatives.tolist())
+    k = best_k(clusters.scores) if clusters.scores else 1
+    jobfolder.write_json(folder, "cluster_scores.json", {"k": k, "scores": [asdict(score) for score in clusters.scores]})
     part = folder / "clusters.csv.part"
     with open(part, "w", newline="") as file:
         writer = csv.writer(file)
@@ -124,7 +136,7 @@ def write_clusters(folder: Path, photos: Sequence[PhotoRow], clusters: Clusters)
         for i, (photo, cluster_id, distance) in enumerate(
             zip(photos, clusters.assignment.tolist(), clusters.distance.tolist(), strict=True)
         ):
-            writer.writerow([photo.id, cluster_id, f"{distance:.6g}", int(i in representatives)])
+            writer.writerow([photo.id, cluster_id, f"{distance:.6g}", int(i in chosen)])
     part.replace(folder / "clusters.csv")
 
 

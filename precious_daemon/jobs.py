@@ -14,9 +14,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from precious_daemon import children, handover, jobfolder, ledger, outside, propose, scan, verdict
+from precious_daemon import children, handover, jobfolder, lean, ledger, outside, propose, scan, telling, verdict
 from precious_daemon.errors import ChildFailed, NotFound, PreciousError
-from precious_daemon.models import Group, GroupKind, GroupMember, JobRun, PhotoState, Root
+from precious_daemon.models import Group, GroupKind, GroupMember, JobRun, Pause, PhotoState, Root
 from precious_daemon.previews import Previews
 from precious_daemon.readers import Ingest
 from precious_daemon.service import OWNER, Service
@@ -24,8 +24,10 @@ from precious_daemon.store import Database, groups, job_runs, photos, pictures, 
 
 log = logging.getLogger(__name__)
 
-BACKBONE = "efficientnet-lite0-224"
+BACKBONE = "efficientnet-lite2-260"
 Say = Callable[[str, int, int], None]
+BY_THEMSELVES = ("schedule", "catch-up", "new photos")  # triggers that a pause holds back
+LOOK_AGAIN = 30.0  # seconds: how far past its end a pause may last where the machine slept or its clock was set
 T = TypeVar("T")
 
 
@@ -50,21 +52,29 @@ class Jobs:
         self._store, self._clock = service.store, service.clock
         self.ingest = Ingest(service.store, service.settings.ingest, service.clock)
         self.previews = Previews(service.store, service.settings.ingest)
+        self.pause_ends: Callable[[], Awaitable[None]] | None = None  # the schedule makes up for what it missed
+        self.paused: Pause | None = None
+        self._resuming: asyncio.Task[None] | None = None
+        self._triggers: dict[str, str] = {}
         self.next_run: Callable[[str], float | None] = lambda name: None  # the schedule, where there is one, knows
+        self.unsettled: Callable[[int, str], None] = lambda root_id, folder: None  # who looks again, once nobody writes there
         self.watcher_warnings: dict[int, str] = {}
         self._tasks: dict[str, asyncio.Task[JobRun]] = {}
         self._progress: dict[str, Progress] = {}
         self._heavy = asyncio.Lock()
         self._reading: asyncio.Task[None] | None = None
+        self._more_to_read = False
+        self._undecided: set[int] = set()  # roots where photos seem gone, unless they are found among those not yet read
         self._deadline: float | None = None  # of the night, by time.monotonic
 
     # --- running -------------------------------------------------------------------------------------------------------
 
     def start(self, name: str, trigger: str = "owner") -> bool:
-        """Run a job in the background. False where it runs already."""
+        """Run a job in the background. False where it runs already, or starts by itself while the owner wants a pause."""
         self._check(name)
-        if name in self._tasks:
+        if name in self._tasks or (self.paused and self._by_itself(trigger)):
             return False
+        self._triggers[name] = trigger
         task = self._tasks[name] = asyncio.create_task(self._recorded(name, trigger), name=f"job {name}")
         task.add_done_callback(lambda done: self._ended(name, done))
         return True
@@ -84,9 +94,7 @@ class Jobs:
 
     async def stop(self) -> None:
         """Stop everything that is under way."""
-        tasks: list[asyncio.Task[Any]] = list(self._tasks.values())
-        if self._reading:
-            tasks.append(self._reading)
+        tasks: list[asyncio.Task[Any]] = [*self._tasks.values(), *filter(None, (self._reading, self._resuming))]
         for task in tasks:
             task.cancel()
         if tasks:
@@ -106,6 +114,7 @@ class Jobs:
 
     def _ended(self, name: str, task: asyncio.Task[JobRun]) -> None:
         self._tasks.pop(name, None)
+        lean.give_back()
         if not task.cancelled() and (error := task.exception()):
             log.info("%s: %s", name, error)  # recorded with the run; whoever waits for it gets it raised
 
@@ -147,6 +156,48 @@ class Jobs:
         finally:
             self._progress.pop(name, None)
 
+    # --- the pause -----------------------------------------------------------------------------------------------------
+
+    async def recall_pause(self) -> None:
+        """After a start: go on pausing, where the owner wanted that."""
+        self._set_pause(await self._store.aread(job_runs.paused, self._clock()))
+
+    async def pause(self, until: float | None) -> Pause:
+        """Read nothing new and start no scheduled job until then, or until `resume`.
+
+        Photos being read are finished; jobs that started by themselves are stopped, and what they have done is kept.
+        """
+        pause = Pause(self._clock(), until)
+        await self._store.awrite(job_runs.pause, pause.since, until)
+        self._set_pause(pause)
+        for name in [name for name in self._tasks if self._by_itself(self._triggers[name])]:
+            await self.stop_job(name)
+        return pause
+
+    async def resume(self) -> None:
+        """Go on, and make up for what was held back."""
+        await self._store.awrite(job_runs.resume)
+        self._set_pause(None)
+        self.read_new()
+        if self.pause_ends:
+            await self.pause_ends()
+
+    def _by_itself(self, trigger: str) -> bool:
+        return trigger in BY_THEMSELVES or (trigger == "night" and self._triggers.get("night") in BY_THEMSELVES)
+
+    def _set_pause(self, pause: Pause | None) -> None:
+        self.paused, self.ingest.paused = pause, pause is not None
+        if self._resuming and self._resuming is not asyncio.current_task():
+            self._resuming.cancel()
+        self._resuming = None
+        if pause and pause.until is not None:
+            self._resuming = asyncio.create_task(self._resume_at(pause.until), name="end of the pause")
+
+    async def _resume_at(self, moment: float) -> None:
+        while (left := moment - self._clock()) > 0:
+            await asyncio.sleep(min(left, LOOK_AGAIN))
+        await self.resume()
+
     # --- watching and reading ------------------------------------------------------------------------------------------
 
     async def _scan(self, say: Say, confirmed: int | None = None) -> str:
@@ -170,6 +221,10 @@ class Jobs:
             )  # fmt: skip
         finally:
             stopped.set()
+        for folder in report.unsettled:
+            self.unsettled(root.id, folder)
+        if report.waiting:
+            self._undecided.add(root.id)
         self.read_new()
         return report
 
@@ -186,6 +241,9 @@ class Jobs:
 
     def read_new(self) -> None:
         """Read photos that wait, in the background."""
+        if self.paused:
+            return
+        self._more_to_read = True
         if self._reading is None or self._reading.done():
             self._progress["ingest"] = Progress("ingest", "reading photos", 0, 0, self._clock())
             self._reading = asyncio.create_task(self._read_new(), name="reading photos")
@@ -202,15 +260,28 @@ class Jobs:
             self._progress["ingest"] = Progress("ingest", what, done, total, started)
 
         try:
-            if await self.ingest.run(say):
-                await self._group_if_stale()
-            heard = await asyncio.to_thread(outside.listen, self._store, OWNER, self._service.settings.outside, self._clock())
-            if heard != outside.Heard():
-                log.info("said with other programs: %s", heard)
+            while self._more_to_read:  # a scan may find more just as the last one is read
+                self._more_to_read = False
+                if await self.ingest.run(say) and not self.paused:
+                    await self._decide_what_is_gone()
+                    await self._group_if_stale()
+            if not self.paused:
+                await self._listen()
         except Exception:  # the edge of a job: photos that wait are tried again by the next scan
             log.exception("reading photos failed")
         finally:
             self._progress.pop("ingest", None)
+
+    async def _decide_what_is_gone(self) -> None:
+        undecided, self._undecided = self._undecided, set()
+        for root_id in undecided:
+            await self.scan_root(await self._store.aread(roots.get, root_id))
+
+    async def _listen(self) -> None:
+        """What was said with other programs meanwhile."""
+        heard = await asyncio.to_thread(outside.listen, self._store, OWNER, self._service.settings.outside, self._clock())
+        if heard != outside.Heard():
+            log.info("said with other programs: %s", heard)
 
     async def _group_if_stale(self) -> None:
         """The first photos, or many new ones, are grouped at once, so that there is something worth asking."""
@@ -230,6 +301,8 @@ class Jobs:
             jobfolder.write_json(folder, "job.json", self._job("embed"))
             whole = await self._child("precious_daemon.learn", folder, say)
             done = await self._keep_embeddings(folder)
+            if whole:
+                await self._store.awrite(pictures.forget_other_backbones, BACKBONE)
         return f"looked at {done} of {wanted} photos" + ("" if whole else "; the rest follows")
 
     async def _keep_embeddings(self, folder: Path) -> int:
@@ -251,7 +324,7 @@ class Jobs:
             count = await self._store.aread(handover.write_photos, folder)
             if count < 2:
                 return "there are no two photos yet"
-            job = self._job("group") | {"representatives": self._service.settings.ask.train_labels}
+            job = await self._features("group") | {"representatives": self._service.settings.ask.train_labels}
             jobfolder.write_json(folder, "job.json", job)
             if not await self._child("precious_daemon.grouping", folder, say):
                 return "stopped before the end; the groups are as they were"
@@ -273,7 +346,11 @@ class Jobs:
             await self._store.aread(handover.write_photos, folder, voter_id)
             await self._store.aread(handover.write_answers, folder, voter_id)
             limits = self._service.settings.learn
-            job = self._job("learn") | {"run": run, "memory_megabytes": limits.memory_megabytes, "threads": limits.threads}
+            job = await self._features("learn") | {
+                "run": run,
+                "memory_megabytes": limits.memory_megabytes,
+                "threads": limits.threads,
+            }
             jobfolder.write_json(folder, "job.json", job)
             await self._child("precious_daemon.learn", folder, say)
             if not (folder / "report.json").exists():
@@ -318,8 +395,8 @@ class Jobs:
         say("choosing what to suggest", 0, 0)
         run = _run_name(self._clock())
         count = await propose.propose(self._service, voter_id, run)
-        errors = await propose.deliver(self._service, voter_id, run)
-        return "; ".join([f"{count} suggestions", *(f"{name}: {error}" for name, error in errors.items() if error)])
+        errors = await telling.deliver(self._service, voter_id, run)
+        return "; ".join([f"{count} suggestions", *(f"{name}: {error}" for name, error in errors.items())])
 
     async def _night(self, say: Say) -> str:
         """Everything in its order, within the night's budget. What cannot be done yet does not keep the rest from it."""
@@ -352,6 +429,10 @@ class Jobs:
             "seconds": seconds,
             "threads": self._service.settings.learn.threads,
         }
+
+    async def _features(self, task: str) -> dict[str, Any]:
+        """A job on the features of the network that has seen most photos: a new one needs some nights to see them all."""
+        return self._job(task) | {"backbone": await self._store.aread(pictures.backbone_in_use, BACKBONE)}
 
     async def _child(self, module: str, folder: Path, say: Say) -> bool:
         return await children.run_child(module, folder, say)

@@ -31,6 +31,7 @@ class Root:
     state: RootState
     reason: str | None
     added_at: float
+    filesystem: str | None = None  # the id of its file system, where that has one that outlives a restart
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,7 @@ class PhotoState(StrEnum):
     BROKEN = "broken"  # cannot be decoded; `error` says why
     MISSING = "missing"  # its file is gone from where it was; never deleted from the library
     TRASHED = "trashed"  # moved to the root's trash by us
+    PURGED = "purged"  # removed from the trash for good, as the owner confirmed
 
 
 @dataclass(frozen=True, slots=True)
@@ -392,6 +394,7 @@ class UnitState(StrEnum):
     RESTORING = "restoring"  # being moved back
     REFUSED = "refused"
     UNDONE = "undone"
+    PURGING = "purging"  # being removed for good: the owner has confirmed it, and it is finished after a crash
     PURGED = "purged"
 
 
@@ -434,9 +437,17 @@ class Unit:
 class JobRun:
     id: int
     name: str
-    trigger: str  # schedule, catch-up, owner
+    trigger: str  # owner, start, schedule, catch-up, night, new photos
     started_at: float
     finished_at: float | None
     outcome: str  # running, done, failed, stopped
     detail: str
     error: str | None  # name of the PreciousError that ended it
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """The owner wants the machine for something else: nothing new is read, and no scheduled job starts."""
+
+    since: float
+    until: float | None  # None: until the owner resumes it

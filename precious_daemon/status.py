@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
+import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,7 +28,9 @@ async def snapshot(service: Service, voter_id: int = 1) -> dict[str, Any]:
     for job in found["jobs"]:
         job["next_at"] = service.jobs.next_run(job["name"])
     found["running"] = [asdict(progress) for progress in service.jobs.progress()]
+    found["paused"] = asdict(service.jobs.paused) if service.jobs.paused else None
     found["warnings"] += service.jobs.warnings()
+    found["plugins"] = await asyncio.to_thread(service.plugins.status_lines)
     return found
 
 
@@ -63,6 +67,7 @@ def collect(db: Database, places: Places, settings: Settings, voter_id: int = 1)
             {"name": name, "last": asdict(last) if (last := job_runs.last(db, name)) else None, "next_at": None} for name in JOBS
         ],
         "running": [],
+        "paused": asdict(paused) if (paused := job_runs.paused(db, time.time())) else None,
         "model": model and {
             "run": model["run"], "at": model["at"], "champion": model["champion"],
             "metrics": model["report"].get("learners", {}).get(model["champion"], {}).get("test"),

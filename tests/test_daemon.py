@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import socket
+import subprocess
 import sys
 import time
 from datetime import datetime
@@ -108,6 +109,34 @@ def test_service_stops_cleanly_in_the_middle_of_reading(tmp_path: Path, how: sig
         assert service.process.returncode == 0
     finally:
         service.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="what a process has loaded is read from /proc")
+def test_service_loads_neither_openssl_nor_arrays_and_stays_small(tmp_path: Path) -> None:
+    service = ServiceProcess(str(tmp_path))
+    owner = service.start()
+    for page in ("/", "/compare", "/photos", "/suggestions"):
+        owner.get(page)
+    loaded = Path(f"/proc/{service.process.pid}/maps").read_text()
+    rss = int(Path(f"/proc/{service.process.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    service.stop()
+    assert "sqlite" in loaded
+    for library in ("libcrypto", "libssl", "numpy", "PIL", "torch"):
+        assert library not in loaded
+    assert rss < 60e6  # bench.loop has the figure itself; this is what a package too many would break
+
+
+def test_openssl_is_hidden_only_while_the_service_is_loaded() -> None:
+    code = """
+import sys
+from precious_daemon.lean import OPENSSL, without
+with without(*OPENSSL):
+    import hashlib, http.client
+assert hashlib.sha256(b"").hexdigest().startswith("e3b0c442") and not hasattr(http.client, "HTTPSConnection")
+import http.client, urllib.request
+assert http.client.HTTPSConnection and urllib.request.HTTPSHandler and sys.modules["ssl"]
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_second_service_on_one_library_is_refused(tmp_path: Path) -> None:

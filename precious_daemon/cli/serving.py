@@ -17,10 +17,12 @@ from precious_daemon.cli.talk import (
     job_text,
     offline,
     opened,
+    reached,
     size,
     when,
 )
 from precious_daemon.errors import PreciousError, ServiceError
+from precious_daemon.lean import OPENSSL, without
 
 if TYPE_CHECKING:
     from precious_daemon.daemon import Running
@@ -41,13 +43,15 @@ def run(folders: tuple[str, ...], port: int | None, demo: bool, verbose: bool) -
     precious-daemon run ~/Pictures
     precious-daemon run ~/Pictures /mnt/camera --port 9000
     """
-    import asyncio
+    with without(*OPENSSL):
+        import asyncio
+
+        from precious_daemon import daemon
 
     _log(verbose)
     if demo:
         folders = (*folders, str(_demo()))
     places, settings = opened()
-    from precious_daemon import daemon
 
     async def work() -> None:
         shown: list[asyncio.Task[None]] = []
@@ -100,7 +104,8 @@ async def _show_reading(started: Running) -> None:
             click.echo(f"\rReading photos: {now.done:,} of {now.total:,} ({rate:,.0f} a second{left})   ", nl=not live)
         elif busy and not now:
             busy = False
-            click.echo(("\n" if live else "") + "All photos are read.")
+            done = "Paused; the rest is read later." if started.service.jobs.paused else "All photos are read."
+            click.echo(("\n" if live else "") + done)
 
 
 @click.command()
@@ -142,17 +147,27 @@ def _status_text(s: dict[str, Any]) -> str:
         f"Trash        {trash['units']:,} photos, {size(trash['bytes'])}",
         f"Disk         {size(disk['library_db'])} library, {size(disk['cache_db'])} cache, {size(disk['free'])} free",
     ]
+    if s["paused"]:
+        until = s["paused"]["until"]
+        lines.append(f"Paused       {f'until {when(until)}' if until else 'until `precious-daemon resume`'}")
     for job in s["running"]:
         of = f" {job['done']:,} of {job['total']:,}" if job["total"] else ""
         lines.append(f"Now          {job['what']}{of}")
     for job in s["jobs"]:
         if job["last"] or job["next_at"]:
             lines.append(f"Job          {job_text(job)}")
+    lines += [f"Plugin       {name}: {line}" for name, line in s.get("plugins", {}).items()]
     lines += [f"Attention    {sentence}" for sentence in s["warnings"]]
     return "\n".join(lines)
 
 
-_AWAY = {"new": "not yet read", "broken": "unreadable", "missing": "missing", "trashed": "in the trash"}
+_AWAY = {
+    "new": "not yet read",
+    "broken": "unreadable",
+    "missing": "missing",
+    "trashed": "in the trash",
+    "purged": "removed for good",
+}
 
 
 def _model_text(model: dict[str, Any] | None) -> str:
@@ -161,6 +176,25 @@ def _model_text(model: dict[str, Any] | None) -> str:
     test = model["metrics"]
     figures = f"; on held-out answers precision {test['precision']:.2f}, recall {test['recall']:.2f}" if test else ""
     return f"{model['champion']}, {when(model['at'])}{figures}"
+
+
+@click.command()
+@click.option("--for", "span", default="", metavar="TIME", help="How long: 30m, 1h, 2d.")
+@click.option("--until", default="", metavar="MOMENT", help='Until when: tomorrow, 18:30, 2026-05-01, "2026-05-01 18:30".')
+def pause(span: str, until: str) -> None:
+    """Read no new photos and start no scheduled job for a while, or until `resume`.
+
+    What is being read or done is brought to a safe end; jobs that you start yourself still run. A restart changes nothing.
+    """
+    with reached() as service:
+        click.echo(service.post("/api/pause", {"for": span, "until": until})["sentence"])
+
+
+@click.command()
+def resume() -> None:
+    """End the pause: read what waits, and make up for a night that was missed."""
+    with reached() as service:
+        click.echo(service.post("/api/resume")["sentence"])
 
 
 @click.command()

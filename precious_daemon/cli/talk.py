@@ -73,7 +73,8 @@ def offline(places: config.Places, settings: config.Settings) -> dict[str, Any]:
 def run_job(service: Remote, name: str) -> str:
     """Run a job and wait; its detail, or PreciousError with it."""
     before = _last(service.get("/api/status"), name)
-    service.post(f"/api/jobs/{name}/run")
+    if note := service.post(f"/api/jobs/{name}/run")["note"]:
+        click.echo(f"{note} `precious-daemon resume` ends the pause.", err=True)
     with progress() as show:
         while True:
             found = service.get("/api/status")

@@ -17,7 +17,8 @@ from urllib.parse import quote
 import numpy as np
 
 from precious_daemon import jobfolder
-from precious_daemon.learn.space import FACTS, MEASURES, Examples, Floats, Ints, Space, facts
+from precious_daemon.learn.space import Examples, Space
+from precious_daemon.measures import MEASURES, Floats, Ints, facts, qualities
 from precious_daemon.models import TRAINING, Label, Quality
 
 SAMPLE = 10_000  # photos that the space is fitted on
@@ -59,6 +60,15 @@ class Task:
 def open_cache(path: str) -> sqlite3.Connection:
     """The cache, for reading only."""
     return sqlite3.connect(f"file:{quote(path)}?mode=ro", uri=True, timeout=10)
+
+
+def seen(cache: sqlite3.Connection, content_hash: bytes) -> bytes | None:
+    """The JPEG that the network looks at: the preview while the cache has it, else the thumbnail."""
+    sql = """
+        SELECT coalesce(preview, thumbnail) FROM pictures LEFT JOIN previews USING (content_hash) WHERE content_hash = ?
+    """
+    row = cache.execute(sql, [content_hash]).fetchone()
+    return row[0] if row else None
 
 
 def read(folder: Path, job: Mapping[str, Any]) -> Task:
@@ -129,19 +139,12 @@ def _features(
 
 
 def _quality(cache: sqlite3.Connection, places: Mapping[bytes, list[int]], count: int) -> Floats:
-    """(count, measures of Quality); the mean where a photo has none."""
-    measures = np.full((count, MEASURES - FACTS), np.nan, dtype=np.float32)
+    """(count, measures of Quality)."""
+    found: list[Quality | None] = [None] * count
     for key, blob in cache.execute("SELECT content_hash, quality FROM pictures"):
-        if key in places:
-            measures[places[key]] = np.nan_to_num(np.array(_values(blob), dtype=np.float32))
-    known = ~np.isnan(measures[:, 0])
-    measures[~known] = measures[known].mean(0) if known.any() else 0
-    return measures
-
-
-def _values(blob: bytes) -> tuple[float, ...]:
-    quality = Quality.unpack(blob)
-    return tuple(getattr(quality, name) for name in Quality.__slots__)
+        for place in places.get(key, ()):
+            found[place] = Quality.unpack(blob)
+    return qualities(found)
 
 
 def _nothing() -> Task:

@@ -19,7 +19,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from precious_daemon.learn.baseline import Doubles, Linear
-from precious_daemon.learn.space import Examples, Floats, Ints
+from precious_daemon.learn.space import Examples
+from precious_daemon.measures import Floats, Ints
 
 
 @dataclass(frozen=True, slots=True)

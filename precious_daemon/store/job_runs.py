@@ -1,11 +1,11 @@
-"""Rows of job runs: what ran, when, and how it ended. A night that was missed is seen here."""
+"""Rows of job runs: what ran, when, and how it ended. A night that was missed is seen here. And the pause, if there is one."""
 
 from __future__ import annotations
 
 import os
 from typing import Any
 
-from precious_daemon.models import JobRun
+from precious_daemon.models import JobRun, Pause
 from precious_daemon.store import Database, insert
 
 
@@ -42,3 +42,20 @@ def last(db: Database, name: str) -> JobRun | None:
 
 def recent(db: Database, limit: int) -> list[JobRun]:
     return [_run(row) for row in db.query("SELECT * FROM job_runs ORDER BY id DESC LIMIT ?", [limit])]
+
+
+# --- the pause ---------------------------------------------------------------------------------------------------------
+
+
+def paused(db: Database, now: float) -> Pause | None:
+    """The pause that is on, if one is."""
+    row = db.execute("SELECT since, until FROM pause WHERE until IS NULL OR until > ?", [now]).fetchone()
+    return Pause(*row) if row else None
+
+
+def pause(db: Database, since: float, until: float | None) -> None:
+    db.execute("INSERT OR REPLACE INTO pause VALUES (1, ?, ?)", [since, until])
+
+
+def resume(db: Database) -> None:
+    db.execute("DELETE FROM pause")

@@ -80,6 +80,24 @@ def files_of(db: Database, photo_id: int) -> list[FileEntry]:
     return [file_from(row) for row in db.query("SELECT * FROM files WHERE photo_id = ? ORDER BY id", [photo_id])]
 
 
+def companions(db: Database, photo_ids: Iterable[int]) -> dict[int, tuple[str, ...]]:
+    """Names of the files that belong to each photo beside its still; photos without any are absent."""
+    found: dict[int, list[str]] = {}
+    marks = ",".join(str(int(i)) for i in photo_ids)
+    sql = f"SELECT photo_id, path FROM files WHERE role != 'still' AND photo_id IN ({marks}) ORDER BY photo_id, path"
+    for photo_id, path in db.execute(sql):
+        found.setdefault(photo_id, []).append(posixpath.basename(os.fsdecode(path)))
+    return {photo_id: tuple(names) for photo_id, names in found.items()}
+
+
+def parts(db: Database, after: int, limit: int) -> list[Photo]:
+    """The next photos that were read, by id: for going through all of them without holding them."""
+    sql = f"""
+        SELECT {_COLUMNS} FROM photos WHERE id > ? AND state = 'present' AND content_hash IS NOT NULL ORDER BY id LIMIT ?
+    """
+    return [photo_from(row) for row in db.query(sql, [after, limit])]
+
+
 def sizes(db: Database, photo_ids: Iterable[int]) -> dict[int, int]:
     """Bytes of all files of each photo."""
     marks = ",".join(str(int(i)) for i in photo_ids)
@@ -187,6 +205,15 @@ def waiting_count(db: Database, roots: Iterable[int]) -> int:
     )
 
 
+def unread_sizes(db: Database, roots: Iterable[int]) -> dict[int, int]:
+    """How many photos of each size wait to be read."""
+    marks = ",".join(str(int(r)) for r in roots)
+    sql = f"""
+        SELECT size, count(*) FROM photos INDEXED BY photos_unread WHERE {_UNREAD} AND root_id IN ({marks}) GROUP BY size
+    """
+    return dict(db.execute(sql).fetchall())
+
+
 def to_glimpse(
     db: Database, limit: int, roots: Iterable[int], since: int, before: tuple[float, int]
 ) -> list[tuple[tuple[float, int], FileEntry]]:
@@ -216,6 +243,17 @@ def _unseen(roots: Iterable[int]) -> str:
 
 def newest_id(db: Database) -> int:
     return int(db.execute("SELECT coalesce(max(id), 0) FROM photos").fetchone()[0])
+
+
+def all_stand_elsewhere(db: Database, root_id: int) -> bool:
+    """Whether every photo that should be in a root is in another one too, byte for byte. Ends at the first that is not."""
+    sql = """
+        SELECT 1 FROM photos AS p WHERE root_id = ? AND state IN ('present', 'new', 'broken') AND NOT EXISTS (
+            SELECT 1 FROM photos AS t JOIN roots ON roots.id = t.root_id AND roots.state = 'watched'
+            WHERE t.content_hash = p.content_hash AND t.root_id != p.root_id AND t.id > p.id AND t.state = 'present'
+        ) LIMIT 1
+    """
+    return db.execute(sql, [root_id]).fetchone() is None
 
 
 def known_sample(db: Database, root_id: int, count: int) -> list[FileEntry]:
@@ -249,8 +287,10 @@ def for_children(db: Database, taught_by: int | None = None) -> Iterator[tuple[P
 def unembedded(db: Database, backbone: str) -> Iterator[bytes]:
     """Content hashes of present photos that this network has not seen, newest first."""
     sql = """
-        SELECT DISTINCT photos.content_hash FROM photos LEFT JOIN cache.embeddings AS e USING (content_hash)
-        WHERE state = 'present' AND photos.content_hash IS NOT NULL AND e.backbone IS NOT ? ORDER BY taken_at DESC
+        SELECT DISTINCT photos.content_hash FROM photos
+        WHERE state = 'present' AND photos.content_hash IS NOT NULL AND NOT EXISTS (
+            SELECT 1 FROM cache.embeddings AS e WHERE e.content_hash = photos.content_hash AND e.backbone = ?)
+        ORDER BY taken_at DESC
     """
     yield from (row[0] for row in db.execute(sql, [backbone]))
 
@@ -271,16 +311,7 @@ def add_still(db: Database, root_id: int, path: str, stamp: Stamp, now: float) -
 
 
 def put_file(db: Database, photo_id: int, root_id: int, path: str, role: Role, stamp: Stamp) -> None:
-    """Know a file of a capture, or what has become of it.
-
-    A RAW file that was a photo of its own goes with the still that has come: the photo that it was has no file any more.
-    """
-    if role is not Role.STILL:
-        sql = """
-            UPDATE photos SET state = 'missing' WHERE state != 'trashed' AND id =
-                (SELECT photo_id FROM files WHERE root_id = ? AND path = ? AND role = 'still' AND photo_id != ?)
-        """
-        db.execute(sql, [root_id, os.fsencode(path), photo_id])
+    """Know a file of a capture, or what has become of it."""
     db.execute(
         """
         INSERT INTO files (photo_id, root_id, folder, path, role, dev, inode, size, mtime_ns) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -290,6 +321,41 @@ def put_file(db: Database, photo_id: int, root_id: int, path: str, role: Role, s
         [photo_id, root_id, os.fsencode(posixpath.dirname(path)), os.fsencode(path), role,
          stamp.dev, stamp.inode, stamp.size, stamp.mtime_ns],
     )  # fmt: skip
+
+
+def join(db: Database, photo_id: int, root_id: int, path: str, now: float) -> int:
+    """The file at `path`, until now a photo of its own, is a companion of this photo: both are one capture from now on.
+
+    Returns its id: that of the one of which the owner said something. Where that is both, or neither, it is the photo that the
+    still was, and the other is left without a file.
+    """
+    sql = "SELECT photo_id FROM files WHERE root_id = ? AND path = ? AND role = 'still' AND photo_id != ?"
+    row = db.execute(sql, [root_id, os.fsencode(path), photo_id]).fetchone()
+    if row is None:
+        return photo_id
+    alone = get(db, row[0])
+    if (
+        alone.state is not PhotoState.TRASHED
+        and _has_history(db, alone.id)
+        and _merge(db, get(db, photo_id), alone, now) == alone.id
+    ):
+        return alone.id
+    sql = "UPDATE photos SET state = 'missing', changed_at = ? WHERE id = ? AND state NOT IN ('trashed', 'purged')"
+    db.execute(sql, [now, alone.id])
+    return photo_id
+
+
+def still_of(db: Database, photo_id: int) -> FileEntry | None:
+    for row in db.query("SELECT * FROM files WHERE photo_id = ? AND role = 'still'", [photo_id]):
+        return file_from(row)
+    return None
+
+
+def still_replaced(db: Database, gone: FileEntry, path: str, stamp: Stamp, now: float) -> None:
+    """The still is gone and a companion, its RAW twin, stands for the capture: the photo stays what it was to the owner."""
+    db.execute("DELETE FROM files WHERE id = ?", [gone.id])
+    db.execute("UPDATE photos SET path = ? WHERE id = ?", [os.fsencode(path), gone.photo_id])
+    still_changed(db, gone.photo_id, path, stamp, now)
 
 
 def still_changed(db: Database, photo_id: int, path: str, stamp: Stamp, now: float) -> None:
@@ -320,7 +386,7 @@ def file_moved(db: Database, entry: FileEntry, root_id: int, path: str, now: flo
         db.execute(
             f"""
             UPDATE photos SET root_id = ?, path = ?, changed_at = ?,
-                state = CASE WHEN state NOT IN ('missing', 'trashed') THEN state ELSE {READ_OR_NOT} END
+                state = CASE WHEN state NOT IN ('missing', 'trashed', 'purged') THEN state ELSE {READ_OR_NOT} END
             WHERE id = ?
             """,
             [root_id, os.fsencode(path), now, entry.photo_id],
@@ -337,7 +403,7 @@ def file_gone(db: Database, entry: FileEntry, now: float) -> None:
         db.execute("DELETE FROM files WHERE id = ?", [entry.id])
         return
     db.execute(
-        "UPDATE photos SET state = 'missing', changed_at = ? WHERE id = ? AND state NOT IN ('trashed', 'missing')",
+        "UPDATE photos SET state = 'missing', changed_at = ? WHERE id = ? AND state NOT IN ('trashed', 'missing', 'purged')",
         [now, entry.photo_id],
     )
     photo = get(db, entry.photo_id)
@@ -349,7 +415,7 @@ def file_back(db: Database, photo_id: int, now: float) -> None:
     """A photo thought missing, or in the trash, is there again with its old stamp."""
     db.execute(
         f"UPDATE photos SET state = {READ_OR_NOT}, changed_at = ? "
-        "WHERE id = ? AND state IN ('missing', 'trashed') "
+        "WHERE id = ? AND state IN ('missing', 'trashed', 'purged') "
         "AND NOT EXISTS (SELECT 1 FROM units WHERE photo_id = photos.id AND units.state = 'planned')",  # just before its move
         [now, photo_id],
     )
@@ -409,27 +475,16 @@ def _hand_over(db: Database, missing: Photo, now: float) -> None:
         AND NOT EXISTS (SELECT 1 FROM suggestions WHERE photo_id = p.id OR keeper_id = p.id) LIMIT 1
     """
     twin = db.execute(sql, [missing.content_hash, missing.id]).fetchone()
-    said = db.execute("SELECT 1 FROM answers WHERE photo_id = ? OR other_id = ?", [missing.id, missing.id]).fetchone()
+    said = db.execute(
+        "SELECT 1 FROM answers WHERE photo_id = :id OR other_id = :id OR third_id = :id OR fourth_id = :id", {"id": missing.id}
+    ).fetchone()
     if twin and said:
         _merge(db, get(db, twin[0]), missing, now)
 
 
 def _merge(db: Database, young: Photo, old: Photo, now: float) -> int:
     """Make the `young` row's files those of the `old` photo, which keeps its id and all that was said about it."""
-    used = db.execute(
-        """
-        SELECT 1 FROM answers WHERE photo_id = :id OR other_id = :id
-        UNION SELECT 1 FROM answers WHERE third_id = :id UNION SELECT 1 FROM answers WHERE fourth_id = :id
-        UNION SELECT 1 FROM prompts WHERE photo_id = :id
-        UNION SELECT 1 FROM units WHERE photo_id = :id OR keeper_id = :id
-        UNION SELECT 1 FROM suggestions WHERE photo_id = :id OR keeper_id = :id
-        UNION SELECT 1 FROM pool_members WHERE photo_id = :id
-        UNION SELECT 1 FROM group_decision_members WHERE photo_id = :id
-        UNION SELECT 1 FROM cluster_names WHERE photo_id = :id
-        """,
-        {"id": young.id},
-    ).fetchone()
-    if used:
+    if _has_history(db, young.id):
         return young.id  # both have a history of their own: they stay two photos
     db.execute("DELETE FROM files WHERE photo_id = ?", [old.id])
     db.execute("UPDATE files SET photo_id = ? WHERE photo_id = ?", [old.id, young.id])
@@ -444,8 +499,29 @@ def _merge(db: Database, young: Photo, old: Photo, now: float) -> int:
     )
     for table in ("clusters", "group_members", "scores", "ratings", "guesses"):
         db.execute(f"DELETE FROM cache.{table} WHERE photo_id = ?", [young.id])
+    db.execute("DELETE FROM prompts WHERE photo_id = ?", [young.id])
     db.execute("DELETE FROM photos WHERE id = ?", [young.id])
     return old.id
+
+
+def _has_history(db: Database, photo_id: int) -> bool:
+    """Whether anything was said of a photo, or done with it, that has to stay with it."""
+    found = db.execute(
+        """
+        SELECT 1 FROM answers WHERE photo_id = :id OR other_id = :id
+        UNION SELECT 1 FROM answers WHERE third_id = :id
+        UNION SELECT 1 FROM answers WHERE fourth_id = :id
+        UNION SELECT 1 FROM prompts WHERE photo_id = :id AND source = 'owner'
+        UNION SELECT 1 FROM units WHERE photo_id = :id OR keeper_id = :id
+        UNION SELECT 1 FROM suggestions WHERE photo_id = :id OR keeper_id = :id
+        UNION SELECT 1 FROM pool_members WHERE photo_id = :id
+        UNION SELECT 1 FROM group_decision_members WHERE photo_id = :id
+        UNION SELECT 1 FROM cluster_names WHERE photo_id = :id
+        UNION SELECT 1 FROM priors WHERE photo_id = :id
+        """,
+        {"id": photo_id},
+    ).fetchone()
+    return found is not None
 
 
 def _signed(number: int) -> int:

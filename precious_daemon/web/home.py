@@ -8,7 +8,7 @@ from typing import Any
 
 from aiohttp import hdrs, web
 
-from precious_daemon import status
+from precious_daemon import pauses, status
 from precious_daemon.errors import NotFound
 from precious_daemon.models import PhotoState
 from precious_daemon.store import photos, ratings
@@ -137,8 +137,9 @@ async def show_status(request: web.Request) -> web.Response:
 async def run(request: web.Request) -> web.Response:
     await said(request)
     name = _job(request)
-    started = request.app[SERVICE].jobs.start(name)
-    return reply(request, {"job": name, "started": started}, "/jobs")
+    jobs = request.app[SERVICE].jobs
+    note = "Reading new photos stays paused." if jobs.paused and name in ("scan", "night") else ""
+    return reply(request, {"job": name, "started": jobs.start(name), "note": note}, "/jobs")
 
 
 @routes.post("/api/jobs/{name}/stop")
@@ -147,6 +148,25 @@ async def stop(request: web.Request) -> web.Response:
     name = _job(request)
     await request.app[SERVICE].jobs.stop_job(name)
     return reply(request, {"job": name, "stopped": True}, "/jobs")
+
+
+@routes.post("/api/pause")
+async def pause(request: web.Request) -> web.Response:
+    """Read nothing new, start no scheduled job: `for` a while (1h), `until` a time (tomorrow, 18:30), or until resumed."""
+    fields = await said(request)
+    service = request.app[SERVICE]
+    now = service.clock()
+    until = pauses.end(now, fields.text("for", ""), fields.text("until", ""))
+    pause = await service.jobs.pause(until)
+    sentence = pauses.sentence(pause, words.moment(until, now) if until else "")
+    return reply(request, {"until": until, "sentence": sentence}, "/")
+
+
+@routes.post("/api/resume")
+async def resume(request: web.Request) -> web.Response:
+    await said(request)
+    await request.app[SERVICE].jobs.resume()
+    return reply(request, {"until": None, "sentence": "Reading and the schedule go on."}, "/")
 
 
 def _job(request: web.Request) -> str:

@@ -32,6 +32,7 @@ STATES = {
     PhotoState.BROKEN: "Cannot be read",
     PhotoState.MISSING: "Missing",
     PhotoState.TRASHED: "In the trash",
+    PhotoState.PURGED: "Removed for good",
 }
 KINDS = {GroupKind.COPY: "Copies, byte for byte", GroupKind.SAME: "The same picture", GroupKind.BURST: "Frames of one moment"}
 

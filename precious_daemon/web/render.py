@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from precious_daemon import __version__
 from precious_daemon.models import Photo, SuggestionState
 from precious_daemon.store import suggestions
 from precious_daemon.web import words
-from precious_daemon.web.keys import PAGES, SERVICE, VOTER
+from precious_daemon.web.keys import SERVICE, VOTER
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 HERE = Path(__file__).parent
 PREVIEW_SIDE = 1024
@@ -43,8 +46,11 @@ KEYS = (
 )  # fmt: skip
 
 
+@cache
 def environment() -> Environment:
     """Escapes everything; a name that a template misspells is an error."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # here: until a page is asked for, it takes no memory
+
     env = Environment(
         loader=FileSystemLoader(HERE / "templates"),
         autoescape=True,
@@ -98,7 +104,7 @@ async def page(request: web.Request, template: str, status: int = 200, **values:
     if VOTER in request:
         counts = await service.store.aread(suggestions.counts, request[VOTER])
         to_review = counts[SuggestionState.OPEN]
-    html = request.app[PAGES].get_template(template).render(
+    html = environment().get_template(template).render(
         values, here=request.path, to_review=to_review, signed_in=VOTER in request,
         moment=lambda at: words.moment(at, now), ago=lambda at: words.ago(at, now),
     )  # fmt: skip

@@ -249,7 +249,7 @@ async def test_a_folder_is_added_and_removed(service: Service, browser: Browser,
 
 
 async def test_a_job_is_run_and_stopped_by_name(service: Service, browser: Browser) -> None:
-    assert await (await browser.post("/api/jobs/scan/run")).json() == {"job": "scan", "started": True}
+    assert await (await browser.post("/api/jobs/scan/run")).json() == {"job": "scan", "started": True, "note": ""}
     assert (await browser.post("/api/jobs/scan/stop")).status == 200
     assert (await browser.post("/api/jobs/rm/run")).status == 404
     assert (await browser.submit("/api/jobs/scan/run", {})).headers["Location"] == "/jobs"
@@ -334,3 +334,21 @@ async def test_static_files_are_only_those_there_are(browser: Browser) -> None:
         assert (await browser.get(f"/static/{name}", If_None_Match=response.headers["ETag"])).status == 304
     for name in ("..%2Fapp.py", "none.js", "style.css%00"):
         assert (await browser.get(f"/static/{name}")).status == 404
+
+
+async def test_pause_is_a_form_on_the_home_page_and_so_is_its_end(
+    browser: Browser, library: list[Photo], service: Service
+) -> None:
+    assert 'action="/api/pause"' in await (await browser.get("/")).text()
+    assert (await browser.submit("/api/pause", {"for": "1h"}, Accept="text/html")).status == 303
+    assert service.jobs.paused
+    for page in ("/", "/jobs"):
+        shown = await (await browser.get(page)).text()
+        assert "Paused until today" in shown or "Paused until tomorrow" in shown
+        assert 'action="/api/resume"' in shown
+    note = await (await browser.post("/api/jobs/scan/run")).json()
+    assert "stays paused" in note["note"]
+    assert (await browser.submit("/api/resume", {}, Accept="text/html")).status == 303
+    assert not service.jobs.paused
+    refused = await browser.post("/api/pause", {"for": "a while"})
+    assert "no length of time" in (await refused.json())["error"]
