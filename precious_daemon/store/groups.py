@@ -143,6 +143,17 @@ def group_numbers(db: Database, photo_ids: Iterable[int]) -> dict[int, int]:
     return dict(db.execute(f"SELECT photo_id, group_id FROM cache.group_members WHERE photo_id IN ({marks})").fetchall())
 
 
+def mates(db: Database, photo_ids: Iterable[int], limit: int) -> list[int]:
+    """Some of the photos that share a group with these."""
+    marks = ",".join(str(int(i)) for i in photo_ids)
+    sql = f"""
+        SELECT m.photo_id FROM cache.group_members AS me CROSS JOIN cache.group_members AS m
+            ON m.kind = me.kind AND m.group_id = me.group_id
+        WHERE me.photo_id IN ({marks}) AND m.photo_id != me.photo_id LIMIT ?
+    """
+    return [row[0] for row in db.execute(sql, [limit])]
+
+
 def next_representative(db: Database, voter_id: int, exclude: Collection[int] = ()) -> Photo | None:
     """A representative that this voter has not labelled: the largest cluster first."""
     sql = f"""
