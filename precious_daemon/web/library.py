@@ -36,7 +36,10 @@ STATES = {
     PhotoState.TRASHED: "In the trash",
     PhotoState.PURGED: "Removed for good",
 }
-KINDS = {GroupKind.COPY: "Copies, byte for byte", GroupKind.SAME: "The same picture", GroupKind.BURST: "Frames of one moment"}
+KINDS = {
+    GroupKind.COPY: "Copies, byte for byte", GroupKind.SAME: "The same picture", GroupKind.BURST: "Frames of one moment",
+    GroupKind.EDIT: "Edits, and what they were made of", GroupKind.SERIES: "A set, kept whole", GroupKind.SCENE: "The same view",
+}  # fmt: skip
 
 
 @routes.get("/photos")
