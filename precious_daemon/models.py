@@ -255,7 +255,7 @@ class Answer:
     choice: Choice | None  # None on an undo
     photo_id: int | None
     other_id: int | None
-    purpose: str  # rank, top, border; train, test, audit; import; outside; review: of a suggestion; duplicate: no taste
+    purpose: str  # rank, top, border; train, test, audit; import; outside, xmp; review: of a suggestion; duplicate: no taste
     undoes: int | None
     more: tuple[int, ...] = ()  # the third and fourth photo
 
@@ -264,7 +264,7 @@ class Answer:
         return tuple(i for i in (self.photo_id, self.other_id, *self.more) if i is not None)
 
 
-TRAINING = ("train", "review", "rank", "top", "border", "outside")
+TRAINING = ("train", "review", "rank", "top", "border", "outside", "xmp")
 """Purposes of the labels that a model learns from. Tests and audits judge it, and may never shape it."""
 
 
@@ -453,6 +453,29 @@ class JobRun:
     outcome: str  # running, done, failed, stopped
     detail: str
     error: str | None  # name of the PreciousError that ended it
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A browser that is signed in. Times are seconds since 1970."""
+
+    id: int
+    token_hash: bytes
+    created_at: float
+    seen_at: float
+    browser: str  # what it calls itself, which may be anything
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A key that the owner made for a script."""
+
+    id: int
+    name: str
+    scope: str  # read, vote or review; each holds those before
+    voter_id: int
+    created_at: float
+    used_at: float | None
 
 
 @dataclass(frozen=True, slots=True)

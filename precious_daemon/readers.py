@@ -60,8 +60,12 @@ class Readers:
     """A pool of reading processes, started on demand. A file that kills its process is found out by reading it alone."""
 
     def __init__(self, settings: IngestSettings) -> None:
-        self._settings = settings
         self._pool: Executor | None = None
+        self.use(settings)
+
+    def use(self, settings: IngestSettings) -> None:
+        """Go on with these settings; processes that run already keep theirs until they end."""
+        self._settings = settings
         self.workers = settings.workers or max(1, (os.cpu_count() or 2) - 1)
 
     async def read(self, path: str) -> PhotoFacts:
@@ -141,6 +145,11 @@ class Ingest:
         self._seen = 0  # photos with ids up to this had their first look
         self.paused = False  # set it to stop after the photos in hand; clear it and run again to go on
         self.warning: str | None = None  # why it waits, in words
+
+    def use(self, settings: IngestSettings) -> None:
+        """Go on with these settings."""
+        self._settings = settings
+        self.readers.use(settings)
 
     async def run(self, say: Callable[[str, int, int], None]) -> int:
         """Read all that waits; return how many were read. Cancelling loses nothing: what was not stored waits on."""

@@ -24,6 +24,7 @@ from precious_daemon.web import (
     held,
     history,
     home,
+    jobs,
     library,
     login,
     pictures,
@@ -36,8 +37,8 @@ from precious_daemon.web import (
 from precious_daemon.web.keys import ADDRESS, API_KEY, LOGIN, SERVICE, STOPPING, Address
 
 ROOMS = (
-    home, folders, asking, history, library, facts, reviewing, held, grouping, clusters, report, plugin_pages, pictures, events,
-    login, static,
+    home, jobs, folders, asking, history, library, facts, reviewing, held, grouping, clusters, report, plugin_pages,
+    pictures, events, login, static,
 )  # fmt: skip
 LARGEST_BODY = 16 * 1024 * 1024  # a votes file of a million lines
 
