@@ -14,8 +14,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from precious_daemon import children, handover, jobfolder, lean, ledger, outside, propose, scan, telling, verdict
+from precious_daemon import children, handover, jobfolder, joblog, lean, ledger, outside, propose, scan, telling, verdict
+from precious_daemon.children import Allowance
+from precious_daemon.config import IngestSettings
 from precious_daemon.errors import ChildFailed, NotFound, PreciousError
+from precious_daemon.instant import Instant
 from precious_daemon.models import Group, GroupKind, GroupMember, JobRun, Pause, PhotoState, Root
 from precious_daemon.previews import Previews
 from precious_daemon.readers import Ingest
@@ -52,10 +55,12 @@ class Jobs:
         self._store, self._clock = service.store, service.clock
         self.ingest = Ingest(service.store, service.settings.ingest, service.clock)
         self.previews = Previews(service.store, service.settings.ingest)
+        self.instant = Instant(service.store, service.places, lambda: self._features("instant"))
         self.pause_ends: Callable[[], Awaitable[None]] | None = None  # the schedule makes up for what it missed
         self.paused: Pause | None = None
         self._resuming: asyncio.Task[None] | None = None
         self._triggers: dict[str, str] = {}
+        self.waiting: dict[str, str] = {}  # jobs that are due, and what they wait for
         self.next_run: Callable[[str], float | None] = lambda name: None  # the schedule, where there is one, knows
         self.unsettled: Callable[[int, str], None] = lambda root_id, folder: None  # who looks again, once nobody writes there
         self.watcher_warnings: dict[int, str] = {}
@@ -66,6 +71,13 @@ class Jobs:
         self._more_to_read = False
         self._undecided: set[int] = set()  # roots where photos seem gone, unless they are found among those not yet read
         self._deadline: float | None = None  # of the night, by time.monotonic
+        self._allowance: Allowance | None = None  # of the night: what its processes may take
+        joblog.install()
+
+    def use(self, settings: IngestSettings) -> None:
+        """Go on with these settings; everything else is looked up when it is needed."""
+        self.ingest.use(settings)
+        self.previews.use(settings)
 
     # --- running -------------------------------------------------------------------------------------------------------
 
@@ -99,7 +111,15 @@ class Jobs:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
+        await self.instant.stop()
         await self.previews.stop()
+
+    def is_running(self, name: str) -> bool:
+        return name in self._tasks
+
+    def began_by_itself(self, name: str) -> bool:
+        """Whether the run under way is the schedule's, not the owner's."""
+        return self.is_running(name) and self._by_itself(self._triggers[name])
 
     def progress(self) -> list[Progress]:
         return list(self._progress.values())
@@ -119,32 +139,41 @@ class Jobs:
             log.info("%s: %s", name, error)  # recorded with the run; whoever waits for it gets it raised
 
     async def _recorded(self, name: str, trigger: str) -> JobRun:
-        run_id = await self._store.awrite(job_runs.start, name, trigger, self._clock())
+        begun = asyncio.ensure_future(self._store.awrite(job_runs.start, name, trigger, self._clock()))
         outcome, detail, error = "failed", "", None
-        try:
-            detail = await self._one(name)
-            outcome = "done"
-        except asyncio.CancelledError:
-            outcome, detail = "stopped", "stopped before the end; what was done is kept"
-            raise
-        except PreciousError as exc:
-            detail, error = str(exc), type(exc).__name__
-            raise
-        except Exception as exc:  # the edge of a job
-            log.exception("job %s failed", name)
-            detail = f"{type(exc).__name__}: {exc}"
-            raise
-        finally:
-            await asyncio.shield(self._store.awrite(job_runs.finish, run_id, outcome, detail, error, self._clock()))
+        with joblog.kept() as lines:
+            try:
+                await asyncio.shield(begun)  # one that is stopped at once is recorded, too
+                detail = await self._one(name)
+                outcome = "done"
+            except asyncio.CancelledError:
+                outcome, detail = "stopped", "stopped before the end; what was done is kept"
+                raise
+            except PreciousError as exc:
+                detail, error = str(exc), type(exc).__name__
+                raise
+            except Exception as exc:  # the edge of a job
+                log.exception("job %s failed", name)
+                detail = f"{type(exc).__name__}: {exc}"
+                raise
+            finally:
+                end = outcome, detail, error, self._clock(), "\n".join(lines)
+                await asyncio.shield(self._finish(begun, *end))
         found = await self._store.aread(job_runs.last, name)
         assert found
         return found
+
+    async def _finish(self, begun: Awaitable[int], outcome: str, detail: str, error: str | None, now: float, text: str) -> None:
+        await self._store.awrite(job_runs.finish, await begun, outcome, detail, error, now, text)
 
     async def _one(self, name: str) -> str:
         job: Callable[[Say], Awaitable[str]] = getattr(self, f"_{name}")
         started = self._clock()
 
         def say(what: str, done: int, total: int) -> None:
+            before = self._progress.get(name)
+            if before is None or before.what != what:
+                joblog.note(what)
             self._progress[name] = Progress(name, what, done, total, started)
 
         try:
@@ -262,7 +291,9 @@ class Jobs:
         try:
             while self._more_to_read:  # a scan may find more just as the last one is read
                 self._more_to_read = False
-                if await self.ingest.run(say) and not self.paused:
+                read = await self.ingest.run(say)
+                await self._pair_anew()
+                if read and not self.paused:
                     await self._decide_what_is_gone()
                     await self._group_if_stale()
             if not self.paused:
@@ -271,6 +302,15 @@ class Jobs:
             log.exception("reading photos failed")
         finally:
             self._progress.pop("ingest", None)
+
+    async def _pair_anew(self) -> None:
+        """Photos, videos and RAW files were looked into: see again which of them belong together."""
+        hints: dict[int, set[tuple[str, bool]]] = {}
+        while self.ingest.paired_anew:
+            root_id, folder = self.ingest.paired_anew.pop()
+            hints.setdefault(root_id, set()).add((folder, False))
+        for root_id, places in hints.items():
+            await self.scan_root(await self._store.aread(roots.get, root_id), places)
 
     async def _decide_what_is_gone(self) -> None:
         undecided, self._undecided = self._undecided, set()
@@ -368,6 +408,7 @@ class Jobs:
             verdict.renew_pool(db, voter_id, self._service.rng, now)
 
         await self._store.awrite(keep)
+        self.instant.forget(voter_id)
         await verdict.refresh(self._service, voter_id)
         return str(report["why"])
 
@@ -400,10 +441,15 @@ class Jobs:
 
     async def _night(self, say: Say) -> str:
         """Everything in its order, within the night's budget. What cannot be done yet does not keep the rest from it."""
-        self._deadline = time.monotonic() + self._service.settings.schedule.budget_minutes * 60
+        limits = self._service.settings.schedule
+        self._deadline = time.monotonic() + limits.budget_minutes * 60
+        self._allowance = Allowance(limits.cpu_minutes * 60 or None, limits.memory_megabytes * 1e6 or None)
         details = []
         try:
             for name in ("scan", "group", "learn", "rate", "suggest"):
+                if name in ("group", "learn", "rate") and self._allowance.spent:
+                    details.append(f"{name}: left for the next night, this one's processor time is used up")
+                    continue
                 say(f"the night's work: {name}", 0, 0)
                 try:
                     details.append(f"{name}: {(await self.run(name, 'night')).detail}")
@@ -416,7 +462,7 @@ class Jobs:
                 await self.stop_job(name)
             raise
         finally:
-            self._deadline = None
+            self._deadline = self._allowance = None
         return " ".join(details)
 
     def _job(self, task: str) -> dict[str, Any]:
@@ -435,7 +481,7 @@ class Jobs:
         return self._job(task) | {"backbone": await self._store.aread(pictures.backbone_in_use, BACKBONE)}
 
     async def _child(self, module: str, folder: Path, say: Say) -> bool:
-        return await children.run_child(module, folder, say)
+        return await children.run_child(module, folder, say, self._allowance)
 
 
 def _weighed(report: dict[str, Any]) -> str:

@@ -66,6 +66,15 @@ class FileEntry:
     role: Role
     stamp: Stamp
     content_hash: bytes | None  # BLAKE3, 32 bytes; None until read
+    bond: str | None = None  # how it is known to be of this capture; None is by its name
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a file says of itself by which it may be known to belong to another."""
+
+    content_id: str | None  # Apple's: the same in both files of a Live Photo
+    taken_at: float | None  # by its EXIF
 
 
 # --- photos ------------------------------------------------------------------------------------------------------------
@@ -130,6 +139,7 @@ class PhotoFacts:
     exposure: str | None = None  # "1/250 s, f/2.8, ISO 400, 50 mm"
     latitude: float | None = None  # degrees; never leaves this machine
     longitude: float | None = None
+    content_id: str | None = None  # Apple's, of a Live Photo
     stamp: Stamp | None = None  # of the file that was read
 
 
@@ -143,7 +153,7 @@ class Glimpse:
     taken_at: float
     taken_from: str
     camera: str | None
-    thumbnail: bytes  # JPEG: the camera's own, most often 160 px
+    thumbnail: bytes  # JPEG: the camera's own, most often 160 px; empty where nothing can be seen so soon
 
 
 @dataclass(frozen=True, slots=True)
@@ -443,6 +453,29 @@ class JobRun:
     outcome: str  # running, done, failed, stopped
     detail: str
     error: str | None  # name of the PreciousError that ended it
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A browser that is signed in. Times are seconds since 1970."""
+
+    id: int
+    token_hash: bytes
+    created_at: float
+    seen_at: float
+    browser: str  # what it calls itself, which may be anything
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A key that the owner made for a script."""
+
+    id: int
+    name: str
+    scope: str  # read, vote or review; each holds those before
+    voter_id: int
+    created_at: float
+    used_at: float | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,8 @@ class Service:
     rng: random.Random = field(default_factory=random.Random)
     background: set[asyncio.Task[Any]] = field(default_factory=set)  # calls of plugins that nobody waits for
     jobs: Jobs = field(init=False)
+    followers: list[Callable[[Settings], None]] = field(default_factory=list)
+    """Told of new settings, on the event loop: those who keep some for themselves."""
 
 
 def open_service(places: Places, settings: Settings, clock: Callable[[], float] = time.time) -> Service:

@@ -49,7 +49,7 @@ def main() -> NoReturn:
 
 
 for command in (
-    serving.run, serving.status, serving.pause, serving.resume, serving.login,
+    serving.run, serving.status, serving.pause, serving.resume, serving.reload, serving.login,
     library.scan, library.roots, library.jobs, library.votes, library.answers, library.undo_answer,
     reviewing.suggest, reviewing.held, reviewing.apply, reviewing.undo, reviewing.trash,
     upkeep.backup, upkeep.verify, upkeep.repair, upkeep.config_group, plugins.plugins, upkeep.service,

@@ -21,7 +21,7 @@ from precious_daemon.cli.talk import (
     wait_for_reading,
     when,
 )
-from precious_daemon.errors import PreciousError
+from precious_daemon.errors import NotFound, PreciousError
 
 INTERRUPTED = 130
 
@@ -109,6 +109,32 @@ def jobs_run(name: str) -> None:
             service.post(f"/api/jobs/{name}/stop")
             click.echo("Stopped; what was done is kept.", err=True)
             click.get_current_context().exit(INTERRUPTED)
+
+
+@jobs.command("log")
+@click.argument("name")
+@click.option("--run", "run_id", type=int, help="The run of this number, not the newest.")
+@click.option("--json", "as_json", is_flag=True)
+def jobs_log(name: str, run_id: int | None, as_json: bool) -> None:
+    """The last runs of the job NAME, and what the newest one logged."""
+    places, _ = opened()
+    from dataclasses import asdict
+
+    from precious_daemon.store import Store, job_runs
+
+    with Store(places, writer=False) as store:
+        runs = store.read(job_runs.recent, name)
+        if not runs:
+            raise NotFound(f'No run of a job "{name}" is known; see `precious-daemon jobs list`.')
+        lines = store.read(job_runs.log, run_id or runs[0].id).splitlines()
+    if as_json:
+        click.echo(json.dumps({"runs": [asdict(run) for run in runs], "log": lines}, indent=2))
+        return
+    for run in reversed(runs):
+        click.echo(f"{run.id}  {when(run.started_at)}  {run.trigger:9}  {run.outcome:8}  {run.detail}")
+    click.echo(f"\nLog of run {run_id or runs[0].id}:" if lines else "\nNothing was logged.")
+    for line in lines:
+        click.echo(f"  {line}")
 
 
 @jobs.command("stop")

@@ -420,6 +420,25 @@ def m016_purges(db: Database) -> None:
     """)
 
 
+@library()
+def m017_tokens_and_logs(db: Database) -> None:
+    """Keys that the owner made for scripts; what was logged while a job ran; how to tell one signed-in browser from another."""
+    db.executescript("""
+        CREATE TABLE tokens (
+            id INTEGER PRIMARY KEY,
+            name TEXT NOT NULL UNIQUE,
+            token_hash BLOB NOT NULL UNIQUE,
+            scope TEXT NOT NULL,
+            voter_id INTEGER NOT NULL REFERENCES voters(id),
+            created_at REAL NOT NULL,
+            used_at REAL
+        );
+        ALTER TABLE job_runs ADD COLUMN log TEXT;
+        CREATE INDEX job_runs_of_a_job ON job_runs(name, id);
+        ALTER TABLE sessions ADD COLUMN browser TEXT;    -- what it calls itself
+    """)
+
+
 @cache()
 def c001_derived(db: Database) -> None:
     db.executescript("""

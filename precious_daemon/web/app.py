@@ -17,12 +17,14 @@ from precious_daemon.web import (
     asking,
     clusters,
     events,
+    facts,
     folders,
     grouping,
     guard,
     held,
     history,
     home,
+    jobs,
     library,
     login,
     pictures,
@@ -35,8 +37,8 @@ from precious_daemon.web import (
 from precious_daemon.web.keys import ADDRESS, API_KEY, LOGIN, SERVICE, STOPPING, Address
 
 ROOMS = (
-    home, folders, asking, history, library, reviewing, held, grouping, clusters, report, plugin_pages, pictures, events, login,
-    static,
+    home, jobs, folders, asking, history, library, facts, reviewing, held, grouping, clusters, report, plugin_pages,
+    pictures, events, login, static,
 )  # fmt: skip
 LARGEST_BODY = 16 * 1024 * 1024  # a votes file of a million lines
 

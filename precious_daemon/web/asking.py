@@ -12,7 +12,7 @@ from aiohttp import web
 from precious_daemon import ask
 from precious_daemon.ask import Asked
 from precious_daemon.models import Aim, Choice, Order, Question
-from precious_daemon.store import Database, answers, photos, scores
+from precious_daemon.store import answers, photos, scores
 from precious_daemon.web import within, words
 from precious_daemon.web.keys import SERVICE, VOTER
 from precious_daemon.web.problems import BadRequest
@@ -143,26 +143,6 @@ def _kind(name: str) -> str:
     if name not in KINDS:
         raise BadRequest('"kind" has to be pair, label or any.')
     return name
-
-
-@routes.get("/api/facts")
-async def facts(request: web.Request) -> web.Response:
-    """What the files of `?photos=UID,UID` say of them: time, camera, exposure, sizes."""
-    uids = [uid for uid in request.query.get("photos", "").split(",") if uid][:4]
-    return web.json_response({"photos": await request.app[SERVICE].store.aread(_facts, uids)})
-
-
-def _facts(db: Database, uids: list[str]) -> list[dict[str, str]]:
-    found = []
-    for uid in uids:
-        photo = photos.by_uid(db, uid)
-        lens, exposure = photos.lens_and_exposure(db, photo.id)
-        found.append({
-            "taken": words.taken(photo.taken_at), "camera": words.shown(photo.camera or ""), "lens": words.shown(lens or ""),
-            "exposure": words.shown(exposure or ""), "pixels": f"{photo.width or 0} × {photo.height or 0}",
-            "size": words.size(photo.size), "name": words.name(photo.path),
-        })  # fmt: skip
-    return found
 
 
 @routes.post("/api/answer")

@@ -32,7 +32,7 @@ KEYS = (
     ("One photo", (
         (("→", "K"), "keep"), (("←", "D"), "delete"), (("S",), "skip"), (("Z", "Backspace"), "take back the last answer"),
     )),
-    ("Every question", ((("Space",), "look at it at 100 %"), (("I",), "time, camera and exposure: what differs"))),
+    ("Every question", ((("Space",), "look at it at 100 %"),)),
     ("Suggestions", (
         (("J",), "next"), (("K",), "previous"), (("Space",), "select"), (("A",), "move to the trash"), (("X",), "keep it"),
         (("Z",), "undo the last one"),
@@ -42,7 +42,7 @@ KEYS = (
         (("D", "Enter"), "keep the best, the others go"), (("Space",), "look at it at 100 %"), (("S",), "next"),
         (("Z",), "undo the last one"),
     )),
-    ("Everywhere", (((("?",), "show these keys")),)),
+    ("Everywhere", ((("I",), "details of the photo, or what differs between two"), (("?",), "show these keys"))),
 )  # fmt: skip
 
 

@@ -208,3 +208,100 @@ def test_a_veto_that_is_no_text_is_an_error(write_plugin: WritePlugin, load: Loa
     plugins = load("odd")
     assert list(plugins.vetoes({1: photo()})) == [1]
     assert "has to return a text or None, not True" in error(plugins, "odd")
+
+
+# --- async, settings, the end ------------------------------------------------------------------------------------------
+
+
+def test_an_implementation_may_be_async(write_plugin: WritePlugin, load: Load) -> None:
+    write_plugin(
+        "server",
+        """
+        import asyncio
+
+        @hookimpl
+        async def veto(photo, context):
+            seen = context.memo.setdefault("seen", [])
+            await asyncio.sleep(0)
+            seen.append(photo.name)
+            return "the second" if len(seen) == 2 else None
+
+        @hookimpl
+        async def deliver(run):
+            raise OSError("no network")
+        """,
+    )
+    plugins = load("server")
+    assert plugins.vetoes({n: photo(str(n)) for n in (1, 2, 3)}) == {2: "the second"}
+    assert delivered(plugins, "n", []) == {"server": "OSError: no network"}
+
+
+def test_an_async_implementation_that_takes_too_long_is_cancelled(write_plugin: WritePlugin, load: Load, here: Places) -> None:
+    write_plugin(
+        "slow",
+        """
+        import asyncio
+
+        @hookimpl
+        async def deliver(output):
+            try:
+                await asyncio.sleep(60)
+            finally:
+                (output.folder / "cleaned up").touch()
+        """,
+    )
+    plugins = load("slow", timeout=0.1)
+    for _ in range(2):  # it is not busy afterwards
+        assert "longer than 0.1 s" in str(delivered(plugins, "n", [])["slow"])
+    assert (here.reports / "slow" / "cleaned up").exists()
+
+
+def test_one_that_reads_much_may_say_that_it_takes_longer(write_plugin: WritePlugin, load: Load) -> None:
+    write_plugin("patient", "import threading\nPATIENCE = 60\n@hookimpl\ndef deliver():\n    threading.Event().wait(0.3)")
+    assert delivered(load("patient", timeout=0.1), "n", []) == {"patient": None}
+
+
+def test_nobody_waits_for_a_plugin_once_the_service_stops(write_plugin: WritePlugin, load: Load) -> None:
+    write_plugin("slow", "import threading\ngo = threading.Event()\n@hookimpl\ndef deliver():\n    go.wait(60)")
+    plugins = load("slow", timeout=60)
+    threading.Timer(0.1, plugins.stop).start()
+    assert "the service stops" in str(delivered(plugins, "n", [])["slow"])
+    sys.modules["precious_daemon_plugin_slow"].go.set()
+
+
+def test_settings_of_a_plugin_are_an_instance_of_its_dataclass(write_plugin: WritePlugin, load: Load) -> None:
+    write_plugin(
+        "typed",
+        """
+        from dataclasses import dataclass
+        from precious_daemon.plugins.options import setting
+
+        @dataclass(frozen=True)
+        class Settings:
+            days: int = setting(30, "older than this", low=1, high=99)
+            names: tuple[str, ...] = ()
+
+        @hookimpl
+        def startup(context):
+            return context.settings
+        """,
+    )
+    found = load("typed", typed={"names": ["a"]}).call("startup")["typed"]
+    assert (found.days, found.names) == (30, ("a",))
+    for table, says in (
+        ({"dyas": 3}, "plugin.typed.dyas is not a setting; did you mean days?"),
+        ({"days": 100}, "plugin.typed.days is 100, and has to be from 1 to 99."),
+        ({"days": "3"}, "plugin.typed.days has to be a whole number, not '3'."),
+        ({"names": "a"}, 'plugin.typed.names has to be a list of texts, like ["a", "b"].'),
+    ):
+        plugins = load("typed", typed=table)
+        assert error(plugins, "typed") == f"settings: {says}"
+        assert plugins.having("startup") == []
+
+
+def test_a_rule_that_fails_is_not_asked_again_and_the_others_are(write_plugin: WritePlugin, load: Load) -> None:
+    write_plugin("a_bad", "@hookimpl\ndef rule(photo):\n    assert photo.name != '2'\n    return 'bad'")
+    write_plugin("z_good", "@hookimpl\ndef rule(photo):\n    return 'good'")
+    plugins = load("a_bad", "z_good")
+    parts = [{1: photo("1")}, {2: photo("2"), 3: photo("3")}, {4: photo("4")}]
+    assert plugins.rules(parts, 0.0) == {1: ("bad", "good"), 2: ("good",), 3: ("good",), 4: ("good",)}

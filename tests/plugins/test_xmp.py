@@ -131,7 +131,8 @@ def test_ours_is_found_after_another_program_wrote_the_file_anew(tmp_path: Path)
 
 
 def with_sidecar(root: Path, inside: str, name: str = "a.jpg.xmp") -> PluginPhoto:
-    spaces = f'xmlns:xmp="{packet.XMP}" xmlns:dc="{packet.DC}" xmlns:crs="{packet.CAMERA_RAW}" xmlns:dt="{packet.DARKTABLE}" xmlns:digi="{packet.DIGIKAM}"'
+    known = {"xmp": packet.XMP, "dc": packet.DC, "crs": packet.CAMERA_RAW, "dt": packet.DARKTABLE, "digi": packet.DIGIKAM}
+    spaces = " ".join(f'xmlns:{prefix}="{space}"' for prefix, space in known.items())
     (root / name).write_text(f"<rdf:RDF {RDF}><rdf:Description {spaces} {inside}</rdf:Description></rdf:RDF>")
     return photo("a.jpg", "", root=root, companions=(name,))
 

@@ -1,5 +1,6 @@
 // The pages that ask. An answer is on disk before the next question shows; the pictures of the one after are fetched meanwhile.
 import { get, keys, post, toast } from "./app.js";
+import { followFacts, toggleFacts } from "./facts.js";
 
 const PLACES = ["first", "second", "third", "fourth"];
 const HEADINGS = { single: "Keep this photo, or delete it?", pair: "Which photo is better?", four: "Which photo is the best?" };
@@ -66,6 +67,8 @@ async function show(asked) {
   restart();
   form.querySelector(".pictures").animate?.([{ opacity: 0.3 }, { opacity: 1 }], { duration: 120 });
   field("request").value = request;
+  for (const link of form.querySelectorAll("[data-facts]")) link.href = `/facts?photo=${uids(asked).join("&photo=")}`;
+  followFacts(uids(asked));
   lookAhead();
 }
 
@@ -80,7 +83,7 @@ const out = form.querySelector(".out .icon");
 function pane(photo, place, now, name) {
   const image = element("img", { width: photo.width, height: photo.height, alt: photo.name, src: photo.preview });
   const uid = element("input", { type: "hidden", name: "photos", value: photo.uid });
-  const marks = [element("p", { className: "place", hidden: true }), element("p", { className: "facts-line", hidden: true })];
+  const marks = [element("p", { className: "place", hidden: true })];
   if (now === "single") {
     const verdicts = ["keep", "delete"].map((verdict) => {
       const word = element("span", { className: `verdict ${verdict}` }, verdict === "keep" ? "Keep" : "Delete");
@@ -232,7 +235,12 @@ keys({
   z: undo,
   Backspace: undo,
   " ": zoomed,
-  i: facts,
+  i: () => toggleFacts(form, uids(shown)),
+});
+form.addEventListener("click", (event) => {
+  if (!event.target.closest("[data-facts]") || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  toggleFacts(form, uids(shown));
 });
 document.addEventListener("keydown", (event) => {
   const place = ["Digit1", "Digit2", "Digit3", "Digit4"].indexOf(event.code);
@@ -243,7 +251,7 @@ document.addEventListener("keydown", (event) => {
   else choose(place);
 });
 
-// --- looking closely: at 100 %, moved together; and what the files say ------------------------------------------------------
+// --- looking closely: at 100 %, moved together --------------------------------------------------------------------------------
 
 const zoom = document.getElementById("zoom");
 
@@ -265,26 +273,13 @@ zoom.addEventListener("pointermove", (event) => {
   for (const image of zoom.querySelectorAll("img")) image.style.objectPosition = place;
 });
 zoom.addEventListener("click", (event) => event.target.closest("figure") && zoom.close());
+zoom.addEventListener("close", () => toggleFacts(zoom, []));
 zoom.addEventListener("keydown", (event) => {
+  if (event.key === "i") toggleFacts(zoom, uids(shown));
   if (event.key !== " ") return;
   event.preventDefault();
   zoom.close();
 });
-
-/** Time, camera and the like under each photo: of several, only what differs. */
-async function facts() {
-  const lines = form.querySelectorAll(".facts-line");
-  if (!lines[0].hidden) return lines.forEach((line) => (line.hidden = true));
-  const current = shown;
-  const { photos } = await get(`/api/facts?photos=${uids(shown)}`);
-  if (shown !== current) return;
-  const differs = (name) => photos.length === 1 || photos.some((photo) => photo[name] !== photos[0][name]);
-  photos.forEach((photo, place) => {
-    const said = Object.keys(photo).filter((name) => photo[name] && differs(name)).map((name) => photo[name]);
-    lines[place].textContent = said.join(" · ") || "Nothing differs";
-    lines[place].hidden = false;
-  });
-}
 
 // --- swiping a single photo: right keeps, left deletes ---------------------------------------------------------------------
 
