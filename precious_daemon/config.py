@@ -333,9 +333,10 @@ def _value(kind: Any, name: str, value: Any, metadata: Any, where: str) -> Any:
         raise ConfigError(f"{where}: {name} is {value}, and has to be {bounds}.")
     if kind is float and not math.isfinite(value):
         raise ConfigError(f"{where}: {name} is {value}, and has to be a number.")
-    if metadata["choices"] and value not in metadata["choices"]:
-        raise ConfigError(f'{where}: {name} is "{value}"{nearest(value, metadata["choices"])}')
-    if metadata["time"] and (value or name == "schedule.night"):
+    choices = metadata.get("choices", ())
+    if choices and value not in choices:
+        raise ConfigError(f'{where}: {name} is "{value}"{nearest(value, choices)}')
+    if metadata.get("time") and (value or name == "schedule.night"):
         night_time(value, where, name)
     return value
 
