@@ -393,7 +393,7 @@ class Suggestion:
     """A photo this voter would throw away. `keeper_id` is what stays in its place, where there is one."""
 
     photo_id: int
-    kind: str  # taste, copy, same, burst
+    kind: str  # taste, copy, same, burst; rule: by what it is, which says nothing of taste
     keep: float | None
     certified: bool
     reasons: tuple[str, ...]
