@@ -14,10 +14,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from precious_daemon import children, handover, jobfolder, joblog, lean, ledger, propose, scan, telling, verdict
+from precious_daemon import children, handover, jobfolder, joblog, lean, ledger, outside, propose, scan, telling, verdict
 from precious_daemon.children import Allowance
 from precious_daemon.config import IngestSettings
 from precious_daemon.errors import ChildFailed, NotFound, PreciousError
+from precious_daemon.instant import Instant
 from precious_daemon.models import Group, GroupKind, GroupMember, JobRun, Pause, PhotoState, Root
 from precious_daemon.previews import Previews
 from precious_daemon.readers import Ingest
@@ -54,6 +55,7 @@ class Jobs:
         self._store, self._clock = service.store, service.clock
         self.ingest = Ingest(service.store, service.settings.ingest, service.clock)
         self.previews = Previews(service.store, service.settings.ingest)
+        self.instant = Instant(service.store, service.places, lambda: self._features("instant"))
         self.pause_ends: Callable[[], Awaitable[None]] | None = None  # the schedule makes up for what it missed
         self.paused: Pause | None = None
         self._resuming: asyncio.Task[None] | None = None
@@ -109,6 +111,7 @@ class Jobs:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
+        await self.instant.stop()
         await self.previews.stop()
 
     def is_running(self, name: str) -> bool:
@@ -293,6 +296,8 @@ class Jobs:
                 if read and not self.paused:
                     await self._decide_what_is_gone()
                     await self._group_if_stale()
+            if not self.paused:
+                await self._listen()
         except Exception:  # the edge of a job: photos that wait are tried again by the next scan
             log.exception("reading photos failed")
         finally:
@@ -311,6 +316,12 @@ class Jobs:
         undecided, self._undecided = self._undecided, set()
         for root_id in undecided:
             await self.scan_root(await self._store.aread(roots.get, root_id))
+
+    async def _listen(self) -> None:
+        """What was said with other programs meanwhile."""
+        heard = await asyncio.to_thread(outside.listen, self._store, OWNER, self._service.settings.outside, self._clock())
+        if heard != outside.Heard():
+            log.info("said with other programs: %s", heard)
 
     async def _group_if_stale(self) -> None:
         """The first photos, or many new ones, are grouped at once, so that there is something worth asking."""
@@ -403,6 +414,7 @@ class Jobs:
             verdict.renew_pool(db, voter_id, self._service.rng, now)
 
         await self._store.awrite(keep)
+        self.instant.forget(voter_id)
         await verdict.refresh(self._service, voter_id)
         return str(report["why"])
 

@@ -89,6 +89,10 @@ def embedded_count(db: Database, backbone: str) -> int:
     return _embedded(db).get(backbone, 0)
 
 
+def any_embedding(db: Database) -> bool:
+    return db.execute("SELECT 1 FROM cache.embeddings LIMIT 1").fetchone() is not None
+
+
 def backbone_in_use(db: Database, newest: str) -> str:
     """The network whose features are learnt from: the newest, unless an older one has still seen more of the present photos."""
     seen = _embedded(db)
