@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import shutil
 import threading
 import time
@@ -11,16 +12,18 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from precious_daemon import children, handover, jobfolder, lean, propose, scan, verdict
+from precious_daemon import children, handover, jobfolder, joblog, lean, ledger, propose, scan, telling, verdict
+from precious_daemon.children import Allowance
+from precious_daemon.config import IngestSettings
 from precious_daemon.errors import ChildFailed, NotFound, PreciousError
 from precious_daemon.instant import Instant
 from precious_daemon.models import Group, GroupKind, GroupMember, JobRun, Pause, PhotoState, Root
 from precious_daemon.previews import Previews
 from precious_daemon.readers import Ingest
 from precious_daemon.service import OWNER, Service
-from precious_daemon.store import Database, groups, job_runs, photos, pictures, roots, scores
+from precious_daemon.store import Database, groups, job_runs, photos, pictures, ratings, roots, scores
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +31,7 @@ BACKBONE = "efficientnet-lite2-260"
 Say = Callable[[str, int, int], None]
 BY_THEMSELVES = ("schedule", "catch-up", "new photos")  # triggers that a pause holds back
 LOOK_AGAIN = 30.0  # seconds: how far past its end a pause may last where the machine slept or its clock was set
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +48,7 @@ class Progress:
 class Jobs:
     """Runs named jobs, each at most once at a time, and only one that needs much of the machine."""
 
-    NAMES = ("scan", "embed", "group", "learn", "suggest", "night")
+    NAMES = ("scan", "embed", "group", "learn", "rate", "suggest", "night")
 
     def __init__(self, service: Service) -> None:
         self._service = service
@@ -56,6 +60,7 @@ class Jobs:
         self.paused: Pause | None = None
         self._resuming: asyncio.Task[None] | None = None
         self._triggers: dict[str, str] = {}
+        self.waiting: dict[str, str] = {}  # jobs that are due, and what they wait for
         self.next_run: Callable[[str], float | None] = lambda name: None  # the schedule, where there is one, knows
         self.unsettled: Callable[[int, str], None] = lambda root_id, folder: None  # who looks again, once nobody writes there
         self.watcher_warnings: dict[int, str] = {}
@@ -66,6 +71,13 @@ class Jobs:
         self._more_to_read = False
         self._undecided: set[int] = set()  # roots where photos seem gone, unless they are found among those not yet read
         self._deadline: float | None = None  # of the night, by time.monotonic
+        self._allowance: Allowance | None = None  # of the night: what its processes may take
+        joblog.install()
+
+    def use(self, settings: IngestSettings) -> None:
+        """Go on with these settings; everything else is looked up when it is needed."""
+        self.ingest.use(settings)
+        self.previews.use(settings)
 
     # --- running -------------------------------------------------------------------------------------------------------
 
@@ -102,6 +114,13 @@ class Jobs:
         await self.instant.stop()
         await self.previews.stop()
 
+    def is_running(self, name: str) -> bool:
+        return name in self._tasks
+
+    def began_by_itself(self, name: str) -> bool:
+        """Whether the run under way is the schedule's, not the owner's."""
+        return self.is_running(name) and self._by_itself(self._triggers[name])
+
     def progress(self) -> list[Progress]:
         return list(self._progress.values())
 
@@ -120,32 +139,41 @@ class Jobs:
             log.info("%s: %s", name, error)  # recorded with the run; whoever waits for it gets it raised
 
     async def _recorded(self, name: str, trigger: str) -> JobRun:
-        run_id = await self._store.awrite(job_runs.start, name, trigger, self._clock())
+        begun = asyncio.ensure_future(self._store.awrite(job_runs.start, name, trigger, self._clock()))
         outcome, detail, error = "failed", "", None
-        try:
-            detail = await self._one(name)
-            outcome = "done"
-        except asyncio.CancelledError:
-            outcome, detail = "stopped", "stopped before the end; what was done is kept"
-            raise
-        except PreciousError as exc:
-            detail, error = str(exc), type(exc).__name__
-            raise
-        except Exception as exc:  # the edge of a job
-            log.exception("job %s failed", name)
-            detail = f"{type(exc).__name__}: {exc}"
-            raise
-        finally:
-            await asyncio.shield(self._store.awrite(job_runs.finish, run_id, outcome, detail, error, self._clock()))
+        with joblog.kept() as lines:
+            try:
+                await asyncio.shield(begun)  # one that is stopped at once is recorded, too
+                detail = await self._one(name)
+                outcome = "done"
+            except asyncio.CancelledError:
+                outcome, detail = "stopped", "stopped before the end; what was done is kept"
+                raise
+            except PreciousError as exc:
+                detail, error = str(exc), type(exc).__name__
+                raise
+            except Exception as exc:  # the edge of a job
+                log.exception("job %s failed", name)
+                detail = f"{type(exc).__name__}: {exc}"
+                raise
+            finally:
+                end = outcome, detail, error, self._clock(), "\n".join(lines)
+                await asyncio.shield(self._finish(begun, *end))
         found = await self._store.aread(job_runs.last, name)
         assert found
         return found
+
+    async def _finish(self, begun: Awaitable[int], outcome: str, detail: str, error: str | None, now: float, text: str) -> None:
+        await self._store.awrite(job_runs.finish, await begun, outcome, detail, error, now, text)
 
     async def _one(self, name: str) -> str:
         job: Callable[[Say], Awaitable[str]] = getattr(self, f"_{name}")
         started = self._clock()
 
         def say(what: str, done: int, total: int) -> None:
+            before = self._progress.get(name)
+            if before is None or before.what != what:
+                joblog.note(what)
             self._progress[name] = Progress(name, what, done, total, started)
 
         try:
@@ -263,13 +291,24 @@ class Jobs:
         try:
             while self._more_to_read:  # a scan may find more just as the last one is read
                 self._more_to_read = False
-                if await self.ingest.run(say) and not self.paused:
+                read = await self.ingest.run(say)
+                await self._pair_anew()
+                if read and not self.paused:
                     await self._decide_what_is_gone()
                     await self._group_if_stale()
         except Exception:  # the edge of a job: photos that wait are tried again by the next scan
             log.exception("reading photos failed")
         finally:
             self._progress.pop("ingest", None)
+
+    async def _pair_anew(self) -> None:
+        """Photos, videos and RAW files were looked into: see again which of them belong together."""
+        hints: dict[int, set[tuple[str, bool]]] = {}
+        while self.ingest.paired_anew:
+            root_id, folder = self.ingest.paired_anew.pop()
+            hints.setdefault(root_id, set()).add((folder, False))
+        for root_id, places in hints.items():
+            await self.scan_root(await self._store.aread(roots.get, root_id), places)
 
     async def _decide_what_is_gone(self) -> None:
         undecided, self._undecided = self._undecided, set()
@@ -365,19 +404,44 @@ class Jobs:
         await verdict.refresh(self._service, voter_id)
         return str(report["why"])
 
+    async def _rate(self, say: Say, voter_id: int = OWNER) -> str:
+        """Weigh all votes at once, and guess what the photos without votes are worth."""
+        with children.job_folder(self._service.places, "rate") as folder:
+            through, count = await self._store.aread(handover.write_comparisons, folder, voter_id)
+            await self._store.aread(handover.write_photos, folder)
+            jobfolder.write_json(folder, "job.json", self._job("rate") | {"voter": voter_id})
+            await self._child("precious_daemon.refit", folder, say)
+            report = jobfolder.read_json(folder, "fit.json")
+            found = dict(jobfolder.read_ratings(folder, "ratings.bin"))
+            if (folder / "guesses.bin").exists():
+                for part in _parts(jobfolder.read_ratings(folder, "guesses.bin"), 10_000):
+                    await self._store.awrite(ratings.put_guesses, voter_id, part)
+
+        def keep(db: Database) -> None:
+            report["used"] = report["used"] and count > 0 and ledger.fitted(db, voter_id, through, count, found)
+            ratings.put_report(db, voter_id, report)
+
+        await self._store.awrite(keep)
+        return _weighed(report)
+
     async def _suggest(self, say: Say, voter_id: int = OWNER) -> str:
         say("choosing what to suggest", 0, 0)
         run = _run_name(self._clock())
         count = await propose.propose(self._service, voter_id, run)
-        errors = await propose.deliver(self._service, voter_id, run)
-        return "; ".join([f"{count} suggestions", *(f"{name}: {error}" for name, error in errors.items() if error)])
+        errors = await telling.deliver(self._service, voter_id, run)
+        return "; ".join([f"{count} suggestions", *(f"{name}: {error}" for name, error in errors.items())])
 
     async def _night(self, say: Say) -> str:
         """Everything in its order, within the night's budget. What cannot be done yet does not keep the rest from it."""
-        self._deadline = time.monotonic() + self._service.settings.schedule.budget_minutes * 60
+        limits = self._service.settings.schedule
+        self._deadline = time.monotonic() + limits.budget_minutes * 60
+        self._allowance = Allowance(limits.cpu_minutes * 60 or None, limits.memory_megabytes * 1e6 or None)
         details = []
         try:
-            for name in ("scan", "group", "learn", "suggest"):
+            for name in ("scan", "group", "learn", "rate", "suggest"):
+                if name in ("group", "learn", "rate") and self._allowance.spent:
+                    details.append(f"{name}: left for the next night, this one's processor time is used up")
+                    continue
                 say(f"the night's work: {name}", 0, 0)
                 try:
                     details.append(f"{name}: {(await self.run(name, 'night')).detail}")
@@ -390,7 +454,7 @@ class Jobs:
                 await self.stop_job(name)
             raise
         finally:
-            self._deadline = None
+            self._deadline = self._allowance = None
         return " ".join(details)
 
     def _job(self, task: str) -> dict[str, Any]:
@@ -409,7 +473,19 @@ class Jobs:
         return self._job(task) | {"backbone": await self._store.aread(pictures.backbone_in_use, BACKBONE)}
 
     async def _child(self, module: str, folder: Path, say: Say) -> bool:
-        return await children.run_child(module, folder, say)
+        return await children.run_child(module, folder, say, self._allowance)
+
+
+def _weighed(report: dict[str, Any]) -> str:
+    """What came of weighing all votes at once, in words."""
+    if not report["votes"]:
+        return "there are no comparisons yet"
+    said = f"{report['votes']:,} comparisons weighed together for {report['photos']:,} photos"
+    if report["fit"] is not None:
+        better, chance = ("better" if report["fit"] < report["one_by_one"] else "worse"), math.exp(-report["fit"])
+        said += f"; foretells the newest {report['held_out']} at {chance:.0%} each, {better} than one after another"
+    said += f"; what photos look like explains {report['share']:.0%} of your taste" if report["share"] else ""
+    return said + ("" if report["used"] else "; not used, the ratings stay as they were")
 
 
 def _run_name(now: float) -> str:
@@ -417,8 +493,8 @@ def _run_name(now: float) -> str:
     return datetime.fromtimestamp(now, UTC).strftime("%Y%m%d-%H%M%S")
 
 
-def _parts(rows: Iterable[tuple[bytes, bytes]], size: int) -> Iterator[list[tuple[bytes, bytes]]]:
-    part: list[tuple[bytes, bytes]] = []
+def _parts(rows: Iterable[T], size: int) -> Iterator[list[T]]:
+    part: list[T] = []
     for row in rows:
         part.append(row)
         if len(part) == size:

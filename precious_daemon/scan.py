@@ -22,9 +22,10 @@ from pathlib import Path
 from precious_daemon.captures import Pairing, pair, role_of
 from precious_daemon.config import WatchSettings
 from precious_daemon.errors import RootError
-from precious_daemon.models import FileEntry, PhotoState, Role, Root, RootState, Stamp
-from precious_daemon.store import Database, Store, files, photos, roots
+from precious_daemon.models import FileEntry, PhotoState, Role, Root, RootState, Stamp, Told
+from precious_daemon.store import Database, Store, files, photos, relatives, roots
 from precious_daemon.store.files import Known
+from precious_daemon.store.relatives import Relative
 from precious_daemon.tree import filesystem_of, same_disk, there, walk
 from precious_daemon.vanished import is_gone, settle, settle_confirmed, stamp
 
@@ -105,6 +106,13 @@ def _mark(path: str) -> str | None:
         return None
     with os.fdopen(descriptor, "w") as file:
         file.write(marker + "\n")
+        file.flush()
+        os.fsync(descriptor)  # after a power cut, a folder without its marker would be taken for another one
+    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
     return marker
 
 
@@ -243,11 +251,13 @@ class _Scan:
 
     def compare(self, folder: str, names: dict[str, os.stat_result], last: bool = False) -> None:
         """One folder. Where nothing has changed, it costs one read of the database."""
-        known, unsupported = self.store.read(files.in_folder, self.root.id, folder)
-        pairing = pair(names)
+        known, unsupported, related = self.store.read(_in_folder, self.root.id, folder)
+        pairing = pair(names, told=_told(known, related, names))
+        kin = {name: stamp(status) for name, status in names.items() if role_of(name) in (Role.VIDEO, Role.RAW)}
         if not last:
             self.gone.extend(row.id for name, row in known.items() if name not in names)
-        if unsupported == pairing.unsupported and _unchanged(known, names, pairing):
+        same_kin = kin.keys() == related.keys() and all(row.is_still_at(names[name]) for name, row in related.items())
+        if same_kin and unsupported == pairing.unsupported and _unchanged(known, names, pairing):
             return
         now = self.clock()
         unsettled = {
@@ -262,7 +272,7 @@ class _Scan:
         left = [known[name] for name in pairing.companions if name in known and known[name].role != Role.STILL]
         if not last and any(row.state not in AWAY for row in [*other, *left]):
             self.changed.append(folder)
-        work = _Work(self.root, folder, names, pairing, known, unsettled, sources, now, last)
+        work = _Work(self.root, folder, names, pairing, known, kin, unsettled, sources, now, last)
         self.gone.extend(self.store.write(_apply, work, self.report))
 
     def _moved_here(self, folder: str, stamps: dict[str, Stamp]) -> dict[str, FileEntry]:
@@ -288,8 +298,10 @@ class _Scan:
         """Folders that hold known files, and are no folders any more."""
         for folder in self._lost(start, deep, unreadable, unsupported=False):
             self.gone.extend(self.store.read(files.ids, self.root.id, folder))
+            self.store.write(relatives.put, self.root.id, folder, {})
         for folder in self._lost(start, deep, unreadable, unsupported=True):
             self.store.write(files.count_unsupported, self.root.id, folder, {})
+            self.store.write(relatives.put, self.root.id, folder, {})
 
     def _lost(self, start: str, deep: bool, unreadable: list[str], unsupported: bool) -> Iterator[str]:
         after: str | None = None
@@ -304,6 +316,22 @@ class _Scan:
             if not deep:
                 return
             after = found[-1]
+
+
+def _in_folder(db: Database, root_id: int, folder: str) -> tuple[dict[str, Known], dict[str, int], dict[str, Relative]]:
+    return *files.in_folder(db, root_id, folder), relatives.in_folder(db, root_id, folder)
+
+
+def _told(known: dict[str, Known], related: dict[str, Relative], names: dict[str, os.stat_result]) -> dict[str, Told]:
+    """What the files of a folder said of themselves, as far as they were looked into and have not changed since."""
+    if not related:
+        return {}
+    stills = {
+        name: Told(row.content_id, row.taken_at if row.taken_from == "exif" else None)
+        for name, row in known.items()
+        if row.role == Role.STILL and name in names and row.is_still_at(names[name])
+    }
+    return stills | {n: row.told for n, row in related.items() if n in names and row.is_still_at(names[n])}
 
 
 def _is_same(row: Known | None, status: os.stat_result) -> bool:
@@ -321,7 +349,9 @@ def _unchanged(known: dict[str, Known], names: dict[str, os.stat_result], pairin
             return False
         for name, role in companions.items():
             other = known.get(name)
-            if other is None or (other.photo_id, other.role) != (row.photo_id, role) or not other.is_still_at(names[name]):
+            if other is None or not other.is_still_at(names[name]):
+                return False
+            if (other.photo_id, other.role, other.bond) != (row.photo_id, role, pairing.bonds.get(name)):
                 return False
         owned += 1 + len(companions)
     return owned == len(known) or owned == sum(name in names for name in known)
@@ -336,6 +366,7 @@ class _Work:
     names: dict[str, os.stat_result]
     pairing: Pairing
     known: dict[str, Known]
+    kin: dict[str, Stamp]  # videos and RAW files
     unsettled: set[str]
     sources: dict[str, FileEntry]  # photos that have moved here
     now: float
@@ -358,10 +389,10 @@ def _apply(db: Database, work: _Work, report: ScanReport) -> list[int]:
             photo_id = photos.join(db, photo_id, work.root.id, posixpath.join(work.folder, name), work.now)
         photos.set_ambiguous(db, photo_id, work.pairing.ambiguous.get(still))
         for name, role in companions.items():
-            row, its = work.known.get(name), stamp(work.names[name])
-            right = row and photo_id == known_as and (row.photo_id, row.role) == (photo_id, role) and _same_stamp(row, its)
-            if not right and name not in work.unsettled:
-                photos.put_file(db, photo_id, work.root.id, posixpath.join(work.folder, name), role, its)
+            row, its, bond = work.known.get(name), stamp(work.names[name]), work.pairing.bonds.get(name)
+            right = row and photo_id == known_as and (row.photo_id, row.role, row.bond) == (photo_id, role, bond)
+            if name not in work.unsettled and not (row and right and _same_stamp(row, its)):
+                photos.put_file(db, photo_id, work.root.id, posixpath.join(work.folder, name), role, its, bond)
     owned = {name for still, companions in work.pairing.companions.items() for name in (still, *companions)}
     for name, row in work.known.items():
         if (
@@ -372,6 +403,7 @@ def _apply(db: Database, work: _Work, report: ScanReport) -> list[int]:
         ):
             files.forget_companion(db, row.id)
     files.count_unsupported(db, work.root.id, work.folder, dict(work.pairing.unsupported))
+    relatives.put(db, work.root.id, work.folder, {name: its for name, its in work.kin.items() if name not in work.unsettled})
     return displaced
 
 

@@ -33,6 +33,10 @@ class Watcher:
         self._tasks: list[asyncio.Task[None]] = []
         self.warnings: dict[int, str] = {}
 
+    def use(self, settings: WatchSettings) -> None:
+        """Go on with these settings."""
+        self._settings = settings
+
     async def start(self) -> None:
         """Open the eyes first, then look through everything once: what changes meanwhile is seen by the one or the other."""
         for root in await self._store.aread(roots.all_roots):

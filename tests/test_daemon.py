@@ -6,19 +6,16 @@ import asyncio
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
-from datetime import datetime
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import pytest
 
 from precious_daemon import children, jobs
 from precious_daemon.config import Places, Settings
-from precious_daemon.daemon import last_night, notify, running
+from precious_daemon.daemon import running
 from precious_daemon.errors import ChildFailed, NotFound
 from precious_daemon.models import JobRun
 from precious_daemon.remote import find
@@ -26,29 +23,6 @@ from precious_daemon.store import Store, job_runs, roots
 from tests.conftest import until
 from tests.e2e.process import ServiceProcess, command
 from tests.pictures import save
-
-
-def test_readiness_is_told_to_systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
-        listener.bind(str(tmp_path / "notify"))
-        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
-        notify("READY=1")
-        assert listener.recv(100) == b"READY=1"
-
-
-@pytest.mark.parametrize(
-    ("now", "due"),
-    [
-        ("2026-01-10 03:00", "2026-01-10 02:30"),
-        ("2026-01-10 02:30", "2026-01-10 02:30"),
-        ("2026-01-10 01:00", "2026-01-09 02:30"),
-        ("2026-01-01 00:00", "2025-12-31 02:30"),
-    ],
-)
-def test_last_night_is_when_the_work_was_last_due(now: str, due: str) -> None:
-    zone = ZoneInfo("Europe/Berlin")
-    moment = datetime.fromisoformat(now).replace(tzinfo=zone)
-    assert last_night("02:30", moment) == datetime.fromisoformat(due).replace(tzinfo=zone)
 
 
 async def ran(here: Places, name: str) -> JobRun | None:

@@ -142,5 +142,6 @@ async def test_pause_outlives_a_restart_and_holds_back_the_night(here: Places, t
 async def test_first_look_through_the_folders_is_recorded(here: Places, tmp_path: Path) -> None:
     save(tmp_path / "pictures" / "a.jpg", 1)
     async with running(here, QUICK, [str(tmp_path / "pictures")], port=0) as started:
-        run = await started.service.jobs.run("scan")
+        while (run := started.service.store.read(job_runs.last, "scan")) is None or run.outcome == "running":
+            await asyncio.sleep(0.02)
         assert (run.trigger, run.outcome, run.detail) == ("start", "done", "1 new")

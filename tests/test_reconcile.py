@@ -55,7 +55,7 @@ class Disk(RuleBasedStateMachine):
         for folder in ("pictures/a/c", "pictures/b", "disk"):
             (self.home / folder).mkdir(parents=True)
         self.moments = itertools.count(int(time.time()) - 1_000_000)
-        self.known: dict[int, tuple[Stamp, int]] = {}  # inode: stamp and photo, as of the last full scan
+        self.known: dict[int, tuple[Stamp, int, int]] = {}  # inode: stamp, photo and root, as of the last full scan
         self.places = replace(places(), data=self.home / "data", cache=self.home / "cache", run=self.home / "run")
         self.store = Store(self.places)
         self.roots = {name: add_root(self.store, str(self.home / name), 0.0) for name in ("pictures", "disk")}
@@ -225,7 +225,7 @@ class Disk(RuleBasedStateMachine):
             assert self.root(top).state is RootState.WATCHED
         self.library_is_as_the_disk()
         if not copied:
-            self.photos_that_only_moved_are_themselves()
+            self.photos_that_only_moved_are_themselves(across=True)
 
     # --- what must hold ----------------------------------------------------------------------------------------------
 
@@ -255,15 +255,17 @@ class Disk(RuleBasedStateMachine):
     def path(self, photo: Photo) -> str:
         return next(f"{name}/{photo.path}" for name, root in self.roots.items() if root.id == photo.root_id)
 
-    def photos_that_only_moved_are_themselves(self) -> None:
-        now: dict[int, tuple[Stamp, int]] = {}
+    def photos_that_only_moved_are_themselves(self, across: bool = False) -> None:
+        """Within each folder; `across`: between them too. What moves there while another takes its name is thought edited."""
+        now: dict[int, tuple[Stamp, int, int]] = {}
         for photo in self.store.read(photos.page, PhotoState.PRESENT, None, 1000):
             status = os.stat(self.home / self.path(photo))
             if status.st_nlink == 1:
-                now[status.st_ino] = (stamp(status), photo.id)
-        for inode, (its, photo_id) in now.items():
-            before = self.known.get(inode)
-            assert before is None or before[0] != its or before[1] == photo_id, "a photo that only moved is another one"
+                now[status.st_ino] = (stamp(status), photo.id, photo.root_id)
+        for inode, (its, photo_id, root_id) in now.items():
+            before, known_as, was_in = self.known.get(inode, (None, 0, 0))
+            if before == its and (across or root_id == was_in):
+                assert photo_id == known_as, "a photo that only moved is another one"
         self.known = now
 
     @invariant()

@@ -55,6 +55,21 @@ def _suggestions(service: Remote, limit: int) -> dict[str, Any]:
 
 
 @click.command()
+@click.option("--json", "as_json", is_flag=True)
+@click.option("--limit", type=click.IntRange(1), default=50, show_default=True)
+def held(as_json: bool, limit: int) -> None:
+    """List what was held back from the suggestions, and why."""
+    with reached() as service:
+        found = service.get("/api/suggestions/held", limit=limit)
+    if as_json:
+        click.echo(json.dumps(found, indent=2))
+        return
+    for h in found["held"]:
+        click.echo(f"{h['photo']['path']}\n          held back: {h['why']}\n          otherwise: {'; '.join(h['reasons'])}")
+    click.echo(f"{found['count']:,} photos were held back.")
+
+
+@click.command()
 @click.argument("ids", nargs=-1)
 @click.option("--all", "everything", is_flag=True, help="All open suggestions; only those that the certificate covers.")
 @click.option("--dry-run", is_flag=True, help="Check everything and say what would be moved; move nothing.")

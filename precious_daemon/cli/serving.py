@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from precious_daemon.cli import logs
 from precious_daemon.cli.talk import (
     duration,
     job_text,
@@ -25,6 +26,7 @@ from precious_daemon.errors import PreciousError, ServiceError
 from precious_daemon.lean import OPENSSL, without
 
 if TYPE_CHECKING:
+    from precious_daemon.config import Settings
     from precious_daemon.daemon import Running
 
 
@@ -48,15 +50,19 @@ def run(folders: tuple[str, ...], port: int | None, demo: bool, verbose: bool) -
 
         from precious_daemon import daemon
 
-    _log(verbose)
+    import faulthandler
+
+    faulthandler.enable()  # a watchdog ends a process that is stuck with SIGABRT: the log then says where it was
     if demo:
         folders = (*folders, str(_demo()))
     places, settings = opened()
+    _log(settings, verbose)
 
     async def work() -> None:
         shown: list[asyncio.Task[None]] = []
 
         def ready(started: Running) -> None:
+            started.service.followers.append(lambda settings: _log(settings, verbose))
             click.echo(f"Open this link to sign in:  {started.login_link}")
             shown.append(asyncio.create_task(_show_reading(started)))
 
@@ -134,11 +140,14 @@ def status(as_json: bool, watch: bool) -> None:
 
 def _status_text(s: dict[str, Any]) -> str:
     photos, said, trash, disk = s["photos"], s["answers"], s["trash"], s["disk"]
+    others = [f"{number:,} {suffix}" for suffix, number in list(s["unsupported"].items())[:8]]
     away = [f"{photos[name]:,} {word}" for name, word in _AWAY.items() if photos[name]]
     lines = [
         f"precious-daemon {s['version']}, {s['service']}",
         *(f"  {root['path']}: {root['state']}, {root['photos']:,} photos" for root in s["roots"]),
         f"Photos       {photos['present']:,}" + (f" ({', '.join(away)})" if away else ""),
+        *([f"Apart        {s['apart']:,} photos with files that could be another's; they are not moved"] if s["apart"] else []),
+        *([f"No photos    {', '.join(others)}"] if others else []),
         f"Answers      {said['votes']:,} comparisons; keep or delete: {said['train']} of {said['train_goal']} to learn from, "
         f"{said['test']} of {said['test_goal']} to test with, {said['audit']} blind",
         f"Model        {_model_text(s['model'])}",
@@ -156,6 +165,7 @@ def _status_text(s: dict[str, Any]) -> str:
     for job in s["jobs"]:
         if job["last"] or job["next_at"]:
             lines.append(f"Job          {job_text(job)}")
+    lines += [f"Plugin       {name}: {line}" for name, line in s.get("plugins", {}).items()]
     lines += [f"Attention    {sentence}" for sentence in s["warnings"]]
     return "\n".join(lines)
 
@@ -197,6 +207,18 @@ def resume() -> None:
 
 
 @click.command()
+def reload() -> None:
+    """Take over the settings file while the service runs. A file with a mistake in it is refused, and changes nothing."""
+    places, _ = opened()
+    from precious_daemon import remote
+
+    service = remote.find(places)
+    if service is None:
+        raise ServiceError("The service does not run. It reads the settings when it starts.")
+    click.echo("\n".join(service.post("/api/reload")["changes"]) or "Nothing has changed.")
+
+
+@click.command()
 def login() -> None:
     """Print a new link that signs a browser in. It works once."""
     places, _ = opened()
@@ -208,8 +230,5 @@ def login() -> None:
     click.echo(service.post("/api/login-link")["url"])
 
 
-def _log(verbose: bool) -> None:
-    logging.basicConfig(
-        level=logging.INFO if verbose else logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
-    logging.getLogger("apscheduler").setLevel(logging.WARNING)
+def _log(settings: Settings, verbose: bool) -> None:
+    logs.configure(settings.service.log, "info" if verbose else settings.service.log_level)

@@ -124,4 +124,5 @@ def job_text(job: dict[str, Any]) -> str:
     last = (
         f"{job['last']['outcome']} {when(job['last']['started_at'])}: {job['last']['detail']}" if job["last"] else "not yet run"
     )
-    return f"{job['name']}: {last}" + (f"; next {when(job['next_at'])}" if job["next_at"] else "")
+    due = f"; due, and waits: {job['waits']}" if job["waits"] else f"; next {when(job['next_at'])}" if job["next_at"] else ""
+    return f"{job['name']}: {last}{due}"

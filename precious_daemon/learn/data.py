@@ -19,11 +19,10 @@ import numpy as np
 from precious_daemon import jobfolder
 from precious_daemon.learn.space import Examples, Space
 from precious_daemon.measures import MEASURES, Floats, Ints, facts, qualities
-from precious_daemon.models import Label, Quality
+from precious_daemon.models import TRAINING, Label, Quality
 
 SAMPLE = 10_000  # photos that the space is fitted on
 BLOCK = 2_048  # rows placed at once
-TRAINING = ("train", "review")  # purposes; audits judge the model and may never shape it
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,10 @@ class Known(NamedTuple):
     mtime_ns: int
     state: str  # of its photo
     ambiguous: str | None
+    bond: str | None
+    content_id: str | None  # of its photo, as the following
+    taken_at: float | None
+    taken_from: str | None
 
     def is_still_at(self, status: os.stat_result) -> bool:
         """The same file, unchanged. Its disk may have another number than before the machine was started anew."""
@@ -33,7 +37,8 @@ class Known(NamedTuple):
 def in_folder(db: Database, root_id: int, folder: str) -> tuple[dict[str, Known], dict[str, int]]:
     """The known files of a folder by name, and how many there are of each suffix that cannot be read."""
     sql = """
-        SELECT files.path, files.id, photo_id, role, dev, inode, files.size, mtime_ns, state, ambiguous
+        SELECT files.path, files.id, photo_id, role, dev, inode, files.size, mtime_ns, state, ambiguous,
+            bond, content_id, taken_at, taken_from
         FROM files CROSS JOIN photos ON photos.id = photo_id WHERE files.root_id = ? AND folder = ?
     """
     place = os.fsencode(folder)

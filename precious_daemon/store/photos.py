@@ -6,11 +6,12 @@ import os
 import posixpath
 import secrets
 from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from precious_daemon.errors import NotFound
-from precious_daemon.models import FileEntry, Glimpse, Photo, PhotoFacts, PhotoState, Role, Stamp
-from precious_daemon.store import Database, insert, pictures, tallies
+from precious_daemon.models import FileEntry, Glimpse, Photo, PhotoFacts, PhotoState, Role, Scope, Stamp
+from precious_daemon.store import Database, insert, pictures, scopes, tallies
 from precious_daemon.store.answers import is_out
 
 NOWHERE = b"//nowhere"  # where a file is that another has taken the place of: never a path in a root
@@ -37,7 +38,22 @@ def file_from(row: dict[str, Any]) -> FileEntry:
     return FileEntry(
         row["id"], row["photo_id"], row["root_id"], os.fsdecode(row["path"]), Role(row["role"]),
         Stamp(row["dev"], row["inode"], row["size"], row["mtime_ns"]), row["content_hash"],
+        row["bond"],
     )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """What is known of a photo beside what every page needs."""
+
+    format: str | None
+    taken_from: str | None
+    taken_offset: int | None  # minutes east of UTC
+    lens: str | None
+    exposure: str | None
+    latitude: float | None
+    longitude: float | None
+    ambiguous: str | None
 
 
 # --- reading -----------------------------------------------------------------------------------------------------------
@@ -80,6 +96,24 @@ def files_of(db: Database, photo_id: int) -> list[FileEntry]:
     return [file_from(row) for row in db.query("SELECT * FROM files WHERE photo_id = ? ORDER BY id", [photo_id])]
 
 
+def companions(db: Database, photo_ids: Iterable[int]) -> dict[int, tuple[str, ...]]:
+    """Names of the files that belong to each photo beside its still; photos without any are absent."""
+    found: dict[int, list[str]] = {}
+    marks = ",".join(str(int(i)) for i in photo_ids)
+    sql = f"SELECT photo_id, path FROM files WHERE role != 'still' AND photo_id IN ({marks}) ORDER BY photo_id, path"
+    for photo_id, path in db.execute(sql):
+        found.setdefault(photo_id, []).append(posixpath.basename(os.fsdecode(path)))
+    return {photo_id: tuple(names) for photo_id, names in found.items()}
+
+
+def parts(db: Database, after: int, limit: int) -> list[Photo]:
+    """The next photos that were read, by id: for going through all of them without holding them."""
+    sql = f"""
+        SELECT {_COLUMNS} FROM photos WHERE id > ? AND state = 'present' AND content_hash IS NOT NULL ORDER BY id LIMIT ?
+    """
+    return [photo_from(row) for row in db.query(sql, [after, limit])]
+
+
 def sizes(db: Database, photo_ids: Iterable[int]) -> dict[int, int]:
     """Bytes of all files of each photo."""
     marks = ",".join(str(int(i)) for i in photo_ids)
@@ -90,6 +124,25 @@ def ambiguous(db: Database, photo_id: int) -> str | None:
     """Why the companions of this photo cannot be told, or None."""
     row = db.execute("SELECT ambiguous FROM photos WHERE id = ?", [photo_id]).fetchone()
     return row[0] if row else None
+
+
+def details(db: Database, photo_id: int) -> Details:
+    sql = "SELECT format, taken_from, taken_offset, lens, exposure, latitude, longitude, ambiguous FROM photos WHERE id = ?"
+    return Details(*db.execute(sql, [photo_id]).fetchone())
+
+
+def all_ambiguous(db: Database, limit: int) -> list[Photo]:
+    """Photos that are there, and whose companions cannot be told."""
+    sql = f"""
+        SELECT {_COLUMNS} FROM photos INDEXED BY photos_ambiguous
+        WHERE ambiguous IS NOT NULL AND state IN ('present', 'new') ORDER BY id DESC LIMIT ?
+    """
+    return [photo_from(row) for row in db.query(sql, [limit])]
+
+
+def ambiguous_count(db: Database) -> int:
+    sql = "SELECT count(*) FROM photos WHERE ambiguous IS NOT NULL AND state IN ('present', 'new')"
+    return int(db.execute(sql).fetchone()[0])
 
 
 def counts(db: Database) -> dict[PhotoState, int]:
@@ -107,6 +160,12 @@ def page(db: Database, state: PhotoState, after: tuple[float, int] | None = None
         values += (after[0], *after)
     sql = f"SELECT {_COLUMNS} FROM photos WHERE {where} ORDER BY coalesce(taken_at, 0) DESC, id DESC LIMIT ?"
     return [photo_from(row) for row in db.query(sql, [*values, limit])]
+
+
+def newest(db: Database, after: tuple[float, int] | None = None, limit: int = 100) -> list[Photo]:
+    """As `page`, of all that are there: those that wait to be read among those that have been."""
+    found = [photo for state in (PhotoState.PRESENT, PhotoState.NEW) for photo in page(db, state, after, limit)]
+    return sorted(found, key=lambda photo: (photo.taken_at or 0, photo.id), reverse=True)[:limit]
 
 
 def random_present(
@@ -137,6 +196,29 @@ def random_present(
     if len(rows) < count:
         rows += db.query(sql.format("<"), [point, *voter, count - len(rows)])
     return [photo_from(row) for row in rows]
+
+
+def random_ids(db: Database, point: int, count: int, exclude: Collection[int] = ()) -> list[int]:
+    """Up to `count` ids of present photos at a random `point` of a fixed random order: only an index is read."""
+    sql = f"""
+        SELECT id FROM photos INDEXED BY photos_by_draw
+        WHERE state = 'present' AND draw {{}} ? AND id NOT IN ({",".join(str(int(i)) for i in exclude)}) ORDER BY draw LIMIT ?
+    """
+    found = [row[0] for row in db.execute(sql.format(">="), [point, count])]
+    if len(found) < count:
+        found += [row[0] for row in db.execute(sql.format("<"), [point, count - len(found)])]
+    return found
+
+
+def of_ranking(db: Database, voter_id: int, photo_ids: Collection[int], scope: Scope | None = None) -> list[int]:
+    """Those of these photos that are there, in this voter's ranking and of the scope, in the order given."""
+    inside, bounds = scopes.condition(scope) if scope else ("1", [])
+    sql = f"""
+        SELECT id FROM photos WHERE id IN ({",".join(str(int(i)) for i in photo_ids)}) AND state = 'present' AND {inside}
+        AND NOT {is_out("photos.id")}
+    """
+    found = {row[0] for row in db.execute(sql, [*bounds, voter_id])}
+    return [i for i in photo_ids if i in found]
 
 
 def to_ingest(db: Database, limit: int, roots: Iterable[int], but: Iterable[int] = ()) -> list[FileEntry]:
@@ -204,7 +286,7 @@ def all_stand_elsewhere(db: Database, root_id: int) -> bool:
     sql = """
         SELECT 1 FROM photos AS p WHERE root_id = ? AND state IN ('present', 'new', 'broken') AND NOT EXISTS (
             SELECT 1 FROM photos AS t JOIN roots ON roots.id = t.root_id AND roots.state = 'watched'
-            WHERE t.content_hash = p.content_hash AND t.root_id != p.root_id AND t.id > p.id AND t.state = 'present'
+            WHERE t.content_hash = p.content_hash AND t.root_id != p.root_id AND t.state = 'present'
         ) LIMIT 1
     """
     return db.execute(sql, [root_id]).fetchone() is None
@@ -264,16 +346,18 @@ def add_still(db: Database, root_id: int, path: str, stamp: Stamp, now: float) -
     return photo_id
 
 
-def put_file(db: Database, photo_id: int, root_id: int, path: str, role: Role, stamp: Stamp) -> None:
-    """Know a file of a capture, or what has become of it."""
+def put_file(db: Database, photo_id: int, root_id: int, path: str, role: Role, stamp: Stamp, bond: str | None = None) -> None:
+    """Know a file of a capture, or what has become of it. `bond`: how it is known to be of it, where not by its name."""
     db.execute(
         """
-        INSERT INTO files (photo_id, root_id, folder, path, role, dev, inode, size, mtime_ns) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+        INSERT INTO files (photo_id, root_id, folder, path, role, dev, inode, size, mtime_ns, bond)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         ON CONFLICT (root_id, path) DO UPDATE SET photo_id = excluded.photo_id, role = excluded.role, dev = excluded.dev,
-            inode = excluded.inode, size = excluded.size, mtime_ns = excluded.mtime_ns, content_hash = NULL
+            inode = excluded.inode, size = excluded.size, mtime_ns = excluded.mtime_ns, bond = excluded.bond,
+            content_hash = NULL
         """,
         [photo_id, root_id, os.fsencode(posixpath.dirname(path)), os.fsencode(path), role,
-         stamp.dev, stamp.inode, stamp.size, stamp.mtime_ns],
+         stamp.dev, stamp.inode, stamp.size, stamp.mtime_ns, bond],
     )  # fmt: skip
 
 
@@ -380,13 +464,17 @@ def set_ambiguous(db: Database, photo_id: int, why: str | None) -> None:
 
 
 def record_glimpse(db: Database, entry: FileEntry, seen: Glimpse, now: float) -> None:
-    """A photo can be looked at and voted on before it has been read: it is present, without a content hash yet."""
+    """A photo that can be looked at and voted on before it has been read is present, without a content hash yet.
+
+    Of one that cannot be seen yet only its shape and time are known: it stays new, and nothing is asked about it.
+    """
     sql = """
-        UPDATE photos SET state = 'present', width = ?, height = ?, format = ?, taken_at = ?, taken_from = ?, camera = ?,
+        UPDATE photos SET state = ?, width = ?, height = ?, format = ?, taken_at = ?, taken_from = ?, camera = ?,
             changed_at = ? WHERE id = ? AND state = 'new'
     """
-    values = [seen.width, seen.height, seen.format, seen.taken_at, seen.taken_from, seen.camera, now, entry.photo_id]
-    if db.execute(sql, values).rowcount:
+    state = PhotoState.PRESENT if seen.thumbnail else PhotoState.NEW
+    values = [state, seen.width, seen.height, seen.format, seen.taken_at, seen.taken_from, seen.camera, now, entry.photo_id]
+    if db.execute(sql, values).rowcount and seen.thumbnail:
         pictures.put_first_look(db, entry.photo_id, seen.thumbnail)
 
 
@@ -400,12 +488,12 @@ def record_facts(db: Database, entry: FileEntry, facts: PhotoFacts, now: float) 
         """
         UPDATE photos SET state = 'present', error = NULL, content_hash = ?, perceptual_hash = ?, width = ?, height = ?,
             format = ?, taken_at = ?, taken_from = ?, camera = ?, taken_offset = ?, lens = ?, exposure = ?, latitude = ?,
-            longitude = ?, changed_at = ? WHERE id = ?
+            longitude = ?, content_id = ?, changed_at = ? WHERE id = ?
         """,
         [
             facts.content_hash, _signed(facts.perceptual_hash), facts.width, facts.height, facts.format, facts.taken_at,
             facts.taken_from, facts.camera, facts.taken_offset, facts.lens, facts.exposure, facts.latitude, facts.longitude,
-            now, entry.photo_id,
+            facts.content_id, now, entry.photo_id,
         ],
     )  # fmt: skip
     pictures.forget_first_look(db, entry.photo_id)
@@ -425,7 +513,7 @@ def _hand_over(db: Database, missing: Photo, now: float) -> None:
     """A photo just went missing: a younger one with the same bytes, of which the owner said nothing yet, is it, moved."""
     sql = """
         SELECT id FROM photos AS p WHERE content_hash = ? AND state = 'present' AND id > ?
-        AND NOT EXISTS (SELECT 1 FROM answers WHERE photo_id = p.id OR other_id = p.id)
+        AND NOT EXISTS (SELECT 1 FROM answers WHERE photo_id = p.id OR other_id = p.id OR third_id = p.id OR fourth_id = p.id)
         AND NOT EXISTS (SELECT 1 FROM suggestions WHERE photo_id = p.id OR keeper_id = p.id) LIMIT 1
     """
     twin = db.execute(sql, [missing.content_hash, missing.id]).fetchone()
@@ -438,18 +526,19 @@ def _merge(db: Database, young: Photo, old: Photo, now: float) -> int:
     """Make the `young` row's files those of the `old` photo, which keeps its id and all that was said about it."""
     if _has_history(db, young.id):
         return young.id  # both have a history of their own: they stay two photos
+    columns = """
+        root_id, path, state, error, content_hash, perceptual_hash, width, height, format, size, taken_at, taken_from, camera,
+        taken_offset, lens, exposure, latitude, longitude, content_id, ambiguous
+    """
     db.execute("DELETE FROM files WHERE photo_id = ?", [old.id])
     db.execute("UPDATE files SET photo_id = ? WHERE photo_id = ?", [old.id, young.id])
     db.execute(
-        """
-        UPDATE photos SET (root_id, path, state, error, content_hash, perceptual_hash, width, height, format, size, taken_at,
-            taken_from, camera, taken_offset, lens, exposure, latitude, longitude, ambiguous) = (SELECT root_id, path, state,
-            error, content_hash, perceptual_hash, width, height, format, size, taken_at, taken_from, camera, taken_offset, lens,
-            exposure, latitude, longitude, ambiguous FROM photos WHERE id = ?), changed_at = ? WHERE id = ?
+        f"""
+        UPDATE photos SET ({columns}) = (SELECT {columns} FROM photos WHERE id = ?), changed_at = ? WHERE id = ?
         """,
         [young.id, now, old.id],
     )
-    for table in ("clusters", "group_members", "scores", "ratings"):
+    for table in ("clusters", "group_members", "scores", "ratings", "guesses"):
         db.execute(f"DELETE FROM cache.{table} WHERE photo_id = ?", [young.id])
     db.execute("DELETE FROM photos WHERE id = ?", [young.id])
     return old.id
@@ -460,6 +549,9 @@ def _has_history(db: Database, photo_id: int) -> bool:
     found = db.execute(
         """
         SELECT 1 FROM answers WHERE photo_id = :id OR other_id = :id
+        UNION SELECT 1 FROM answers WHERE third_id = :id
+        UNION SELECT 1 FROM answers WHERE fourth_id = :id
+        UNION SELECT 1 FROM prompts WHERE photo_id = :id
         UNION SELECT 1 FROM units WHERE photo_id = :id OR keeper_id = :id
         UNION SELECT 1 FROM suggestions WHERE photo_id = :id OR keeper_id = :id
         UNION SELECT 1 FROM pool_members WHERE photo_id = :id

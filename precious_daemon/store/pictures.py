@@ -54,6 +54,17 @@ def quality(db: Database, content_hash: bytes) -> Quality | None:
     return Quality.unpack(blob) if blob else None
 
 
+def qualities(db: Database, content_hashes: Iterable[bytes]) -> dict[bytes, Quality]:
+    """The measures of many; those without any are absent."""
+    found: dict[bytes, Quality] = {}
+    wanted = list(content_hashes)
+    for start in range(0, len(wanted), 500):
+        part = wanted[start : start + 500]
+        sql = f"SELECT content_hash, quality FROM cache.pictures WHERE content_hash IN ({','.join('?' * len(part))})"
+        found |= {row[0]: Quality.unpack(row[1]) for row in db.execute(sql, part)}
+    return found
+
+
 def has(db: Database, content_hash: bytes) -> bool:
     return db.execute("SELECT 1 FROM cache.pictures WHERE content_hash = ?", [content_hash]).fetchone() is not None
 

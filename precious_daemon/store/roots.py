@@ -74,4 +74,5 @@ def remove(db: Database, root_id: int, now: float) -> None:
     )
     db.execute("DELETE FROM files WHERE root_id = ? AND photo_id IN (SELECT id FROM photos WHERE state = 'missing')", [root_id])
     db.execute("DELETE FROM unsupported WHERE root_id = ?", [root_id])
+    db.execute("DELETE FROM relatives WHERE root_id = ?", [root_id])
     set_state(db, root_id, RootState.OFFLINE, NO_LONGER_WATCHED)

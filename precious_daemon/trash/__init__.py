@@ -63,13 +63,17 @@ class Trash:
         self, store: Store, places: Places, settings: Settings, clock: Callable[[], float] = time.time, disk: Disk | None = None
     ) -> None:
         self._store = store
-        self._settings = settings.trash
+        self.use(settings)
         self._clock = clock
         disk = disk or Disk()
         self._steps = Steps(store, disk, places.audit_log, clock)
         self._purge = Purge(store, disk, places.audit_log, clock)
         self._batch = asyncio.Lock()  # one batch at a time
         self._unit = threading.Lock()  # a unit runs to its end even where its caller was cancelled, so each is read anew
+
+    def use(self, settings: Settings) -> None:
+        """Go on with these settings."""
+        self._settings = settings.trash
 
     # --- to the trash --------------------------------------------------------------------------------------------------
 

@@ -17,13 +17,18 @@ from precious_daemon.web import (
     asking,
     clusters,
     events,
+    facts,
     folders,
     grouping,
     guard,
+    held,
+    history,
     home,
+    jobs,
     library,
     login,
     pictures,
+    plugin_pages,
     problems,
     report,
     reviewing,
@@ -31,7 +36,10 @@ from precious_daemon.web import (
 )
 from precious_daemon.web.keys import ADDRESS, API_KEY, LOGIN, SERVICE, STOPPING, Address
 
-ROOMS = (home, folders, asking, library, reviewing, grouping, clusters, report, pictures, events, login, static)
+ROOMS = (
+    home, jobs, folders, asking, history, library, facts, reviewing, held, grouping, clusters, report, plugin_pages,
+    pictures, events, login, static,
+)  # fmt: skip
 LARGEST_BODY = 16 * 1024 * 1024  # a votes file of a million lines
 
 

@@ -23,10 +23,16 @@ KEYS = (
     ("Comparing two photos", (
         (("←",), "the left photo is better"), (("→",), "the right photo is better"), (("D",), "they are equal"),
         (("↑", "C"), "both stay"), (("↓", "X"), "both go"), (("S",), "skip"), (("Z", "Backspace"), "take back the last answer"),
+        (("Shift ←", "Shift →"), "take that photo out of the ranking"),
+    )),
+    ("Comparing four photos", (
+        (("1", "4"), "this one is the best"), (("O",), "put all four in order, the best first"), (("D",), "all are equal"),
+        (("Shift 1",), "take that photo out of the ranking"),
     )),
     ("One photo", (
         (("→", "K"), "keep"), (("←", "D"), "delete"), (("S",), "skip"), (("Z", "Backspace"), "take back the last answer"),
     )),
+    ("Every question", ((("Space",), "look at it at 100 %"),)),
     ("Suggestions", (
         (("J",), "next"), (("K",), "previous"), (("Space",), "select"), (("A",), "move to the trash"), (("X",), "keep it"),
         (("Z",), "undo the last one"),
@@ -36,7 +42,7 @@ KEYS = (
         (("D", "Enter"), "keep the best, the others go"), (("Space",), "look at it at 100 %"), (("S",), "next"),
         (("Z",), "undo the last one"),
     )),
-    ("Everywhere", (((("?",), "show these keys")),)),
+    ("Everywhere", ((("I",), "details of the photo, or what differs between two"), (("?",), "show these keys"))),
 )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from aiohttp import web
 from precious_daemon import review
 from precious_daemon.models import Certificate, Photo, Root, SuggestionState, Unit
 from precious_daemon.service import Service
-from precious_daemon.store import Database, photos, roots, scores, suggestions, units
+from precious_daemon.store import Database, held, photos, roots, scores, suggestions, units
 from precious_daemon.store.suggestions import SuggestionRow
 from precious_daemon.trash import Outcome
 from precious_daemon.web import words
@@ -72,6 +72,7 @@ async def show_suggestions(request: web.Request) -> web.Response:
     listing = await service.store.aread(_listing, request[VOTER], keyset(request))
     return await page(
         request, "suggestions.html", listing=listing, first="after" not in request.query, last_moved=await _last_moved(request),
+        held=await service.store.aread(held.count, request[VOTER]),
         batch=service.settings.trash.batch, alpha=service.settings.certify.alpha,
     )  # fmt: skip
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from precious_daemon import web
-from precious_daemon.models import Group, GroupKind, GroupMember, Photo, RootState
+from precious_daemon import scan, web
+from precious_daemon.models import Glimpse, Group, GroupKind, GroupMember, Photo, PhotoState, RootState
 from precious_daemon.service import Service
 from precious_daemon.store import groups, job_runs, photos, ratings, roots, scores
 from precious_daemon.web.home import next_step
@@ -352,3 +352,24 @@ async def test_pause_is_a_form_on_the_home_page_and_so_is_its_end(
     assert not service.jobs.paused
     refused = await browser.post("/api/pause", {"for": "a while"})
     assert "no length of time" in (await refused.json())["error"]
+
+
+async def test_new_photos_are_on_the_grid_before_they_are_read(browser: Browser, service: Service, tmp_path: Path) -> None:
+    """What a first look saw is a picture that can be voted on; what it did not is a tile, and is asked about later."""
+    seen, unseen = save(tmp_path / "a.jpg", 1, age=60), save(tmp_path / "b.jpg", 2, age=50)
+    root = scan.add_root(service.store, str(tmp_path), 0.0)
+    scan.scan(service.store, root, service.settings.watch, service.clock)
+    assert (await (await browser.get("/photos")).text()).count("Waits to be read") == 2
+    for entry in service.store.read(photos.to_ingest, 10, [root.id]):
+        look = Glimpse(320, 240, "JPEG", 1e9, "name", None, seen.read_bytes() if entry.path == seen.name else b"")
+        service.store.write(photos.record_glimpse, entry, look, 0.0)
+    (shown,) = service.store.read(photos.page, PhotoState.PRESENT)
+    (waiting,) = service.store.read(photos.page, PhotoState.NEW)
+    assert (shown.path, waiting.path) == (seen.name, unseen.name)
+    grid = await (await browser.get("/photos")).text()
+    assert grid.count("Waits to be read") == 1
+    assert f"/thumb/{shown.uid}" in grid
+    assert f"/photo/{waiting.uid}" in grid
+    assert (await browser.get(f"/thumb/{shown.uid}")).status == 200
+    assert (await (await browser.get("/api/question?kind=label")).json())["next"]["photos"][0]["uid"] == shown.uid
+    assert (await (await browser.get("/api/question?kind=pair")).json())["next"] is None

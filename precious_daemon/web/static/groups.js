@@ -1,5 +1,6 @@
 // One group at a time: arrows choose the best, numbers keep more, one key decides. The forms do the same without this.
 import { keys, post, postCounted, toast } from "./app.js";
+import { followFacts, toggleFacts } from "./facts.js";
 
 const form = document.getElementById("group");
 const undoForm = document.getElementById("undo");
@@ -52,6 +53,7 @@ function choose(frame) {
   radio(frame).checked = true;
   frame.scrollIntoView({ block: "nearest", inline: "nearest" });
   draw();
+  followFacts([frame.dataset.uid]);
 }
 
 const step = (by) => choose(frames[Math.min(frames.length - 1, Math.max(0, frames.indexOf(best()) + by))]);
@@ -99,10 +101,12 @@ const undo = () =>
 // --- at 100 %: the best beside another, both moved together ---
 
 const zoom = document.getElementById("zoom");
+let looked = []; // uids of the frames that are shown there
 
 function look(frame) {
   const chosen = best();
   const shown = frame === chosen ? [chosen] : [chosen, frame];
+  looked = shown.map((each) => each.dataset.uid);
   const panes = [...zoom.querySelectorAll("figure")];
   panes.forEach((pane, place) => {
     pane.hidden = place >= shown.length;
@@ -114,6 +118,8 @@ function look(frame) {
   zoom.showModal();
 }
 
+zoom?.addEventListener("keydown", (event) => event.key === "i" && toggleFacts(zoom, looked));
+zoom?.addEventListener("close", () => toggleFacts(zoom, []));
 zoom?.addEventListener("pointermove", (event) => {
   const pane = event.target.closest("figure");
   if (!pane) return;
@@ -139,6 +145,7 @@ if (form) {
     Enter: () => decide("keep"),
     k: () => decide("keep_all"),
     s: pass,
+    i: () => toggleFacts(form.querySelector("[data-large]").parentElement, [best().dataset.uid]),
     z: undo,
     Backspace: undo,
     " ": () => look(frames.find((frame) => frame !== best())),
