@@ -122,7 +122,7 @@ def _candidates(
 def _everywhere(db: Database, voter_id: int, point: int, shown: Collection[int], border: float | None) -> list[int]:
     ids = photos.random_ids(db, point, RANDOM_CANDIDATES, shown)
     if border is not None:
-        return ids + ratings.neighbours(db, voter_id, border, ANCHORS * NEIGHBOURS)
+        return ids + ratings.neighbours(db, voter_id, border, 2 * NEIGHBOURS)
     known = ratings.many(db, voter_id, ids)
     for anchor in _anchors(ids, known):
         ids += ratings.neighbours(db, voter_id, known[anchor].mu, NEIGHBOURS)
@@ -203,11 +203,12 @@ def _next_label(
         for photo in photos.random_present(db, point, 1, voter_id, shown):
             return _single(db, Question.LABEL, "test", photo)
     representative = groups.next_representative(db, voter_id, shown)
+    doubtful = _doubtful(db, voter_id, [i for i in ahead if i not in shown])
     if enough and (representative is None or chance < BORDER):
-        doubtful = _doubtful(db, voter_id, [i for i in ahead if i not in shown])
         for photo in [doubtful] if doubtful else scores.least_sure(db, voter_id, shown):
             return _single(db, Question.LABEL, "border", photo)
-    for photo in [representative] if representative else photos.random_present(db, point, 1, voter_id, shown):
+    chosen = representative or doubtful
+    for photo in [chosen] if chosen else photos.random_present(db, point, 1, voter_id, shown):
         return _single(db, Question.LABEL, "train", photo)
     return None
 
@@ -221,7 +222,7 @@ def _doubtful(db: Database, voter_id: int, ahead: Sequence[int]) -> Photo | None
 
 
 def _single(db: Database, question: Question, purpose: str, photo: Photo) -> Asked:
-    sizes = [len(group.members) for group in groups.group_of(db, photo.id)]
+    sizes = [len(group.members) for group in groups.group_of(db, photo.id) if group.kind.thinned]
     return Asked(question, purpose, (photo,), max(sizes, default=1))
 
 

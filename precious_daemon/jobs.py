@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from precious_daemon import children, handover, jobfolder, joblog, lean, ledger, propose, scan, telling, verdict
+from precious_daemon import children, handover, jobfolder, joblog, lean, ledger, outside, propose, scan, telling, verdict
 from precious_daemon.children import Allowance
 from precious_daemon.config import IngestSettings
 from precious_daemon.errors import ChildFailed, NotFound, PreciousError
@@ -296,6 +296,8 @@ class Jobs:
                 if read and not self.paused:
                     await self._decide_what_is_gone()
                     await self._group_if_stale()
+            if not self.paused:
+                await self._listen()
         except Exception:  # the edge of a job: photos that wait are tried again by the next scan
             log.exception("reading photos failed")
         finally:
@@ -314,6 +316,12 @@ class Jobs:
         undecided, self._undecided = self._undecided, set()
         for root_id in undecided:
             await self.scan_root(await self._store.aread(roots.get, root_id))
+
+    async def _listen(self) -> None:
+        """What was said with other programs meanwhile."""
+        heard = await asyncio.to_thread(outside.listen, self._store, OWNER, self._service.settings.outside, self._clock())
+        if heard != outside.Heard():
+            log.info("said with other programs: %s", heard)
 
     async def _group_if_stale(self) -> None:
         """The first photos, or many new ones, are grouped at once, so that there is something worth asking."""
@@ -353,10 +361,15 @@ class Jobs:
             log.warning("photos are grouped by their shapes alone: %s", exc)
             blind = f"; by their shapes alone, because looking at them failed: {exc}"
         with children.job_folder(self._service.places, "group") as folder:
-            count = await self._store.aread(handover.write_photos, folder)
+            preferred = self._service.settings.groups.prefer_folders
+            count = await self._store.aread(handover.write_photos, folder, None, OWNER, preferred)
             if count < 2:
                 return "there are no two photos yet"
-            job = await self._features("group") | {"representatives": self._service.settings.ask.train_labels}
+            settings = self._service.settings
+            job = await self._features("group") | {
+                "representatives": settings.ask.train_labels,
+                "worker_megabytes": settings.ingest.worker_megabytes,
+            }
             jobfolder.write_json(folder, "job.json", job)
             if not await self._child("precious_daemon.grouping", folder, say):
                 return "stopped before the end; the groups are as they were"
@@ -367,6 +380,7 @@ class Jobs:
                 for g in jobfolder.read_json(folder, "groups.json")
             ]
             await self._store.awrite(groups.replace_groups, found)
+            await self._store.awrite(_keep_findings, folder)
         return f"{count} photos in {len({row[1] for row in rows})} clusters; {len(found)} bursts and groups of copies{blind}"
 
     async def _learn(self, say: Say, voter_id: int = OWNER) -> str:
@@ -486,6 +500,13 @@ def _weighed(report: dict[str, Any]) -> str:
         said += f"; foretells the newest {report['held_out']} at {chance:.0%} each, {better} than one after another"
     said += f"; what photos look like explains {report['share']:.0%} of your taste" if report["share"] else ""
     return said + ("" if report["used"] else "; not used, the ratings stay as they were")
+
+
+def _keep_findings(db: Database, folder: Path) -> None:
+    """What the grouping child need not find out again."""
+    compared = (content for content, _ in jobfolder.read_records(folder, "compared.bin"))
+    groups.keep_twins(db, jobfolder.read_twins(folder), compared)
+    groups.keep_details(db, jobfolder.read_records(folder, "details.bin", jobfolder.DETAIL_BYTES))
 
 
 def _run_name(now: float) -> str:

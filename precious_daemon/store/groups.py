@@ -36,6 +36,17 @@ def replace_groups(db: Database, groups: Iterable[Group]) -> None:
     db.execute("INSERT INTO cache.group_counts SELECT kind, count(DISTINCT group_id) FROM cache.group_members GROUP BY kind")
 
 
+def keep_twins(db: Database, rows: Iterable[tuple[bytes, bytes, str]], compared: Iterable[bytes]) -> None:
+    """Pairs of contents that show one picture, and contents that were compared with all: neither changes any more."""
+    db.conn.executemany("INSERT OR REPLACE INTO cache.twins VALUES (?, ?, ?)", rows)
+    db.conn.executemany("INSERT OR IGNORE INTO cache.compared VALUES (?)", ((content,) for content in compared))
+
+
+def keep_details(db: Database, rows: Iterable[tuple[bytes, bytes]]) -> None:
+    """Rows of (content hash, sharpness at full size)."""
+    db.conn.executemany("INSERT OR REPLACE INTO cache.details VALUES (?, ?)", rows)
+
+
 def cluster_scores(db: Database) -> dict[str, Any] | None:
     row = db.execute("SELECT value FROM cache.notes WHERE key = 'clusters'").fetchone()
     return json.loads(row[0]) if row else None
@@ -119,8 +130,9 @@ def as_left(db: Database, voter_id: int, keys: Iterable[Key]) -> dict[Key, Group
 def next_to_review(
     db: Database, voter_id: int, kind: GroupKind | None = None, after: Key | None = None
 ) -> tuple[Key, Group] | None:
-    """The first group after another, of one kind or of any, that the owner has not settled."""
-    only = "AND kind = :kind" if kind else ""
+    """The first group after another, of one kind or of any that is thinned, that the owner has not settled."""
+    thinned = ",".join(f"'{each}'" for each in GroupKind if each.thinned)
+    only = "AND kind = :kind" if kind else f"AND kind IN ({thinned})"
     sql = f"""
         SELECT DISTINCT kind, group_id FROM cache.group_members
         WHERE (kind, group_id) > (:after_kind, :number) {only} ORDER BY kind, group_id LIMIT {LOOKED_AT}
@@ -152,6 +164,16 @@ def mates(db: Database, photo_ids: Iterable[int], limit: int) -> list[int]:
         WHERE me.photo_id IN ({marks}) AND m.photo_id != me.photo_id LIMIT ?
     """
     return [row[0] for row in db.execute(sql, [limit])]
+
+
+def copies_left(db: Database, photo_id: int) -> bool:
+    """Whether a copy of this photo, or the same picture, is still there."""
+    sql = """
+        SELECT 1 FROM cache.group_members AS me JOIN cache.group_members AS m ON m.kind = me.kind AND m.group_id = me.group_id
+            JOIN photos ON photos.id = m.photo_id AND photos.state = 'present'
+        WHERE me.photo_id = ? AND m.photo_id != me.photo_id AND me.kind IN ('copy', 'same') LIMIT 1
+    """
+    return db.execute(sql, [photo_id]).fetchone() is not None
 
 
 def next_representative(db: Database, voter_id: int, exclude: Collection[int] = ()) -> Photo | None:

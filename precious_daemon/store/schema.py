@@ -333,6 +333,16 @@ def m009_pause_and_pairs(db: Database) -> None:
 
 
 @library()
+def m010_sets_of_frames(db: Database) -> None:
+    """By which frames that belong together are told from frames of which one is enough."""
+    db.executescript("""
+        ALTER TABLE photos ADD COLUMN bracketed INTEGER NOT NULL DEFAULT 0;  -- the camera took several exposures
+        ALTER TABLE photos ADD COLUMN exposure_bias REAL;    -- EV
+        ALTER TABLE photos ADD COLUMN focus_distance REAL;   -- metres
+    """)
+
+
+@library()
 def m012_asking_well(db: Database) -> None:
     """Answers about four photos, where a photo's rating starts from, and what generated pictures were asked for."""
     db.executescript("""
@@ -341,6 +351,8 @@ def m012_asking_well(db: Database) -> None:
         CREATE INDEX answers_by_third ON answers(third_id) WHERE third_id IS NOT NULL;
         CREATE INDEX answers_by_fourth ON answers(fourth_id) WHERE fourth_id IS NOT NULL;
         CREATE INDEX answers_compared ON answers(voter_id) WHERE question IN ('pair', 'four');
+        CREATE INDEX answers_outside ON answers(photo_id) WHERE question = 'outside';
+        CREATE INDEX files_sidecars ON files(mtime_ns) WHERE role = 'sidecar';
         CREATE INDEX answers_by_two ON answers(photo_id, other_id) WHERE other_id IS NOT NULL;
         ALTER TABLE priors ADD COLUMN source TEXT NOT NULL DEFAULT 'import';   -- or model: its guess, when first voted on
         CREATE TABLE prompts (
@@ -518,6 +530,25 @@ def c003_first_looks(db: Database) -> None:
 
 
 @cache()
+def c005_compared(db: Database) -> None:
+    db.executescript("""
+        CREATE TABLE details (               -- sharpness at full size, of frames that compete
+            content_hash BLOB PRIMARY KEY,
+            detail BLOB NOT NULL
+        );
+        CREATE TABLE compared (              -- looked at beside all others: only what is new is compared again
+            content_hash BLOB PRIMARY KEY
+        );
+        CREATE TABLE twins (                 -- two contents that show one picture; `how` and by how much, as JSON
+            content_hash BLOB NOT NULL,
+            other_hash BLOB NOT NULL,
+            found TEXT NOT NULL,
+            PRIMARY KEY (content_hash, other_hash)
+        ) WITHOUT ROWID;
+    """)
+
+
+@cache()
 def c007_asking_well(db: Database) -> None:
     db.executescript("""
         CREATE TABLE rating_snapshots (      -- all ratings of a voter as they were after an answer, packed
@@ -537,6 +568,7 @@ def c007_asking_well(db: Database) -> None:
             PRIMARY KEY (voter_id, photo_id)
         ) WITHOUT ROWID;
         CREATE INDEX guesses_by_mu ON guesses(voter_id, mu, photo_id);
+        CREATE INDEX ratings_by_sigma ON ratings(voter_id, sigma, photo_id);
         CREATE TABLE sidecars_read (         -- XMP sidecars as they were when last looked at
             file_id INTEGER PRIMARY KEY,
             mtime_ns INTEGER NOT NULL,

@@ -56,6 +56,7 @@ def job(here: Places) -> Path:
 
 def write_job(folder: Path, here: Places, **changes: object) -> None:
     job = {"task": "group", "cache_db": str(here.cache_db), "backbone": BACKBONE, "representatives": 12, "seed": 0}
+    job["worker_megabytes"] = 1024
     jobfolder.write_json(folder, "job.json", job | changes)
 
 
