@@ -19,6 +19,11 @@ def _setting(default: Any, meaning: str, low: float | None = None, high: float |
     return field(default=default, metadata={"meaning": meaning, "low": low, "high": high})
 
 
+def _choice(default: str, choices: tuple[str, ...], meaning: str) -> Any:
+    words = f"{meaning}: {', '.join(choices[:-1])} or {choices[-1]}"
+    return field(default=default, metadata={"meaning": words, "low": None, "high": None, "choices": choices})
+
+
 @dataclass(frozen=True, slots=True)
 class WebSettings:
     port: int = _setting(8765, "port of the page on 127.0.0.1; 0 takes any free one", 0, 65535)
@@ -61,6 +66,20 @@ class AskSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ClusterSettings:
+    features: str = _choice(
+        "embedding+hog", ("embedding", "embedding+hog", "hog", "pixels", "hog+pixels"), "what makes photos alike"
+    )
+    method: str = _choice("kmeans", ("kmeans", "agglomerative", "hdbscan"), "how clusters are found")
+    score: str = _choice(
+        "mean-rank", ("mean-rank", "silhouette", "davies-bouldin", "calinski-harabasz"), "what decides on their number"
+    )
+    representatives: str = _choice(
+        "nearest", ("nearest", "k-center", "facility-location", "uncertain"), "who stands for a cluster and is asked about"
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class CertifySettings:
     alpha: float = _setting(0.05, "at most this share of the suggestions may be photos you would keep", 0.001, 0.5)
     confidence: float = _setting(0.95, "how sure that has to be", 0.5, 0.9999)
@@ -97,6 +116,7 @@ class Settings:
     ingest: IngestSettings = field(default_factory=IngestSettings)
     schedule: ScheduleSettings = field(default_factory=ScheduleSettings)
     ask: AskSettings = field(default_factory=AskSettings)
+    clusters: ClusterSettings = field(default_factory=ClusterSettings)
     certify: CertifySettings = field(default_factory=CertifySettings)
     learn: LearnSettings = field(default_factory=LearnSettings)
     trash: TrashSettings = field(default_factory=TrashSettings)
@@ -226,6 +246,9 @@ def _value(kind: Any, name: str, value: Any, metadata: Any, where: str) -> Any:
     if not isinstance(value, kind) or isinstance(value, bool) != (kind is bool):
         word = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}[kind]
         raise ConfigError(f"{where}: {name} has to be {word}, not {value!r}.")
+    choices = metadata.get("choices", ())
+    if choices and value not in choices:
+        raise ConfigError(f'{where}: {name} is "{value}", which it cannot be{nearest(value, choices)}')
     low, high = metadata["low"], metadata["high"]
     if (low is not None and value < low) or (high is not None and value > high):
         bounds = f"at least {low:g}" if high is None else f"from {low:g} to {high:g}"

@@ -1,32 +1,28 @@
 """The child that groups: `python -m precious_daemon.grouping JOBDIR`.
 
-Reads job.json {"task": "group", "cache_db", "backbone", "representatives", "seed"} and photos.csv, and the features of
-each photo from `cache.db` by content hash. Leaves clusters.csv, cluster_scores.json and groups.json, each whole or not
-at all. On SIGTERM it ends at once: what it had written whole by then is good.
+Reads job.json {"task": "group", "cache_db", "backbone", "representatives", "clusters": settings, "seed"} and photos.csv,
+and the features of each photo from `cache.db` by content hash. Leaves groups.json and what `clustering` leaves, each whole or
+not at all. On SIGTERM it ends at once: what it had written whole by then is good.
 """
 
 from __future__ import annotations
 
-import csv
 import signal
 import sqlite3
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
-from precious_daemon import jobfolder
-from precious_daemon.cluster import Clusters, best_k, cluster, reduce
+from precious_daemon import clustering, jobfolder
 from precious_daemon.groups import Looks, find_groups
 from precious_daemon.jobfolder import PhotoRow
 from precious_daemon.models import Group, Quality
 
-HOG_WEIGHT = 0.5  # of the gradients beside the embedding: what is in a picture counts more than how it lies
 READ = 500  # photos whose features are read at once
 STEPS = 3
 
@@ -40,8 +36,7 @@ def main(folder: Path) -> None:
     jobfolder.say("finding copies and bursts", 1, STEPS)
     jobfolder.write_json(folder, "groups.json", [_as_json(group) for group in find_groups(photos, looks)])
     jobfolder.say("choosing photos that stand for the others", 2, STEPS)
-    clusters = cluster(reduce(_features(looks), job["seed"]), job["representatives"], job["seed"])
-    write_clusters(folder, photos, clusters)
+    clustering.run(folder, job, photos, looks)
     jobfolder.say("choosing photos that stand for the others", 3, STEPS)
 
 
@@ -96,13 +91,6 @@ class _Table:
         self.matrix[rows] = vector
 
 
-def _features(looks: Looks) -> list[tuple[NDArray[np.floating[Any]], float]]:
-    """What clusters are made on: the embedding and the gradients; these alone while fewer than half are embedded."""
-    if 2 * np.count_nonzero(looks.embedding.any(axis=1)) < len(looks.embedding):
-        return [(looks.hog, 1.0)]
-    return [(looks.embedding, 1.0), (looks.hog, HOG_WEIGHT)]
-
-
 # --- writing -----------------------------------------------------------------------------------------------------------
 
 
@@ -110,22 +98,6 @@ def _as_json(group: Group) -> dict[str, Any]:
     """What is found; what the owner decided about it is not this child's to know."""
     members = [{"photo_id": m.photo_id, "best": m.best, "reason": m.reason} for m in group.members]
     return {"kind": group.kind.value, "members": members}
-
-
-def write_clusters(folder: Path, photos: Sequence[PhotoRow], clusters: Clusters) -> None:
-    """clusters.csv (photo_id, cluster, distance, representative) and, before it, cluster_scores.json."""
-    chosen = best_k(clusters.scores) if clusters.scores else 1
-    jobfolder.write_json(folder, "cluster_scores.json", {"k": chosen, "scores": [asdict(score) for score in clusters.scores]})
-    representatives = set(clusters.representatives.tolist())
-    part = folder / "clusters.csv.part"
-    with open(part, "w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["photo_id", "cluster", "distance", "representative"])
-        for i, (photo, cluster_id, distance) in enumerate(
-            zip(photos, clusters.assignment.tolist(), clusters.distance.tolist(), strict=True)
-        ):
-            writer.writerow([photo.id, cluster_id, f"{distance:.6g}", int(i in representatives)])
-    part.replace(folder / "clusters.csv")
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from precious_daemon.models import Label, Score, Vote
+from precious_daemon.models import ClusterRow, Label, Score, Vote
 
 STOPPED = 75  # exit status of a child that was told to stop, or ran out of its budget: partial results are good
 _SCORE = struct.Struct("<qff")
@@ -106,12 +106,14 @@ def read_scores(folder: Path) -> Iterator[Score]:
             yield Score(*_SCORE.unpack(record))
 
 
-def read_clusters(folder: Path) -> list[tuple[int, int, float, bool]]:
-    """Rows of (photo id, cluster, distance to its centre, representative)."""
-    return [
-        (int(r["photo_id"]), int(r["cluster"]), float(r["distance"]), r["representative"] == "1")
+def read_clusters(folder: Path) -> Iterator[ClusterRow]:
+    return (
+        ClusterRow(
+            int(r["photo_id"]), int(r["cluster"]), float(r["distance"]), r["representative"] == "1",
+            float(r["x"]), float(r["y"]), int(r["level"]),
+        )
         for r in _read_csv(folder / "clusters.csv")
-    ]
+    )  # fmt: skip
 
 
 def write_json(folder: Path, name: str, value: Any) -> None:

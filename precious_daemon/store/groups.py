@@ -1,10 +1,8 @@
-"""Derived rows: clusters with their representatives, copies and bursts."""
+"""Derived rows: copies and bursts, and who stands for a cluster."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterable
-from typing import Any
 
 from precious_daemon.decide import decided
 from precious_daemon.models import Group, GroupKind, GroupMember, Photo
@@ -16,15 +14,6 @@ Key = tuple[GroupKind, int]
 LOOKED_AT = 200  # groups that are read at once in search of one to review
 
 
-def replace_clusters(db: Database, rows: Iterable[tuple[int, int, float, bool]], scores: dict[str, Any]) -> None:
-    """Rows of (photo id, cluster, distance to the centre, representative); `scores` says how the number was chosen."""
-    db.execute("DELETE FROM cache.clusters")
-    db.conn.executemany("INSERT INTO cache.clusters VALUES (?, ?, ?, ?)", rows)
-    db.execute("DELETE FROM cache.cluster_sizes")
-    db.execute("INSERT INTO cache.cluster_sizes SELECT cluster, count(*) FROM cache.clusters GROUP BY cluster")
-    db.execute("INSERT OR REPLACE INTO cache.notes VALUES ('clusters', ?)", [json.dumps(scores)])
-
-
 def replace_groups(db: Database, groups: Iterable[Group]) -> None:
     db.execute("DELETE FROM cache.group_members")
     db.conn.executemany(
@@ -33,11 +22,6 @@ def replace_groups(db: Database, groups: Iterable[Group]) -> None:
     )
     db.execute("DELETE FROM cache.group_counts")
     db.execute("INSERT INTO cache.group_counts SELECT kind, count(DISTINCT group_id) FROM cache.group_members GROUP BY kind")
-
-
-def cluster_scores(db: Database) -> dict[str, Any] | None:
-    row = db.execute("SELECT value FROM cache.notes WHERE key = 'clusters'").fetchone()
-    return json.loads(row[0]) if row else None
 
 
 def counts(db: Database) -> dict[str, int]:

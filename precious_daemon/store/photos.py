@@ -395,7 +395,7 @@ def _merge(db: Database, young: Photo, old: Photo, now: float) -> int:
         UNION SELECT 1 FROM suggestions WHERE photo_id = :id OR keeper_id = :id
         UNION SELECT 1 FROM pool_members WHERE photo_id = :id
         UNION SELECT 1 FROM group_decision_members WHERE photo_id = :id
-        UNION SELECT 1 FROM cluster_names WHERE photo_id = :id
+        UNION SELECT 1 FROM named_cluster_members WHERE photo_id = :id
         """,
         {"id": young.id},
     ).fetchone()
