@@ -1,6 +1,6 @@
 """Which photos stand for the others: how fast they are found, and how well a model does that was taught with them.
 
-    python -m bench.clusters [--quick] [--library DIR] [--clustimage PYTHON]
+    python -m bench.clusters [--quick] [--library DIR] [--home DIR] [--clustimage PYTHON]
 
 * A million points of 128 dimensions into 200 clusters beside scikit-learn's MiniBatchKMeans, on one core.
 * A thousand photos to 45 that stand for them, beside clustimage, the ancestor's way: PYTHON is that of an environment in which
@@ -27,12 +27,12 @@ from typing import Any
 for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[_name] = "1"  # one core for everybody
 
-import numpy as np
+import numpy as np  # noqa: E402
 
-from bench.common import Figure, arguments, demo_library, report, rss_mb, say
-from precious_daemon.cluster import Options, cluster
-from precious_daemon.cluster.kmeans import kmeans, nearest_centre
-from precious_daemon.cluster.space import Space
+from bench.common import Figure, arguments, demo_library, report, rss_mb, say  # noqa: E402
+from precious_daemon.cluster import Options, cluster  # noqa: E402
+from precious_daemon.cluster.kmeans import kmeans, nearest_centre  # noqa: E402
+from precious_daemon.cluster.space import Space  # noqa: E402
 
 LABELS = 45
 JUNK = ("blur", "dark", "receipt", "screenshot")
@@ -41,16 +41,18 @@ KINDS = ("embedding", "embedding+hog", "hog", "pixels", "hog+pixels")
 THEIRS = """
 import json, resource, sys, time
 import numpy as np
-x = np.load(sys.argv[1])
 from clustimage import Clustimage
+x, most = np.load(sys.argv[1]), int(sys.argv[2])
 began = time.perf_counter()
-found = Clustimage(method="pca", verbose="silent" if False else 0)
-found.results = {"feat": x, "filenames": np.array([str(i) for i in range(len(x))]), "pathnames": np.array([str(i) for i in range(len(x))]),
-                 "url": None, "xycoord": None, "img": None}
-found.fit_transform(x, cluster="agglomerative", evaluate="silhouette", metric="euclidean", linkage="ward", min_clust=3, max_clust=int(sys.argv[2]))
-unique = found.unique(metric="euclidean")
+c = Clustimage(method="pca", verbose=0)
+c.results = {"feat": x, "labels": None, "xycoord": None, "filenames": None, "pathnames": None, "img": None}
+c.embedding(x, metric="euclidean")
+c.cluster(cluster="agglomerative", evaluate="silhouette", min_clust=3, max_clust=most + 1, cluster_space="high")
+labels, places = c.results["labels"], c.results["xycoord"]
+centres = [places[labels == label].mean(0) for label in np.unique(labels)]
+found = {int(np.square(places - centre).sum(1).argmin()) for centre in centres}
 print(json.dumps({"seconds": time.perf_counter() - began, "mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000,
-                  "found": len(unique["idx"])}))
+                  "found": len(found)}))
 """
 OURS = """
 import json, resource, sys, time
@@ -96,10 +98,10 @@ def many_points(count: int, k: int) -> dict[str, Figure]:
 
 
 def a_thousand(python: Path | None, count: int, scratch: Path) -> dict[str, Figure]:
-    """From features of 1,280 numbers to 45 representatives, each program in a process of its own."""
+    """From features of 2,048 numbers, as the ancestor's HOG has them, to 45 representatives, each program in a process of its own."""
     rng = np.random.default_rng(0)
-    features = np.abs(rng.normal(size=(60, 1280)).astype(np.float32)[rng.integers(0, 60, count)])
-    features += rng.random((count, 1280), dtype=np.float32) * 0.8
+    features = np.abs(rng.normal(size=(60, 2048)).astype(np.float32)[rng.integers(0, 60, count)])
+    features += rng.random((count, 2048), dtype=np.float32) * 0.8
     file = scratch / "features.npy"
     np.save(file, features)
     say(f"{count} photos to {LABELS} representatives")
@@ -186,10 +188,10 @@ def worth(features: dict[str, np.ndarray], who: dict[str, tuple[np.ndarray, np.n
     ways: dict[str, Callable[[np.ndarray, int], np.ndarray]] = {
         "random photos": lambda rows, seed: np.random.default_rng(seed).permutation(len(rows))[:LABELS],
         **{f"{kinds}": chosen(kinds) for kinds in KINDS},
-        "embedding+hog, agglomerative": chosen("embedding+hog", method="agglomerative"),
-        "embedding+hog, hdbscan": chosen("embedding+hog", method="hdbscan"),
-        "embedding+hog, k-center": chosen("embedding+hog", representatives="k-center"),
-        "embedding+hog, facility-location": chosen("embedding+hog", representatives="facility-location"),
+        "embedding, agglomerative": chosen("embedding", method="agglomerative"),
+        "embedding, hdbscan": chosen("embedding", method="hdbscan"),
+        "embedding, k-center": chosen("embedding", score="calinski-harabasz", representatives="k-center"),
+        "embedding, facility-location": chosen("embedding", score="calinski-harabasz", representatives="facility-location"),
     }
     figures = {}
     for way, choose in ways.items():
@@ -231,7 +233,8 @@ def main() -> None:
         who = personas(library, paths)
         figures |= worth(features, who, 3 if args.quick else 10)
     conditions = {
-        "threads": 1, "library": "given" if args.library else "demo", "photos": len(paths), "personas": list(who), "labels": LABELS
+        "threads": 1, "library": "given" if args.library else "demo", "photos": len(paths), "personas": list(who),
+        "labels": LABELS,
     }  # fmt: skip
     report("clusters", conditions, figures)
 

@@ -24,7 +24,7 @@ from precious_daemon import jobfolder
 from precious_daemon.cluster import Clusters, Options, cluster
 from precious_daemon.cluster.count import best
 from precious_daemon.cluster.kmeans import Indexes, Points, nearest_centre
-from precious_daemon.cluster.layout import DEEPEST, Layout, lay_out, places_in
+from precious_daemon.cluster.layout import Layout, lay_out, places_in
 from precious_daemon.cluster.model import Model, outgrown, renumbered
 from precious_daemon.cluster.space import Features, Space
 from precious_daemon.groups import Looks
@@ -36,11 +36,12 @@ PIXELS = 16  # a side
 
 @dataclass(frozen=True, slots=True)
 class Before:
-    """The clustering that is there: `clusters` and `places` of its photos by id, and what came since and how far it is."""
+    """The clustering that is there: `clusters` of its photos by id, `depth` of its map, what `came` since and how `far` it is."""
 
     model: Model
     settings: dict[str, Any]
     clusters: dict[int, int]
+    depth: int
     came: int
     far: float
 
@@ -86,8 +87,9 @@ def read_before(cache_db: Path, count: int) -> Before | None:
         if row is None or count == 0:
             return None
         clusters = dict(db.execute("SELECT photo_id, cluster FROM clusters").fetchall())
+        depth = db.execute("SELECT coalesce(max(level), 0) FROM clusters WHERE added = 0").fetchone()[0]
         came, far = db.execute("SELECT count(*), coalesce(avg(distance), 0) FROM clusters WHERE added = 1").fetchone()
-    return Before(Model.unpack(row[1]), json.loads(row[0]), clusters, came, far) if clusters else None
+    return Before(Model.unpack(row[1]), json.loads(row[0]), clusters, depth, came, far) if clusters else None
 
 
 def _make(
@@ -148,7 +150,7 @@ def _add(
     _write(
         folder,
         (
-            (photos[i].id, c, far, False, x, y, DEEPEST)
+            (photos[i].id, c, far, False, x, y, before.depth)
             for i, c, far, (x, y) in zip(new, assignment.tolist(), distance.tolist(), place.tolist(), strict=True)
         ),
     )

@@ -67,9 +67,7 @@ class AskSettings:
 
 @dataclass(frozen=True, slots=True)
 class ClusterSettings:
-    features: str = _choice(
-        "embedding+hog", ("embedding", "embedding+hog", "hog", "pixels", "hog+pixels"), "what makes photos alike"
-    )
+    features: str = _choice("embedding", ("embedding", "embedding+hog", "hog", "pixels", "hog+pixels"), "what makes photos alike")
     method: str = _choice("kmeans", ("kmeans", "agglomerative", "hdbscan"), "how clusters are found")
     score: str = _choice(
         "mean-rank", ("mean-rank", "silhouette", "davies-bouldin", "calinski-harabasz"), "what decides on their number"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
-from sklearn.cluster import kmeans_plusplus
 
 Points = NDArray[np.float32]  # (n, d)
 Indexes = NDArray[np.int64]
@@ -19,14 +18,30 @@ ROUNDS_ON_ALL = 3
 
 
 def kmeans(points: Points, k: int, seed: int) -> Points:
-    """(k, d) centres: k-means++ (Arthur and Vassilvitskii 2007) and Lloyd's rounds. Fewer where fewer points differ."""
+    """(k, d) centres: greedy k-means++ (Arthur and Vassilvitskii 2007) and Lloyd's rounds. Fewer where fewer points differ."""
     rng = np.random.default_rng(seed)
     count = max(SAMPLE, PER_CENTRE * k)
     sample = points if len(points) <= count else points[np.sort(rng.permutation(len(points))[:count])]
     first = sample if len(sample) <= SAMPLE else sample[rng.permutation(len(sample))[:SAMPLE]]
-    centres = np.asarray(kmeans_plusplus(first, min(k, len(first)), random_state=seed)[0], dtype=np.float32)
-    centres = _lloyd(sample, centres, ROUNDS)
+    centres = _lloyd(sample, _first(first, min(k, len(first)), rng), ROUNDS)
     return centres if sample is points else _lloyd(points, centres, ROUNDS_ON_ALL)
+
+
+def _first(points: Points, k: int, rng: np.random.Generator) -> Points:
+    """k of the points far from each other, by chance: each time the one of some candidates that helps most."""
+    squares = np.square(points).sum(1)
+    chosen = [int(rng.integers(len(points)))]
+    gap = np.maximum(squares + squares[chosen[0]] - 2 * (points @ points[chosen[0]]), 0)
+    for _ in range(1, k):
+        chances = np.cumsum(gap, dtype=np.float64)
+        drawn = np.searchsorted(chances, rng.random(2 + int(np.log(k))) * chances[-1], side="right")
+        drawn = np.minimum(drawn, len(points) - 1)
+        gaps = squares + squares[drawn, None] - 2 * (points[drawn] @ points.T)
+        np.clip(gaps, 0, gap, out=gaps)
+        best = int(gaps.sum(1).argmin())
+        chosen.append(int(drawn[best]))
+        gap = gaps[best]
+    return points[chosen]
 
 
 def _lloyd(points: Points, centres: Points, rounds: int) -> Points:

@@ -70,17 +70,17 @@ def places_in(disc: Floats, taken: int, count: int) -> Points:
     return np.clip(found, 0, np.nextafter(np.float32(1), np.float32(0))).astype(np.float32)
 
 
-def _projected(centres: Points, seed: int) -> Points:
+def _projected(centres: Points, seed: int) -> Floats:
     """(k, 2) of about unit spread."""
     k = len(centres)
-    flat = PCA(min(2, k, centres.shape[1]), random_state=seed).fit_transform(centres) if k > 1 else np.zeros((1, 2))
+    flat: Floats = PCA(min(2, k, centres.shape[1]), random_state=seed).fit_transform(centres) if k > 1 else np.zeros((1, 2))
     flat = np.pad(flat, ((0, 0), (0, 2 - flat.shape[1])))
     flat = flat / max(float(flat.std()), 1e-9)
     if k > 4:
         start = (flat * 1e-4).astype(np.float32)
         flat = TSNE(perplexity=min(15.0, (k - 1) / 3), init=start, random_state=seed, max_iter=500).fit_transform(centres)
     flat = flat - flat.mean(0)
-    return np.asarray(flat / np.maximum(flat.std(0), 1e-9), dtype=np.float32)
+    return flat / np.maximum(flat.std(0), 1e-9)
 
 
 def _apart(flat: Floats, radius: Floats) -> Floats:

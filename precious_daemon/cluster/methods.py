@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from sklearn.cluster import HDBSCAN, AgglomerativeClustering
 
 from precious_daemon.cluster.kmeans import Indexes, Points, kmeans
 
@@ -17,11 +16,15 @@ Method = Callable[[Points, int, int], Points]
 
 def agglomerative(points: Points, k: int, seed: int) -> Points:
     """Ward's: the two clusters whose union grows the variance least become one, until k are left."""
+    from sklearn.cluster import AgglomerativeClustering  # here, for it takes longer to import than k-means to be done
+
     return _means(points, AgglomerativeClustering(min(k, len(points))).fit_predict(points))
 
 
 def by_density(points: Points, k: int, seed: int) -> Points:
     """HDBSCAN (Campello et al. 2013): dense places, in about the number asked for. What lies between them is noise."""
+    from sklearn.cluster import HDBSCAN
+
     least = max(2, len(points) // (3 * k))
     found = HDBSCAN(min_cluster_size=least, min_samples=min(5, least), copy=True).fit_predict(points)
     if (found >= 0).any():

@@ -33,6 +33,10 @@ KEYS = (
         (("D", "Enter"), "keep the best, the others go"), (("Space",), "look at it at 100 %"), (("S",), "next"),
         (("Z",), "undo the last one"),
     )),
+    ("The map", (
+        (("←", "→", "↑", "↓"), "move"), (("+", "-"), "closer, farther"), (("0",), "all of it"),
+        (("N", "P"), "next cluster, the one before"), (("Enter",), "open the cluster"), (("Esc",), "close it"),
+    )),
     ("Everywhere", (((("?",), "show these keys")),)),
 )  # fmt: skip
 
