@@ -98,7 +98,7 @@ def many_points(count: int, k: int) -> dict[str, Figure]:
 
 
 def a_thousand(python: Path | None, count: int, scratch: Path) -> dict[str, Figure]:
-    """From features of 2,048 numbers, as the ancestor's HOG has them, to 45 representatives, each program in a process of its own."""
+    """Of features of 2,048 numbers, as the ancestor's HOG has them; each program in a process of its own."""
     rng = np.random.default_rng(0)
     features = np.abs(rng.normal(size=(60, 2048)).astype(np.float32)[rng.integers(0, 60, count)])
     features += rng.random((count, 2048), dtype=np.float32) * 0.8

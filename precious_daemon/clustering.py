@@ -118,7 +118,9 @@ def _make(
     k = best(found.scores, settings["score"]).k if found.scores else 1
     made = {"anew": True, "why": why, "k": k, "clusters": len(used), "scores": [asdict(score) for score in found.scores]}
     on_map = [[c, *disc] for c, disc in zip(used.tolist(), layout.discs.tolist(), strict=True)]
-    jobfolder.write_json(folder, "clusters.json", made | {"settings": settings, "count": len(photos), "discs": on_map})
+    jobfolder.write_json(
+        folder, "clusters.json", made | {"settings": settings, "count": len(photos), "discs": on_map, "unit": layout.unit}
+    )
     chosen = set(found.representatives.tolist())
     rows = zip(photos, found.assignment.tolist(), found.distance.tolist(), *_lists(layout), strict=True)
     _write(folder, ((p.id, c, far, i in chosen, x, y, level) for i, (p, c, far, x, y, level) in enumerate(rows)))

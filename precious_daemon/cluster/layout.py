@@ -5,7 +5,7 @@ chance; then discs are pushed apart. In a disc a photo's way from the middle is 
 direction that of its two main components there: so neighbours are alike, and no two lie on each other.
 
 A map of a million is looked at through levels: at level l it is a grid of 4 * 2^l cells a side, and a photo appears at the first
-level at which it is the nearest to its centre in a cell that is still free. So each view holds a few hundred, whatever there is.
+level at which it is the nearest to its centre in a cell that is still free, or at the last one. A view holds a few hundred of any number.
 """
 
 from __future__ import annotations
@@ -32,12 +32,14 @@ PUSHES = 400
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """`x`, `y` (n,) of photos in 0..1, `level` (n,) at which each appears; `discs` (k, 3): x, y and radius of clusters."""
+    """`x`, `y` (n,) of photos in 0..1, `level` (n,) at which each appears; `discs` (k, 3): x, y and radius of clusters; `unit`
+    lies between photos that are beside each other."""
 
     x: Points
     y: Points
     level: Indexes
     discs: Points
+    unit: float
 
 
 def lay_out(points: Points, assignment: Indexes, distance: Points, centres: Points, seed: int) -> Layout:
@@ -57,10 +59,11 @@ def lay_out(points: Points, assignment: Indexes, distance: Points, centres: Poin
     low, high = (middle - radius[:, None]).min(0), (middle + radius[:, None]).max(0)
     side = float((high - low).max())
     shift = (side - (high - low)) / 2 - low
-    place = np.clip((place + shift) / side, 0, np.nextafter(1, 0))
-    depth = min(DEEPEST, max(0, int(np.ceil(np.log2(side / CELLS))) + 1))
+    place = np.clip((place + shift) / side, 0, 0.9999999)
+    depth = min(DEEPEST, max(0, int(np.ceil(np.log2(side / CELLS)))))
     discs = np.column_stack([(middle + shift) / side, radius / side]).astype(np.float32)
-    return Layout(place[:, 0].astype(np.float32), place[:, 1].astype(np.float32), _levels(place, rank, depth), discs)
+    x, y = place.astype(np.float32).T
+    return Layout(x, y, _levels(place, rank, depth), discs, 1 / side)
 
 
 def places_in(disc: Floats, taken: int, count: int) -> Points:
@@ -80,7 +83,8 @@ def _projected(centres: Points, seed: int) -> Floats:
         start = (flat * 1e-4).astype(np.float32)
         flat = TSNE(perplexity=min(15.0, (k - 1) / 3), init=start, random_state=seed, max_iter=500).fit_transform(centres)
     flat = flat - flat.mean(0)
-    return flat / np.maximum(flat.std(0), 1e-9)
+    unit: Floats = flat / np.maximum(flat.std(0), 1e-9)
+    return unit
 
 
 def _apart(flat: Floats, radius: Floats) -> Floats:

@@ -12,6 +12,7 @@ from precious_daemon.store import Database
 
 CELLS = 4  # of a tile, a side
 FEW = 20_000  # answers up to so many are all looked at for the photos they are about
+MOST = 100  # photos of a tile
 Tile = tuple[int, int, int]  # level, column, row
 
 
@@ -37,12 +38,12 @@ SHOWS = tuple(_ONLY)
 
 
 def tiles(db: Database, voter_id: int, wanted: Iterable[Tile], show: str = "all") -> dict[Tile, list[Spot]]:
-    """At most one photo for each cell of each tile. `show` is one of SHOWS: only photos of which the voter said that."""
+    """At most one photo for each cell of each tile, and MOST at the deepest level. `show` is one of SHOWS: only photos of which the voter said that."""
     if show in ("kept", "deleted"):
         sql = "SELECT count(*) FROM (SELECT 1 FROM labels WHERE voter_id = ? LIMIT ?)"
         if db.execute(sql, [voter_id, FEW + 1]).fetchone()[0] <= FEW:
             return _of_answers(db, voter_id, wanted, show)
-    return {tile: _thinned(tile, _of_levels(db, voter_id, tile, show)) for tile in wanted}
+    return {tile: _thinned(tile, _of_levels(db, voter_id, tile, show), deepest(db)) for tile in wanted}
 
 
 def _of_levels(db: Database, voter_id: int, tile: Tile, show: str) -> list[Spot]:
@@ -69,11 +70,13 @@ def _of_answers(db: Database, voter_id: int, wanted: Iterable[Tile], show: str) 
     for spot in map(_spot, db.execute(sql, [voter_id])):
         for level in levels:
             found.get(_tile_of(spot, level), []).append(spot)
-    return {tile: _thinned(tile, spots) for tile, spots in found.items()}
+    return {tile: _thinned(tile, spots, deepest(db)) for tile, spots in found.items()}
 
 
-def _thinned(tile: Tile, spots: Sequence[Spot]) -> list[Spot]:
-    """The first one in each cell."""
+def _thinned(tile: Tile, spots: Sequence[Spot], depth: int) -> list[Spot]:
+    """The first one in each cell; at the deepest level, where each has its own place, all of them."""
+    if tile[0] >= depth:
+        return list(spots[:MOST])
     side = CELLS << tile[0]
     cells: dict[tuple[int, int], Spot] = {}
     for spot in spots:

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping
 from precious_daemon.models import PhotoFacts, Quality
 from precious_daemon.store import Database
 
-
 TILES_SHARE = 8  # of the bound for previews and tiles together, tiles take one part in so many
 
 

@@ -15,6 +15,7 @@ from precious_daemon.errors import ServiceError
 from precious_daemon.service import Service
 from precious_daemon.web import (
     asking,
+    atlas,
     clusters,
     events,
     folders,
@@ -23,7 +24,6 @@ from precious_daemon.web import (
     home,
     library,
     login,
-    map,
     pictures,
     problems,
     report,
@@ -33,7 +33,7 @@ from precious_daemon.web import (
 from precious_daemon.web.keys import ADDRESS, API_KEY, LOGIN, PAGES, SERVICE, STOPPING, Address
 from precious_daemon.web.render import environment
 
-ROOMS = (home, folders, asking, library, reviewing, grouping, clusters, map, report, pictures, events, login, static)
+ROOMS = (home, folders, asking, library, reviewing, grouping, clusters, atlas, report, pictures, events, login, static)
 LARGEST_BODY = 16 * 1024 * 1024  # a votes file of a million lines
 
 

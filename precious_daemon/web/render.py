@@ -20,9 +20,11 @@ KEYS = (
     ("Comparing two photos", (
         (("←",), "the left photo is better"), (("→",), "the right photo is better"), (("D",), "they are equal"),
         (("↑", "C"), "both stay"), (("↓", "X"), "both go"), (("S",), "skip"), (("Z", "Backspace"), "take back the last answer"),
+        (("Space",), "look at both at 100 %"),
     )),
     ("One photo", (
         (("→", "K"), "keep"), (("←", "D"), "delete"), (("S",), "skip"), (("Z", "Backspace"), "take back the last answer"),
+        (("Space",), "look at it at 100 %"),
     )),
     ("Suggestions", (
         (("J",), "next"), (("K",), "previous"), (("Space",), "select"), (("A",), "move to the trash"), (("X",), "keep it"),
@@ -32,6 +34,11 @@ KEYS = (
         (("←", "→"), "choose another frame as the best"), (("1", "9"), "keep this frame as well"), (("K",), "keep all"),
         (("D", "Enter"), "keep the best, the others go"), (("Space",), "look at it at 100 %"), (("S",), "next"),
         (("Z",), "undo the last one"),
+    )),
+    ("At 100 %", (
+        (("←", "→", "↑", "↓"), "move"), (("+", "-"), "magnify, less"), (("1",), "100 %"), (("F",), "the whole photo"),
+        (("N", "P"), "another frame beside the best"), (("A",), "all frames together"), (("B",), "this one is the best"),
+        (("K",), "it stays as well"), (("Space", "Esc"), "back"),
     )),
     ("The map", (
         (("←", "→", "↑", "↓"), "move"), (("+", "-"), "closer, farther"), (("0",), "all of it"),
@@ -61,6 +68,7 @@ def environment() -> Environment:
         "taken": words.taken,
         "thumb": thumb,
         "preview": preview,
+        "version": version,
         "scaled": scaled,
     }
     env.globals |= {"version": __version__, "keymap": KEYS, "sureness": words.sureness, "standing": words.standing}
@@ -77,8 +85,12 @@ def preview(photo: Photo) -> str:
 
 def _picture(kind: str, photo: Photo) -> str:
     """With the content in the address, so that a browser may keep it until the photo changes."""
-    version = photo.content_hash.hex()[:12] if photo.content_hash else ""
-    return f"/{kind}/{photo.uid}?v={version}"
+    return f"/{kind}/{photo.uid}?v={version(photo)}"
+
+
+def version(photo: Photo) -> str:
+    """Of the content; empty until it is known."""
+    return photo.content_hash.hex()[:12] if photo.content_hash else ""
 
 
 def scaled(photo: Photo, side: int = PREVIEW_SIDE) -> tuple[int, int]:

@@ -9,7 +9,7 @@ const show = atlas.dataset.show;
 
 const CELLS = 4; // of a tile, a side: each shows one photo
 const KEPT_TILES = 400;
-const smallest = () => (atlas.clientWidth < 600 ? 52 : 76); // pixels of a cell; it grows to twice that before the next level
+const smallest = () => (atlas.clientWidth < 600 ? 34 : 48); // pixels of a cell; it grows to twice that before the next level
 
 const discs = [...document.querySelectorAll("[data-cluster]")].map((item) => ({
   item,
@@ -19,6 +19,7 @@ const discs = [...document.querySelectorAll("[data-cluster]")].map((item) => ({
   y: Number(item.dataset.y),
   radius: Number(item.dataset.radius),
 }));
+const unit = Number(atlas.dataset.unit); // between photos that lie beside each other, on the map
 let view = { x: 0.5, y: 0.5, scale: 600 }; // the middle of the window on the map, and pixels of the map's side
 let here = null; // the disc that keys went to
 
@@ -93,16 +94,20 @@ function drawNow() {
   waiting = 0;
   const at = level();
   const wanted = inView(at);
-  const cell = view.scale / (CELLS * 2 ** at);
-  const size = Math.min(cell, 2 * smallest()) - 4;
+  const side = CELLS * 2 ** at;
+  const cell = view.scale / side;
+  // from afar a mosaic; at the deepest level each photo lies in its own place
+  const own = at === deepest;
+  const size = own ? Math.max(12, unit * view.scale * 0.82) : cell - 3;
+  const snap = (value) => (own ? value : (Math.floor(value * side) + 0.5) / side);
   const left = atlas.clientWidth / 2 - view.x * view.scale;
   const top = atlas.clientHeight / 2 - view.y * view.scale;
   const used = new Set();
   for (const [column, row] of wanted) {
     for (const one of nearestKnown(at, column, row)) {
-      const x = left + (Math.floor(one.x * CELLS * 2 ** at) + 0.5) * cell;
-      const y = top + (Math.floor(one.y * CELLS * 2 ** at) + 0.5) * cell;
-      if (x < -cell || y < -cell || x > atlas.clientWidth + cell || y > atlas.clientHeight + cell) continue;
+      const x = left + snap(one.x) * view.scale;
+      const y = top + snap(one.y) * view.scale;
+      if (x < -size || y < -size || x > atlas.clientWidth + size || y > atlas.clientHeight + size) continue;
       used.add(one.uid);
       const element = shown.get(one.uid) ?? add(one);
       element.style.width = element.style.height = `${size}px`;
@@ -146,28 +151,28 @@ function drawDiscs(left, top) {
     const seen = radius > 4 && x > -radius && y > -radius && x < atlas.clientWidth + radius && y < atlas.clientHeight + radius;
     let ring = rings.get(disc.number);
     if (!seen) {
-      ring?.remove();
+      ring?.disc.remove();
+      ring?.name.remove();
       rings.delete(disc.number);
       continue;
     }
     if (!ring) {
-      ring = document.createElement("div");
-      ring.className = "disc";
-      const name = document.createElement("button");
-      name.className = "small";
-      name.dataset.open = disc.number;
-      ring.append(name);
-      ground.append(ring);
+      ring = { disc: document.createElement("div"), name: document.createElement("button") };
+      ring.disc.className = "disc";
+      ring.name.className = "small disc-name";
+      ring.name.dataset.open = disc.number;
+      ground.append(ring.disc, ring.name);
       rings.set(disc.number, ring);
     }
-    ring.style.width = ring.style.height = `${2 * radius}px`;
-    ring.style.transform = `translate(${x - radius}px, ${y - radius}px)`;
-    ring.classList.toggle("here", disc === here);
-    const name = ring.firstElementChild;
-    name.textContent = disc.item.querySelector("[data-title]").textContent;
-    name.hidden = radius < 44;
+    ring.disc.style.width = ring.disc.style.height = `${2 * radius}px`;
+    ring.disc.style.transform = `translate(${x - radius}px, ${y - radius}px)`;
+    ring.disc.classList.toggle("here", disc === here);
+    const title = disc.item.querySelector("[data-title]");
+    ring.name.textContent = title.textContent;
+    ring.name.hidden = radius < ("named" in title.dataset ? 20 : 70); // what the owner named is told from afar
     // the name stays in sight while its disc is larger than the window
-    name.style.transform = `translate(-50%, ${Math.min(Math.max(0, 8 - (y - radius)), 2 * radius - 40)}px)`;
+    const down = Math.min(Math.max(y - radius, 8), y + radius - 40);
+    ring.name.style.transform = `translate(calc(${x}px - 50%), ${down}px)`;
   }
 }
 
@@ -186,11 +191,11 @@ function whole() {
   };
 }
 
-const largest = () => 2 * smallest() * CELLS * 2 ** deepest;
+const largest = () => Math.max(whole().scale, 200 / unit); // a photo 160 pixels wide
 
 /** Keep the point under (x, y) of the window where it is. */
 function zoom(factor, x = atlas.clientWidth / 2, y = atlas.clientHeight / 2) {
-  const scale = Math.min(Math.max(largest(), whole().scale), Math.max(whole().scale * 0.8, view.scale * factor));
+  const scale = Math.min(largest(), Math.max(whole().scale * 0.8, view.scale * factor));
   const dx = x - atlas.clientWidth / 2;
   const dy = y - atlas.clientHeight / 2;
   view.x = bound(view.x + dx / view.scale - dx / scale);
@@ -225,8 +230,10 @@ function fly(to) {
 
 function visit(disc) {
   here = disc;
-  const room = Math.min(atlas.clientWidth, atlas.clientHeight) / (2.4 * disc.radius || 1);
-  fly({ x: disc.x, y: disc.y, scale: Math.min(Math.max(largest(), whole().scale), room) });
+  const covered = opened.hidden ? 0 : opened.clientHeight; // in the middle of what the opened cluster leaves
+  const room = Math.min(atlas.clientWidth, Math.max(120, atlas.clientHeight - covered)) / (2.4 * disc.radius || 1);
+  const scale = Math.min(largest(), room);
+  fly({ x: disc.x, y: disc.y + covered / 2 / scale, scale });
 }
 
 const pointers = new Map();
@@ -317,7 +324,11 @@ opened.querySelector("[data-rename]").addEventListener("submit", async (event) =
     const title = name || `Cluster ${number + 1}`;
     opened.querySelector("[data-name]").textContent = title;
     const disc = discs.find((one) => one.number === number);
-    if (disc) disc.item.querySelector("[data-title]").textContent = title;
+    if (disc) {
+      const place = disc.item.querySelector("[data-title]");
+      place.textContent = title;
+      place.toggleAttribute("data-named", name !== "");
+    }
     toast(name ? `It is called ${name} now.` : "It has no name now.");
     draw();
   } catch (error) {
@@ -336,8 +347,7 @@ atlas.addEventListener("click", (event) => {
   const name = event.target.closest("[data-open]");
   if (name) {
     const disc = discs.find((one) => one.number === Number(name.dataset.open));
-    visit(disc);
-    open(disc.uid);
+    open(disc.uid).then(() => visit(disc));
   }
 });
 
@@ -347,8 +357,7 @@ document.querySelector("aside.clusters").addEventListener("click", (event) => {
   event.preventDefault();
   const disc = discs.find((one) => one.item === item);
   atlas.scrollIntoView({ block: "nearest" });
-  visit(disc);
-  open(disc.uid);
+  open(disc.uid).then(() => visit(disc));
 });
 
 const next = (by) => visit(discs[(discs.indexOf(here) + by + discs.length) % discs.length] ?? discs[0]);

@@ -1,5 +1,6 @@
 // The two pages that ask. An answer is on disk before the next question shows; the pictures of the one after are fetched meanwhile.
 import { get, keys, post, toast } from "./app.js";
+import { zoomed } from "./zoom.js";
 
 const form = document.getElementById("question");
 const kind = form.dataset.kind;
@@ -10,7 +11,7 @@ const uids = (asked) => asked.photos.map((photo) => photo.uid);
 let shown = {
   question: field("question").value,
   purpose: field("purpose").value,
-  photos: [...form.querySelectorAll("input[name=photos]")].map((input) => ({ uid: input.value })),
+  photos: [...form.querySelectorAll("input[name=photos]")].map((input) => ({ uid: input.value, ...input.dataset })),
 };
 let request = field("request").value;
 let ahead = null; // the question after this one, its pictures already decoded
@@ -60,6 +61,20 @@ async function show(asked) {
   delete form.dataset.chosen;
   form.querySelector(".pictures").animate?.([{ opacity: 0.3 }, { opacity: 1 }], { duration: 120 });
   lookAhead();
+}
+
+/** At 100 %, both of a pair together. */
+function look() {
+  const titles = shown.photos.length > 1 ? ["Left", "Right"] : ["Photo"];
+  const frames = shown.photos.map((photo, place) => ({
+    uid: photo.uid,
+    content: photo.content,
+    width: Number(photo.full_width),
+    height: Number(photo.full_height),
+    preview: photo.preview,
+    title: titles[place],
+  }));
+  zoomed(frames);
 }
 
 function tally(progress) {
@@ -133,6 +148,7 @@ keys(
         s: () => say("skip"),
         z: undo,
         Backspace: undo,
+        " ": look,
       }
     : {
         ArrowRight: () => say("keep"),
@@ -142,8 +158,10 @@ keys(
         s: () => say("skip"),
         z: undo,
         Backspace: undo,
+        " ": look,
       },
 );
+form.querySelector("[data-zoom]").addEventListener("click", look);
 
 // --- swiping a single photo: right keeps, left deletes ---
 if (kind === "label") {

@@ -24,12 +24,12 @@ TABS = {"all": "All", "unlabelled": "Not answered", "kept": "Kept", "deleted": "
 async def show_map(request: web.Request) -> web.Response:
     show = _show(request)
 
-    def look(db: Database) -> tuple[list[Cluster], int, int]:
+    def look(db: Database) -> tuple[list[Cluster], int, float]:
         run = clusters.newest_run(db) or {}
-        return clusters.page(db, 1, limit=CLUSTERS), maps.deepest(db), int(run.get("at", 0))
+        return clusters.page(db, 1, limit=CLUSTERS), maps.deepest(db), float(run.get("unit", 0.02))
 
-    found, deepest, made = await request.app[SERVICE].store.aread(look)
-    return await page(request, "map.html", clusters=found, deepest=deepest, made=made, show=show, tabs=TABS)
+    found, deepest, unit = await request.app[SERVICE].store.aread(look)
+    return await page(request, "map.html", clusters=found, deepest=deepest, unit=unit, show=show, tabs=TABS)
 
 
 @routes.get("/api/map")
