@@ -5,7 +5,8 @@ chance; then discs are pushed apart. In a disc a photo's way from the middle is 
 direction that of its two main components there: so neighbours are alike, and no two lie on each other.
 
 A map of a million is looked at through levels: at level l it is a grid of 4 * 2^l cells a side, and a photo appears at the first
-level at which it is the nearest to its centre in a cell that is still free, or at the last one. A view holds a few hundred of any number.
+level at which it is the nearest to its centre in a cell that is still free, or at the last one, where each has its own place.
+So a window holds a few hundred photos, whatever there is.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ def places_in(disc: Floats, taken: int, count: int) -> Points:
     """(count, 2) places for photos that come later into a disc of (x, y, radius) that holds `taken`: around the others."""
     unit = disc[2] / ((np.sqrt(taken / 3) + 0.5) * ROOM)
     found = disc[:2] + _rings(np.arange(taken, taken + count), np.full(count, np.nan)) * unit
-    return np.clip(found, 0, np.nextafter(np.float32(1), np.float32(0))).astype(np.float32)
+    return np.asarray(np.clip(found, 0, 0.9999999), dtype=np.float32)
 
 
 def _projected(centres: Points, seed: int) -> Floats:

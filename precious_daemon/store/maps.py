@@ -38,7 +38,10 @@ SHOWS = tuple(_ONLY)
 
 
 def tiles(db: Database, voter_id: int, wanted: Iterable[Tile], show: str = "all") -> dict[Tile, list[Spot]]:
-    """At most one photo for each cell of each tile, and MOST at the deepest level. `show` is one of SHOWS: only photos of which the voter said that."""
+    """At most one photo for each cell of each tile, and MOST at the deepest level.
+
+    `show` is one of SHOWS: only photos of which the voter said that.
+    """
     if show in ("kept", "deleted"):
         sql = "SELECT count(*) FROM (SELECT 1 FROM labels WHERE voter_id = ? LIMIT ?)"
         if db.execute(sql, [voter_id, FEW + 1]).fetchone()[0] <= FEW:

@@ -28,12 +28,13 @@ from precious_daemon.web import (
     problems,
     report,
     reviewing,
+    ruling,
     static,
 )
 from precious_daemon.web.keys import ADDRESS, API_KEY, LOGIN, PAGES, SERVICE, STOPPING, Address
 from precious_daemon.web.render import environment
 
-ROOMS = (home, folders, asking, library, reviewing, grouping, clusters, atlas, report, pictures, events, login, static)
+ROOMS = (home, folders, asking, library, reviewing, grouping, ruling, clusters, atlas, report, pictures, events, login, static)
 LARGEST_BODY = 16 * 1024 * 1024  # a votes file of a million lines
 
 
