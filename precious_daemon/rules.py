@@ -82,9 +82,9 @@ def _plan(db: Database, voter_id: int, rule: Rule) -> Plan:
     keep_said = {label.photo_id for label in answers.labels(db, voter_id) if label.keep}
     settlings: list[Settling] = []
     said = elsewhere = 0
-    place: groups.Key | None = None
-    while len(settlings) < MOST and (found := groups.next_to_review(db, voter_id, rule.kind, place)):
-        place, group = found
+    for _, group in groups.to_review(db, voter_id, rule.kind):
+        if len(settlings) == MOST:
+            break
         members = _in_order(db, group)
         if not _within(members, rule.scope):
             continue

@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 from threadpoolctl import threadpool_limits
 
@@ -77,8 +76,7 @@ def places_in(disc: Floats, taken: int, count: int) -> Points:
 def _projected(centres: Points, seed: int) -> Floats:
     """(k, 2) of about unit spread."""
     k = len(centres)
-    flat: Floats = PCA(min(2, k, centres.shape[1]), random_state=seed).fit_transform(centres) if k > 1 else np.zeros((1, 2))
-    flat = np.pad(flat, ((0, 0), (0, 2 - flat.shape[1])))
+    flat: Floats = (centres - centres.mean(0)) @ _axes(centres).T
     flat = flat / max(float(flat.std()), 1e-9)
     if k > 4:
         start = (flat * 1e-4).astype(np.float32)
@@ -114,8 +112,16 @@ def _direction(rows: Points) -> Points:
     if len(rows) < 3:
         return np.zeros(len(rows), np.float32)
     sample = rows[:: max(1, len(rows) // 2_000)]
-    flat = rows @ PCA(min(2, *sample.shape), svd_solver="full").fit(sample).components_.T
-    return np.asarray(np.arctan2(flat[:, -1], flat[:, 0]), dtype=np.float32)
+    flat = rows @ _axes(sample).T
+    return np.asarray(np.arctan2(flat[:, 1], flat[:, 0]), dtype=np.float32)
+
+
+def _axes(rows: Points) -> Floats:
+    """(2, d) of the most variance, each turned so that its largest part is positive; zeros where there is none."""
+    _, _, axes = np.linalg.svd(rows - rows.mean(0), full_matrices=False)
+    axes = np.pad(axes[:2], ((0, 2 - len(axes[:2])), (0, 0)))
+    largest = axes[np.arange(2), np.abs(axes).argmax(1)]
+    return np.asarray(axes * np.where(largest < 0, -1, 1)[:, None])
 
 
 def _packed(angle: Floats) -> Floats:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 
 from precious_daemon.decide import decided
 from precious_daemon.models import Group, GroupKind, GroupMember, Photo
@@ -90,6 +90,13 @@ def next_to_review(
     db: Database, voter_id: int, kind: GroupKind | None = None, after: Key | None = None
 ) -> tuple[Key, Group] | None:
     """The first group after another, of one kind or of any, that the owner has not settled."""
+    return next(to_review(db, voter_id, kind, after), None)
+
+
+def to_review(
+    db: Database, voter_id: int, kind: GroupKind | None = None, after: Key | None = None
+) -> Iterator[tuple[Key, Group]]:
+    """Groups after another, of one kind or of any, that the owner has not settled."""
     only = "AND kind = :kind" if kind else ""
     sql = f"""
         SELECT DISTINCT kind, group_id FROM cache.group_members
@@ -98,12 +105,10 @@ def next_to_review(
     place: tuple[str, int] = after or ("", 0)
     while True:
         values = {"after_kind": place[0], "number": place[1], "kind": kind}
-        keys = [(GroupKind(k), number) for k, number in db.execute(sql, values)]
-        for key, group in as_left(db, voter_id, keys).items():
-            if not group.settled:
-                return key, group
+        keys = [(GroupKind(k), number) for k, number in db.execute(sql, values).fetchall()]
+        yield from ((key, group) for key, group in as_left(db, voter_id, keys).items() if not group.settled)
         if len(keys) < LOOKED_AT:
-            return None
+            return
         place = keys[-1]
 
 

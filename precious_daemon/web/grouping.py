@@ -62,7 +62,7 @@ async def show_groups(request: web.Request) -> web.Response:
     kind, after = _kind(request.query.get("kind")), _key(request.query.get("after"))
     film = await service.store.aread(_find, voter_id, kind, after, request.query.get("photo"))
     last = await service.store.aread(decisions.newest, voter_id)
-    by_rule = last and await service.store.aread(decisions.rule_of, last.id)
+    by_rule = last is not None and await service.store.aread(decisions.rule_of, last.id) is not None
     return await page(
         request, "groups.html", film=film, kind=kind, tabs=TABS, counts=await service.store.aread(groups.counts),
         last=last if last and service.clock() - last.at < JUST_NOW else None,

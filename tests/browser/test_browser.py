@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect, sync_playwright
 
 from precious_daemon import web
 from precious_daemon.config import Places, Settings
-from precious_daemon.models import Answer, Group, GroupKind, GroupMember, Photo, SuggestionState
+from precious_daemon.models import Answer, ClusterRow, Group, GroupKind, GroupMember, Photo, SuggestionState
 from precious_daemon.service import Service, open_service
-from precious_daemon.store import answers, groups, suggestions
+from precious_daemon.store import answers, clusters, groups, suggestions
 from tests.web.library import fill, root_of, suggest, taste
 
 pytestmark = pytest.mark.browser
@@ -294,6 +296,8 @@ def test_everything_that_matters_works_without_scripts(chromium: Browser, served
         "/label",
         "/suggestions",
         "/groups",
+        "/groups/rule?kind=burst",
+        "/map",
         "/clusters",
         "/photos",
         "/ranking",
@@ -397,18 +401,132 @@ def test_choosing_with_the_keyboard(owner: Page, served: Served, bursts: list[li
     assert [(folder / photo.path).exists() for photo in second] == [False, False, True, False]
 
 
-def test_two_frames_are_looked_at_together(owner: Page, served: Served, bursts: list[list[Photo]]) -> None:
+def test_frames_are_looked_at_together_in_pixels_of_the_originals(owner: Page, served: Served, bursts: list[list[Photo]]) -> None:
+    frames = bursts[0]
     owner.goto(served.site.address.url + "/groups")
     owner.locator(".frame [data-look]").nth(3).click()
-    panes = owner.locator("#zoom img")
-    assert [photo.uid in str(panes.nth(n).get_attribute("src")) for n, photo in ((0, bursts[0][1]), (1, bursts[0][3]))] == [
-        True,
-        True,
-    ]
+    panes = owner.locator("#zoom figure")
+    expect(panes).to_have_count(2)
+    for number, frame in ((0, frames[1]), (1, frames[3])):
+        tile = panes.nth(number).locator("[data-tile]").first
+        assert f"/full/{frame.uid}/0,0" in str(tile.get_attribute("src"))
+        owner.wait_for_function("(image) => image.complete && image.naturalWidth > 0", arg=tile.element_handle())
+        assert tile.evaluate("(image) => image.naturalWidth") == frame.width
+    expect(owner.locator("#zoom output")).to_have_text("100 %")
+
+    def places() -> list[str]:
+        owner.wait_for_timeout(50)  # one drawn frame
+        return list(owner.locator("#zoom .sheet").evaluate_all("(all) => all.map((sheet) => sheet.style.transform)"))
+
+    before = places()
     box = panes.nth(1).bounding_box()
     assert box
-    owner.mouse.move(box["x"] + box["width"] * 0.25, box["y"] + box["height"] * 0.75)
-    places = owner.evaluate("[...document.querySelectorAll('#zoom img')].map((image) => image.style.objectPosition)")
-    assert places[0] == places[1] != "50% 50%"
+    owner.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    owner.mouse.down()
+    owner.mouse.move(box["x"] + box["width"] / 2 - 30, box["y"] + box["height"] / 2 + 20)
+    owner.mouse.up()
+    owner.mouse.wheel(0, -240)
+    owner.keyboard.press("+")
+    assert places()[0] == places()[1] != before[0], "moved and magnified as one"
+    owner.keyboard.press("a")
+    expect(panes).to_have_count(4)
+    owner.keyboard.press("a")
+    owner.keyboard.press("b")
+    assert large(owner).count(frames[3].uid) == 1, "chosen while looking"
     owner.keyboard.press("Escape")
     expect(owner.locator("#zoom")).not_to_be_visible()
+
+
+def test_a_pair_is_looked_at_at_full_size_and_the_question_waits(owner: Page, served: Served, library: list[Photo]) -> None:
+    owner.goto(served.site.address.url + "/compare")
+    pair = shown(owner)
+    owner.keyboard.press("Space")
+    expect(owner.locator("#zoom [data-tile]")).to_have_count(2)
+    owner.keyboard.press("ArrowLeft")
+    owner.keyboard.press("Space")
+    expect(owner.locator("#zoom")).not_to_be_visible()
+    assert shown(owner) == pair
+    assert stored(served) == []
+
+
+# --- many groups by one rule, and the map ------------------------------------------------------------------------------
+
+
+def test_a_rule_settles_all_bursts_after_a_look(owner: Page, served: Served, bursts: list[list[Photo]]) -> None:
+    folder = root_of(served.service)
+    owner.goto(served.site.address.url + "/groups")
+    owner.get_by_role("link", name="One rule for many").click()
+    owner.get_by_label("keep the best").fill("2")
+    owner.get_by_role("button", name="Show what it means").click()
+    expect(owner.locator(".goes")).to_have_count(4)
+    owner.get_by_role("button", name="Move 4 photos to the trash").click()
+    owner.wait_for_url("**/groups?kind=burst")
+    assert sum((folder / photo.path).exists() for part in bursts for photo in part) == 4
+    owner.get_by_role("button", name="Undo").click()
+    owner.wait_for_url("**/groups")
+    assert all((folder / photo.path).exists() for part in bursts for photo in part)
+
+
+@pytest.fixture
+def mapped(served: Served, library: list[Photo]) -> list[Photo]:
+    """Two clusters, side by side."""
+    rows = [ClusterRow(p.id, n % 2, float(n), n < 2, 0.2 + 0.5 * (n % 2) + 0.04 * n, 0.5, n // 4) for n, p in enumerate(library)]
+    discs = [(0, 0.3, 0.5, 0.2), (1, 0.8, 0.5, 0.2)]
+    served.service.store.write(clusters.replace, rows, {"unit": 0.08}, discs)
+    return library
+
+
+@pytest.mark.parametrize("size", [(1280, 800), (390, 844)])
+def test_the_map_is_moved_over_and_its_clusters_opened_and_named(
+    size: tuple[int, int], owner: Page, served: Served, mapped: list[Photo]
+) -> None:
+    owner.set_viewport_size({"width": size[0], "height": size[1]})
+    owner.goto(served.site.address.url + "/map")
+    expect(owner.locator(".spot")).to_have_count(8)
+    atlas = owner.locator(".atlas")
+    before = owner.locator(".disc").first.evaluate("(disc) => disc.style.transform")
+    atlas.focus()
+    owner.keyboard.press("+")
+    owner.keyboard.press("ArrowLeft")
+    expect(owner.locator(".disc").first).not_to_have_attribute("style", re.compile(re.escape(before)))
+    owner.keyboard.press("0")
+    owner.locator("aside [data-cluster='1'] a").click()
+    expect(owner.locator("[data-strip] li")).to_have_count(4)
+    owner.locator("[data-rename] input").fill("hats")
+    owner.get_by_role("button", name="Save").click()
+    expect(owner.locator("aside [data-cluster='1']")).to_contain_text("hats")
+    assert served.service.store.read(clusters.names) == {1: "hats"}
+    assert owner.locator("[data-label]").get_attribute("href") == f"/cluster/{mapped[1].uid}"
+    owner.locator("[data-close]").click()
+    expect(owner.locator("[data-opened]")).not_to_be_visible()
+    assert owner.evaluate("document.documentElement.scrollWidth") <= size[0]
+
+
+def test_of_a_large_map_only_what_is_in_view_is_in_the_page(owner: Page, served: Served, library: list[Photo]) -> None:
+    uid, content = library[0].uid, (library[0].content_hash or b"").hex()[:12]
+    asked: list[str] = []
+
+    def answer(route: Route) -> None:
+        names = parse_qs(urlsplit(route.request.url).query)["tiles"][0].split(",")
+        asked.extend(names)
+        route.fulfill(json={name: [spot(*map(int, name.split(".")), n) for n in range(16)] for name in names})
+
+    def spot(level: int, column: int, row: int, n: int) -> list[object]:
+        side = 4 << level
+        place = ((column * 4 + n % 4 + 0.5) / side, (row * 4 + n // 4 + 0.5) / side)
+        return [f"{uid}-{level}-{column}-{row}-{n}", content, *place, 0, None]
+
+    rows = [ClusterRow(photo.id, 0, 0.0, True, level=9) for photo in library]
+    served.service.store.write(clusters.replace, rows, {"unit": 1 / 2048}, [(0, 0.5, 0.5, 0.5)])
+    owner.route("**/api/map?**", answer)
+    owner.route("**/thumb/*-*", lambda route: route.fulfill(body=b"", content_type="image/jpeg"))
+    owner.goto(served.site.address.url + "/map")
+    expect(owner.locator(".spot").first).to_be_attached()
+    owner.locator(".atlas").focus()
+    for _ in range(16):
+        owner.keyboard.press("+")
+        owner.keyboard.press("ArrowRight")
+    expect(owner.locator(".atlas[data-busy]")).to_have_count(0)
+    assert owner.locator(".spot").count() < 700
+    assert max(int(name.split(".")[0]) for name in asked) == 9
+    assert len(asked) == len(set(asked)), "each tile once"

@@ -203,6 +203,7 @@ function listen(made) {
     to(Math.abs(view.scale - one) < 0.01 ? fit() : one, ...offMiddle(event));
   });
   made.addEventListener("keydown", (event) => {
+    event.stopPropagation(); // the page below has keys of its own
     if (event.ctrlKey || event.altKey || event.metaKey) return;
     const step = 120;
     const acts = {
