@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import multiprocessing
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -119,6 +120,7 @@ def wide(service: Service, tmp_path: Path) -> Photo:
     exif[ExifTags.Base.Orientation] = 6
     (tmp_path / "photos").mkdir()
     image.transpose(Image.Transpose.ROTATE_90).save(tmp_path / "photos" / "wide.jpg", exif=exif, quality=95)
+    os.utime(tmp_path / "photos" / "wide.jpg", (1e9, 1e9))  # what was just written would wait to settle
     (photo,) = read(service, tmp_path / "photos")
     return photo
 
