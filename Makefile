@@ -47,9 +47,11 @@ $(VENV)/installed-dev: $(VENV)/installed
 	@$(PIP) install -c constraints.txt -e '.[dev]'
 	@touch $@
 
-# Programs that the tests drive and pip cannot install.
+# Programs that the tests drive and pip cannot install, each with its package.
+TOOLS := chromium:chromium strace:strace exiftool:libimage-exiftool-perl exiv2:exiv2 shellcheck:shellcheck \
+	dbus-daemon:dbus-daemon gdbus:libglib2.0-bin
 tools:
-	@missing=""; for tool in chromium strace; do command -v $$tool >/dev/null || missing="$$missing $$tool"; done; \
+	@missing=""; for tool in $(TOOLS); do command -v $${tool%:*} >/dev/null || missing="$$missing $${tool#*:}"; done; \
 	if [ -n "$$missing" ]; then \
 		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 			echo "Installing$$missing"; \

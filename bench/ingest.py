@@ -1,15 +1,16 @@
 """Reading photos against the floor: what each costs, and how soon ten thousand new ones can be looked at.
 
-    python -m bench.ingest [--library DIR] [--vips PYTHON] [--quick]
+    python -m bench.ingest [--library DIR] [--python PYTHON]... [--quick]
 
 The floor is the time that libjpeg-turbo takes to undo a JPEG's Huffman codes and nothing else: `djpeg -scale 1/8 -fast
 -grayscale` (Debian: libjpeg-turbo-progs), the start of that program and the reading of its file included. The whole recipe is
 preview, thumbnail, proxy, perceptual hash, HOG, measures, content hash, EXIF and the rows in both databases. All take turns on
 the same files in one run; times are CPU seconds of one core, user and system, because the machine may be shared; a ratio is
-the median over files of the ratios of medians. pyvips makes a JPEG of 1000 px and nothing else.
+the median over files of the ratios of medians. pyvips makes a JPEG of 1000 px and nothing else; imagehash, imagededup and
+czkawka's Python binding make one perceptual hash and nothing else.
 
 DIR holds JPEGs of about 12 megapixels and 4 MB; without it some are made: with a thumbnail and EXIF, and with so much grain
-that quality 92 takes 4 MB. PYTHON is an interpreter that can import pyvips, by default this one.
+that quality 92 takes 4 MB. PYTHON is an interpreter of an environment with some of the others; what none of them has is named.
 """
 
 from __future__ import annotations
@@ -36,16 +37,33 @@ from bench.common import Figure, arguments, demo_library, report, say
 NEW = 10_000
 HEADERS = 32 * 1024  # bytes of a JPEG that hold its EXIF and thumbnail
 FLOOR = ["djpeg", "-scale", "1/8", "-fast", "-grayscale", "-outfile", "/dev/null"]
-VIPS = """
-import json, os, sys, time
-os.environ["VIPS_CONCURRENCY"] = "1"
-import pyvips
-pyvips.cache_set_max(0)
+# Others, each in a process of its own: what makes them ready, and what they do with one `path`.
+LOOP = """
+import os, sys, time
+os.environ.update(VIPS_CONCURRENCY="1", OMP_NUM_THREADS="1", RAYON_NUM_THREADS="1")
+{ready}
 for line in sys.stdin:
+    path = line.rstrip("\\n")
     began = time.process_time()
-    pyvips.Image.thumbnail(line.rstrip("\\n"), 1000).jpegsave_buffer(Q=82)
+    {work}
     print(time.process_time() - began, flush=True)
 """
+RIVALS = {
+    "pyvips thumbnail": (
+        "import pyvips; pyvips.cache_set_max(0)", "pyvips.Image.thumbnail(path, 1000).jpegsave_buffer(Q=82)",
+        'pip install "pyvips[binary]"',
+    ),
+    "imagehash.phash": ("import imagehash; from PIL import Image", "imagehash.phash(Image.open(path))", "pip install imagehash"),
+    "imagededup PHash": (
+        "from imagededup.methods import PHash; hasher = PHash(verbose=False)", "hasher.encode_image(image_file=path)",
+        "pip install imagededup",
+    ),
+    "czkawka hash": (
+        "import czkawka; from pathlib import Path; finder = czkawka.ImageSimilarity()", "finder.hash_image(Path(path))",
+        "pip install czkawka",
+    ),
+}  # fmt: skip
+SLOW_ROUNDS = 3  # of rivals that take much longer than what they are measured against
 WORKER = """
 import re, sys
 from precious_daemon.ingest import prepare_worker, read_photo
@@ -111,23 +129,25 @@ def floor(path: Path) -> float:
     return children_cpu() - before
 
 
-class Vips:
-    """pyvips in a process of its own."""
+class Rival:
+    """Another program at work in a process of its own. Raises RuntimeError where it is not installed there."""
 
-    def __init__(self, python: str) -> None:
+    def __init__(self, name: str, python: str) -> None:
+        ready, work, _ = RIVALS[name]
         self._process = subprocess.Popen(
-            [python, "-c", VIPS], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
+            [python, "-c", LOOP.format(ready=ready, work=work)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
 
     def __call__(self, path: Path) -> float:
         assert self._process.stdin
         assert self._process.stdout
-        self._process.stdin.write(f"{path}\n")
-        self._process.stdin.flush()
-        line = self._process.stdout.readline()
-        if not line:
-            raise RuntimeError("pyvips ended")
-        return float(line)
+        try:
+            self._process.stdin.write(f"{path}\n")
+            self._process.stdin.flush()
+            return float(self._process.stdout.readline())
+        except (ValueError, BrokenPipeError) as exc:
+            raise RuntimeError(self._process.communicate()[1][-300:]) from exc
 
     def close(self) -> None:
         self._process.kill()
@@ -140,12 +160,10 @@ def cpu(work: Callable[[], object]) -> float:
     return time.process_time() - before
 
 
-def compare(files: list[Path], home: Path, rounds: int, python: str) -> tuple[dict[str, Figure], list[str]]:
+def compare(files: list[Path], home: Path, rounds: int, pythons: list[str]) -> tuple[dict[str, Figure], list[str]]:
     """Medians of the times, and their ratios."""
     os.environ["PRECIOUS_HOME"] = str(home)
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    import imagehash
-
     from precious_daemon import config, readers
     from precious_daemon.decode import decode
     from precious_daemon.ingest import PREVIEW, read_photo
@@ -158,19 +176,19 @@ def compare(files: list[Path], home: Path, rounds: int, python: str) -> tuple[di
         others["floor (djpeg)"] = floor
     else:
         missing.append("djpeg (apt install libjpeg-turbo-progs)")
-    vips = Vips(python)
-    try:
-        vips(files[0])
-        others["pyvips thumbnail"] = vips
-    except (RuntimeError, BrokenPipeError):
-        missing.append('pyvips (pip install "pyvips[binary]", and --vips with its interpreter)')
-
-    def phash(path: Path) -> float:
-        def work() -> None:
-            with Image.open(path) as image:
-                imagehash.phash(image)
-
-        return cpu(work)
+    at_work: list[Rival] = []
+    for name, (_, _, how) in RIVALS.items():
+        for python in pythons:
+            rival = Rival(name, python)
+            at_work.append(rival)
+            try:
+                rival(files[0])
+            except RuntimeError:
+                continue
+            others[name] = rival
+            break
+        else:
+            missing.append(f"{name} ({how})")
 
     with Store(config.places()) as store:
         root = add_root(store, str(files[0].parent), time.time())
@@ -190,16 +208,18 @@ def compare(files: list[Path], home: Path, rounds: int, python: str) -> tuple[di
             "whole recipe": recipe,
             "of it decoding": lambda path: cpu(lambda: decode(path.read_bytes(), PREVIEW)),
         }
-        rivals = others | {"imagehash.phash": phash}
-        times: dict[str, dict[Path, list[float]]] = {name: {path: [] for path in files} for name in ours | rivals}
+        times: dict[str, dict[Path, list[float]]] = {name: {path: [] for path in files} for name in ours | others}
         for number in range(rounds + 1):
             say(f"round {number} of {rounds}")
             for path in files:
-                for name, measure in (others | ours | ({"imagehash.phash": phash} if number < 2 else {})).items():
+                for name, measure in (others | ours).items():
+                    if number >= SLOW_ROUNDS and name in RIVALS and name != "pyvips thumbnail":
+                        continue
                     took = measure(path)
                     if number:  # the first round warms up
                         times[name][path].append(took)
-    vips.close()
+    for rival in at_work:
+        rival.close()
     medians = {name: {path: statistics.median(runs) for path, runs in by.items()} for name, by in times.items()}
     figures = {f"{name}, per photo": Figure(1000 * statistics.median(by.values()), "ms") for name, by in medians.items()}
 
@@ -208,9 +228,10 @@ def compare(files: list[Path], home: Path, rounds: int, python: str) -> tuple[di
 
     if "floor (djpeg)" in medians:
         figures["whole recipe over the floor"] = Figure(ratio("whole recipe", "floor (djpeg)"), "x", 1.4)
-    if "pyvips thumbnail" in medians:
-        figures["pyvips thumbnail over the whole recipe"] = Figure(ratio("pyvips thumbnail", "whole recipe"), "x", 1.4, more=True)
-    figures["imagehash.phash over the whole recipe"] = Figure(ratio("imagehash.phash", "whole recipe"), "x")
+    for name in RIVALS:
+        if name in medians:
+            goal = 1.4 if name == "pyvips thumbnail" else None
+            figures[f"{name} over the whole recipe"] = Figure(ratio(name, "whole recipe"), "x", goal, more=True)
     return figures, missing
 
 
@@ -269,7 +290,7 @@ def worker_memory(files: list[Path]) -> dict[str, Figure]:
 def main() -> None:
     parser = arguments(__doc__ or "")
     parser.add_argument("--library", type=Path)
-    parser.add_argument("--vips", default=sys.executable, help="an interpreter that can import pyvips")
+    parser.add_argument("--python", action="append", default=[], help="an interpreter that has other programs' packages")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="precious-ingest-") as made:
         work = Path(made)
@@ -284,7 +305,7 @@ def main() -> None:
         then = time.time() - 3600
         for path in files:
             os.utime(path, (then, then))
-        figures, missing = compare(files, work / "home", 3 if options.quick else 7, options.vips)
+        figures, missing = compare(files, work / "home", 3 if options.quick else 7, [*options.python, sys.executable])
         made_here = files if not options.library else camera_files(work / "made", 2)
         figures |= worker_memory(files)
         figures |= first_grid(made_here, work / "new", work / "home2")

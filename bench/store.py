@@ -151,7 +151,7 @@ def measure(store: Store, count: int, rng: random.Random, calls: int) -> dict[st
     timed("page of suggestions, any depth", _listing, lambda: (1, (rng.randrange(count // 50), 0)))
     timed("trash, newest", units.listing, lambda: (60,))
     timed("trash, any depth", units.listing, lambda: (60, anyone()))
-    timed("candidates of a pair", ask._pair_candidates, lambda: (1, point(), (), None), goal=10)
+    timed("candidates of a pair", ask._candidates, lambda: (1, point(), (), None), goal=10)
     enough = AskSettings(train_labels=10**6, test_labels=10**6)
     timed("next to label", ask._next_label, lambda: (1, enough, point(), rng.random(), ()))
     timed("next representative", groups.next_representative, lambda: (1,))

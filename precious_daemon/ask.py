@@ -3,37 +3,50 @@
 from __future__ import annotations
 
 import math
-import os
+import random
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
-from precious_daemon import exchange, rating, verdict
+from precious_daemon import ledger, rating, verdict
 from precious_daemon.config import AskSettings
 from precious_daemon.errors import PreciousError
-from precious_daemon.exchange import ImportReport
-from precious_daemon.models import Answer, Choice, Photo, PhotoState, Question, Rating, Scope, Vote
-from precious_daemon.pairing import Candidate, choose_pair
+from precious_daemon.models import Aim, Answer, Choice, Order, Photo, PhotoState, Question, Rating, Scope, Way
+from precious_daemon.pairing import Candidate, choose_many, choose_pair, plain_shuffle, smart_shuffle
 from precious_daemon.service import Service
 from precious_daemon.store import Database, answers, groups, photos, ratings, scopes, scores
 
+COMPARING = {Choice.FIRST, Choice.SECOND, Choice.DRAW, Choice.SKIP}
+JUDGING = {Choice.KEEP, Choice.DELETE, Choice.SKIP}
 CHOICES = {
-    Question.PAIR: {Choice.FIRST, Choice.SECOND, Choice.DRAW, Choice.SKIP, Choice.BOTH_KEEP, Choice.BOTH_DELETE},
-    Question.LABEL: {Choice.KEEP, Choice.DELETE, Choice.SKIP},
-    Question.AUDIT: {Choice.KEEP, Choice.DELETE, Choice.SKIP},
+    Question.PAIR: COMPARING | {Choice.BOTH_KEEP, Choice.BOTH_DELETE},
+    Question.FOUR: COMPARING | {Choice.THIRD, Choice.FOURTH, Choice.ORDER},
+    Question.LABEL: JUDGING,
+    Question.AUDIT: JUDGING,
+}
+SHOWN = {Question.PAIR: (2,), Question.FOUR: (3, 4)}  # photos of one question; of any other, one
+PURPOSES: dict[Question, Collection[str]] = {
+    Question.PAIR: set(Aim),
+    Question.FOUR: set(Aim),
+    Question.LABEL: {"train", "test", "border"},
+    Question.AUDIT: {"audit"},
 }
 RANDOM_CANDIDATES = 12  # photos looked at for a pair: some at random (as good as 32, in half the time), and their neighbours
 ANCHORS = 4
 NEIGHBOURS = 4
+MATES = 12  # of the candidates' bursts and copies
 TOPS = (1, 3, 5, 10, 20)
 STEADY_KNOWN = 400
 SCOPED = 300  # photos of a part of the library that neighbours are looked for among
 RECENT = 6
+LABELLED = 400  # labels that the border between keeping and deleting is looked for among
+# of the stream of all questions, while there is still something to learn and afterwards
+PAIRS_EARLY, PAIRS_LATER, BORDER = 0.25, 0.5, 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One question. Two photos for a pair, one otherwise; `group_size` counts the photo's burst or copies, itself included."""
+    """One question, and what it is for. `group_size` counts a single photo's burst or copies, itself included."""
 
     question: Question
     purpose: str
@@ -41,59 +54,89 @@ class Asked:
     group_size: int = 1
 
 
-# --- the next question -------------------------------------------------------------------------------------------------
+# --- the next comparison -----------------------------------------------------------------------------------------------
 
 
-async def next_pair(service: Service, voter_id: int, exclude: Collection[str] = (), scope: Scope | None = None) -> Asked | None:
-    """Two photos whose comparison tells most; None with fewer than two photos.
+async def next_pair(
+    service: Service, voter_id: int, exclude: Collection[str] = (), scope: Scope | None = None, way: Way | None = None
+) -> Asked | None:
+    """The photos whose comparison tells most, two or four as `way` has it; None with fewer than two.
 
     `exclude` holds the uids of photos that are on the page already, or were fetched for it: a page can look ahead. With a
-    `scope` both are of that part of the library.
+    `scope` all are of that part of the library.
     """
-    point = service.rng.getrandbits(64) - (1 << 63)
-    candidates, answered, recent = await service.store.aread(_pair_candidates, voter_id, point, exclude, scope)
-    chosen = choose_pair(candidates, answered, recent, service.rng)
+    way = way or Way()
+    rng = service.rng
+    if way.order is Order.SMART:  # the same candidates until the next shuffle
+        votes = await service.store.aread(answers.vote_count, voter_id)
+        rng = random.Random(f"{voter_id} {votes // max(way.every, 1)}")
+    point = rng.getrandbits(64) - (1 << 63)
+    found = await service.store.aread(_candidates, voter_id, point, exclude, scope, way)
+    chosen = _choose(found, way, service.rng)
     if chosen is None:
         return None
-    found = await service.store.aread(photos.many, chosen)
-    return Asked(Question.PAIR, "rank", (found[chosen[0]], found[chosen[1]]))
+    known = await service.store.aread(photos.many, chosen)
+    return Asked(Question.PAIR if len(chosen) == 2 else Question.FOUR, way.aim, tuple(known[i] for i in chosen))
 
 
-def _pair_candidates(
-    db: Database, voter_id: int, point: int, exclude: Collection[str], scope: Scope | None
-) -> tuple[list[Candidate], set[tuple[int, int]], list[int]]:
-    """A few dozen photos by index: some at random, and the neighbours in rating of the least certain of them."""
+@dataclass(frozen=True, slots=True)
+class _Found:
+    candidates: list[Candidate]
+    answered: set[tuple[int, int]]
+    tired: set[int]
+    border: float | None
+
+
+def _choose(found: _Found, way: Way, rng: random.Random) -> tuple[int, ...] | None:
+    if way.of > 2:
+        return choose_many(found.candidates, found.answered, found.tired, rng, found.border, way.of)
+    shuffle = {Order.SMART: smart_shuffle, Order.PLAIN: plain_shuffle}.get(way.order)
+    if shuffle:
+        return shuffle(found.candidates, found.answered, found.tired, rng)
+    return choose_pair(found.candidates, found.answered, found.tired, rng, found.border)
+
+
+def _candidates(
+    db: Database, voter_id: int, point: int, exclude: Collection[str], scope: Scope | None, way: Way | None = None
+) -> _Found:
+    """A few dozen photos by index: some at random, the neighbours in rating of the least certain of them, and near-duplicates."""
+    way = way or Way()
     shown = photos.ids(db, exclude)
+    if way.order is Order.ELIMINATION:
+        shown |= answers.losers(db, voter_id, way.since)
+    border = _border(db, voter_id, way.aim)
     find = _everywhere if scope is None else partial(_in_scope, scope)
-    ids = [i for i in dict.fromkeys(find(db, voter_id, point, shown)) if i not in shown]
-    known = ratings.many(db, voter_id, ids)
+    ids = find(db, voter_id, point, shown, border)
+    if way.order is Order.TELLING:
+        ids += groups.mates(db, ids, MATES)
+    ids = [i for i in dict.fromkeys(ids) if i not in shown]
+    ids = photos.of_ranking(db, voter_id, ids, scope)
+    known = ratings.guesses(db, voter_id, ids) | ratings.many(db, voter_id, ids)
     together = groups.group_numbers(db, ids)
     candidates = [Candidate(i, known.get(i, rating.START), together.get(i)) for i in ids]
-    recent = [
-        i
-        for answer in answers.recent(db, voter_id, RECENT)
-        if answer.question is Question.PAIR
-        for i in (answer.photo_id, answer.other_id)
-        if i is not None
-    ]
-    return candidates, answers.answered_pairs(db, voter_id, ids), recent
+    last = [set(a.photos) for a in answers.recent(db, voter_id, RECENT) if a.question in ledger.COMPARING][:2]
+    tired = last[0] & last[1] if len(last) == 2 else set()
+    return _Found(candidates, answers.answered_pairs(db, voter_id, ids), tired, border)
 
 
-def _everywhere(db: Database, voter_id: int, point: int, shown: Collection[int]) -> list[int]:
-    ids = [photo.id for photo in photos.random_present(db, point, RANDOM_CANDIDATES, exclude=shown, ranked_by=voter_id)]
+def _everywhere(db: Database, voter_id: int, point: int, shown: Collection[int], border: float | None) -> list[int]:
+    ids = photos.random_ids(db, point, RANDOM_CANDIDATES, shown)
+    if border is not None:
+        return ids + ratings.neighbours(db, voter_id, border, ANCHORS * NEIGHBOURS)
     known = ratings.many(db, voter_id, ids)
     for anchor in _anchors(ids, known):
         ids += ratings.neighbours(db, voter_id, known[anchor].mu, NEIGHBOURS)
     return ids
 
 
-def _in_scope(scope: Scope, db: Database, voter_id: int, point: int, shown: Collection[int]) -> list[int]:
+def _in_scope(scope: Scope, db: Database, voter_id: int, point: int, shown: Collection[int], border: float | None) -> list[int]:
     """The neighbours are those among some photos of the scope: the index of ratings knows no folders."""
     pool = [i for i in scopes.sample(db, scope, voter_id, point, RANDOM_CANDIDATES, SCOPED) if i not in shown]
     known = ratings.many(db, voter_id, pool)
+    middles = [known[anchor].mu for anchor in _anchors(pool[:RANDOM_CANDIDATES], known)] if border is None else [border] * 2
     ids = pool[:RANDOM_CANDIDATES]
-    for anchor in _anchors(ids, known):
-        ids += sorted(known, key=lambda i: abs(known[i].mu - known[anchor].mu))[: 2 * NEIGHBOURS + 1]
+    for middle in middles:
+        ids += sorted(known, key=lambda i: abs(known[i].mu - middle))[: 2 * NEIGHBOURS + 1]
     return ids
 
 
@@ -101,18 +144,50 @@ def _anchors(ids: Iterable[int], known: Mapping[int, Rating]) -> list[int]:
     return sorted((i for i in ids if i in known), key=lambda i: -known[i].sigma)[:ANCHORS]
 
 
+def _border(db: Database, voter_id: int, aim: Aim) -> float | None:
+    """The mu at which sides matter: of the last photo of the top, or between what is kept and what is deleted."""
+    if aim is Aim.TOP:
+        return ratings.mu_at(db, voter_id, TOPS[-1])
+    if aim is Aim.BORDER:
+        kept, deleted = ratings.mean_of_labelled(db, voter_id, LABELLED)
+        return rating.MU - rating.SIGMA / 2 if kept is None or deleted is None else (kept + deleted) / 2
+    return None
+
+
+async def round_left(service: Service, voter_id: int, since: int, scope: Scope | None) -> Photo | None:
+    """The one photo that is left of a round of sequential elimination."""
+    found = await service.store.aread(_candidates, voter_id, 0, (), scope, Way(order=Order.ELIMINATION, since=since))
+    if len(found.candidates) != 1:
+        return None
+    left = found.candidates[0].photo_id
+    return (await service.store.aread(photos.many, [left]))[left]
+
+
+# --- the next photo to judge -------------------------------------------------------------------------------------------
+
+
 async def next_label(service: Service, voter_id: int, exclude: Collection[str] = ()) -> Asked | None:
-    """A photo to keep or delete: representatives to train on, random ones to test with, and blind audits among them.
+    """A photo to keep or delete: representatives to train on, random ones to test with, then those that the model is least
+    sure of, and blind audits among them.
 
     `exclude` as in `next_pair`.
     """
     point = service.rng.getrandbits(64) - (1 << 63)
-    return await service.store.aread(_next_label, voter_id, service.settings.ask, point, service.rng.random(), exclude)
+    guess = service.jobs.instant.guess(voter_id)
+    ahead = guess.ask if guess else ()
+    return await service.store.aread(_next_label, voter_id, service.settings.ask, point, service.rng.random(), exclude, ahead)
 
 
 def _next_label(
-    db: Database, voter_id: int, settings: AskSettings, point: int, chance: float, exclude: Collection[str]
+    db: Database,
+    voter_id: int,
+    settings: AskSettings,
+    point: int,
+    chance: float,
+    exclude: Collection[str],
+    ahead: Sequence[int],
 ) -> Asked | None:
+    """`ahead`: photos that the model for now is in doubt about, which are asked once the representatives are."""
     shown = photos.ids(db, exclude)
     counts = answers.counts(db, voter_id)
     train, test = counts.get("train", 0), counts.get("test", 0)
@@ -128,14 +203,51 @@ def _next_label(
         for photo in photos.random_present(db, point, 1, voter_id, shown):
             return _single(db, Question.LABEL, "test", photo)
     representative = groups.next_representative(db, voter_id, shown)
-    for photo in [representative] if representative else photos.random_present(db, point, 1, voter_id, shown):
+    doubtful = _doubtful(db, voter_id, [i for i in ahead if i not in shown])
+    if enough and (representative is None or chance < BORDER):
+        for photo in [doubtful] if doubtful else scores.least_sure(db, voter_id, shown):
+            return _single(db, Question.LABEL, "border", photo)
+    chosen = representative or doubtful
+    for photo in [chosen] if chosen else photos.random_present(db, point, 1, voter_id, shown):
         return _single(db, Question.LABEL, "train", photo)
     return None
+
+
+def _doubtful(db: Database, voter_id: int, ahead: Sequence[int]) -> Photo | None:
+    """The first of these photos that is there and not labelled."""
+    labelled = {label.photo_id for label in answers.labels(db, voter_id)} if ahead else set()
+    known = photos.many(db, ahead)
+    there = (known[i] for i in ahead if i in known and i not in labelled)
+    return next((photo for photo in there if photo.state is PhotoState.PRESENT), None)
 
 
 def _single(db: Database, question: Question, purpose: str, photo: Photo) -> Asked:
     sizes = [len(group.members) for group in groups.group_of(db, photo.id)]
     return Asked(question, purpose, (photo,), max(sizes, default=1))
+
+
+# --- all questions in one stream ---------------------------------------------------------------------------------------
+
+
+async def next_any(
+    service: Service, voter_id: int, exclude: Collection[str] = (), scope: Scope | None = None, way: Way | None = None
+) -> Asked | None:
+    """A comparison or a photo to judge, whichever is due; None where there is neither.
+
+    Labels come first, because nothing can be learned without them. Afterwards comparisons take half: each third of these at the
+    border between keeping and deleting. A part of the library (`scope`) is only compared.
+    """
+    counts, settings = await service.store.aread(answers.counts, voter_id), service.settings.ask
+    early = counts.get("train", 0) < settings.train_labels or counts.get("test", 0) < settings.test_labels
+    pair_first = scope is not None or service.rng.random() < (PAIRS_EARLY if early else PAIRS_LATER)
+    way = way or Way()
+    if way == Way() and not early and service.rng.random() < 1 / 3:
+        way = replace(way, aim=Aim.BORDER)
+    if pair_first and (pair := await next_pair(service, voter_id, exclude, scope, way)):
+        return pair
+    if scope is not None:
+        return None
+    return await next_label(service, voter_id, exclude) or await next_pair(service, voter_id, exclude, scope, way)
 
 
 # --- how far it is -----------------------------------------------------------------------------------------------------
@@ -196,13 +308,16 @@ async def answer(
     """Store an answer; it is on disk when this returns. The same `request` again stores nothing new."""
     if choice not in CHOICES.get(question, set()):
         raise PreciousError(f'"{choice}" is no answer to this question.')
-    if len(set(photo_uids)) != (2 if question is Question.PAIR else 1):
-        raise PreciousError("A pair has two different photos, any other question one.")
-    if purpose not in {Question.PAIR: {"rank"}, Question.LABEL: {"train", "test"}, Question.AUDIT: {"audit"}}[question]:
-        raise PreciousError(f'"{purpose}" is no purpose of this question.')
+    count = len(set(photo_uids))
+    if count != len(photo_uids) or count not in SHOWN.get(question, (1,)):
+        raise PreciousError("A pair has two different photos, a choice of several three or four, any other question one.")
+    if (choice is Choice.FOURTH and count < 4) or purpose not in PURPOSES[question]:
+        raise PreciousError(f'"{choice}" for "{purpose}" does not fit this question.')
     stored = await service.store.awrite(_store, voter_id, question, choice, list(photo_uids), purpose, service.clock(), request)
     if question is Question.AUDIT:
         await verdict.refresh(service, voter_id)
+    if question is Question.LABEL:
+        service.jobs.instant.answered(voter_id)
     return stored
 
 
@@ -217,56 +332,51 @@ def _store(
     request: str | None,
 ) -> Answer:
     ids = [photos.by_uid(db, uid).id for uid in photo_uids]
-    newest = answers.newest_id(db, voter_id)
-    stored = answers.add(db, voter_id, question, choice, ids[0], ids[1] if len(ids) > 1 else None, purpose, now, request)
-    if stored.id > newest:
-        _rate(db, voter_id, stored)
+    newest = answers.newest_comparison(db, voter_id)
+    first, second, *more = [*ids, None][: max(2, len(ids))]
+    assert first is not None
+    rest = tuple(i for i in more if i is not None)
+    stored = answers.add(db, voter_id, question, choice, first, second, purpose, now, request, rest)
+    if stored.id > newest:  # and not one that was sent before
+        ledger.apply(db, voter_id, stored, newest)
     return stored
 
 
-def _rate(db: Database, voter_id: int, stored: Answer) -> None:
-    if stored.choice in (Choice.FIRST, Choice.SECOND, Choice.DRAW):
-        first, second = stored.photo_id, stored.other_id
-        assert first is not None
-        assert second is not None
-        winner, loser = (second, first) if stored.choice is Choice.SECOND else (first, second)
-        known = ratings.many(db, voter_id, (winner, loser))
-        after = rating.update(known.get(winner, rating.START), known.get(loser, rating.START), draw=stored.choice is Choice.DRAW)
-        ratings.put(db, voter_id, winner, after[0])
-        ratings.put(db, voter_id, loser, after[1])
-    ratings.set_applied_through(db, voter_id, stored.id)
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """An answer that was taken back, its photos as they were shown, and their ratings before and after."""
+
+    answer: Answer
+    photos: tuple[Photo, ...]
+    before: dict[int, Rating]
+    after: dict[int, Rating]
 
 
-async def take_back(service: Service, voter_id: int) -> tuple[Answer, tuple[Photo, ...]]:
-    """Undo the newest answer that counts, and return it with its photos. Raises NotFound where there is none."""
-    undone, shown = await service.store.awrite(_take_back, voter_id, service.clock())
+async def take_back(service: Service, voter_id: int, answer_id: int | None = None) -> Undone:
+    """Undo an answer, by default the newest that counts. Raises NotFound where there is none.
+
+    It is on disk when this returns, and the ratings are what they would be had it never been given.
+    """
+    undone, before, behind = await service.store.awrite(_take_back, voter_id, answer_id, service.clock())
+    if behind:
+        replayed = await service.store.aread(ledger.compute, voter_id)
+        await service.store.awrite(ledger.settle, voter_id, replayed)
     if undone.question is Question.AUDIT:
         await verdict.refresh(service, voter_id)
-    return undone, shown
+    if undone.question is Question.LABEL:
+        service.jobs.instant.answered(voter_id)
+    found = await service.store.aread(photos.many, undone.photos)
+    after = await service.store.aread(ratings.many, voter_id, undone.photos)
+    return Undone(undone, tuple(found[i] for i in undone.photos), before, after)
 
 
-def _take_back(db: Database, voter_id: int, now: float) -> tuple[Answer, tuple[Photo, ...]]:
-    undone = answers.undo(db, voter_id, now)
-    if undone.question is Question.PAIR:
-        rerate(db, voter_id)
-    ids = [i for i in (undone.photo_id, undone.other_id) if i is not None]
-    found = photos.many(db, ids)
-    return undone, tuple(found[i] for i in ids)
-
-
-def rerate(db: Database, voter_id: int) -> None:
-    """Make the ratings anew from every vote that counts."""
-    votes = (vote for _, vote in answers.votes(db, voter_id))
-    ratings.replace_all(db, voter_id, rating.replay(votes, ratings.priors(db, voter_id)))
-    ratings.set_applied_through(db, voter_id, answers.newest_id(db, voter_id))
-
-
-def catch_up(db: Database, voter_id: int) -> bool:
-    """After a start: ratings that do not hold the newest answer (a crash, a rebuilt cache) are made anew."""
-    if ratings.applied_through(db, voter_id) == answers.newest_id(db, voter_id):
-        return False
-    rerate(db, voter_id)
-    return True
+def _take_back(db: Database, voter_id: int, answer_id: int | None, now: float) -> tuple[Answer, dict[int, Rating], bool]:
+    newest = answers.newest_comparison(db, voter_id)
+    if answer_id is not None and answers.get(db, voter_id, answer_id).question is Question.SUGGESTION:
+        raise PreciousError("This was said about a suggestion: undo it where it is, in the trash or on the page of suggestions.")
+    undone = answers.undo(db, voter_id, now, answer_id)
+    before = ratings.many(db, voter_id, undone.photos)
+    return undone, before, ledger.wind_back(db, voter_id, undone, newest)
 
 
 # --- in and out of the ranking -----------------------------------------------------------------------------------------
@@ -278,14 +388,13 @@ async def take_out(service: Service, voter_id: int, photo_uids: Sequence[str]) -
 
 
 def _take_out_uids(db: Database, voter_id: int, photo_uids: list[str], now: float) -> int:
-    return sum([_take_out(db, voter_id, photos.by_uid(db, uid).id, "rank", now) for uid in photo_uids])
+    return sum([put_out(db, voter_id, photos.by_uid(db, uid).id, "rank", now) for uid in photo_uids])
 
 
-def _take_out(db: Database, voter_id: int, photo_id: int, purpose: str, now: float) -> bool:
+def put_out(db: Database, voter_id: int, photo_id: int, purpose: str, now: float) -> bool:
     if answers.out_of_ranking(db, voter_id, photo_id):
         return False
     answers.add(db, voter_id, Question.RANKING, Choice.OUT, photo_id, None, purpose, now)
-    ratings.set_applied_through(db, voter_id, answers.newest_id(db, voter_id))  # no rating changes
     return True
 
 
@@ -299,68 +408,5 @@ def _bring_back(db: Database, voter_id: int, photo_uids: list[str], now: float) 
     for uid in photo_uids:
         if out := answers.out_of_ranking(db, voter_id, photos.by_uid(db, uid).id):
             answers.undo(db, voter_id, now, out.id)
-            ratings.set_applied_through(db, voter_id, answers.newest_id(db, voter_id))
             done += 1
     return done
-
-
-# --- moving over from and to image-ranker ------------------------------------------------------------------------------
-
-
-async def export_votes(service: Service, voter_id: int) -> str:
-    """CSV `Winner,Loser` of every comparison with a winner, in the order given; then the photos taken out, as `None,photo`."""
-
-    def look(db: Database) -> str:
-        names = _names(db)
-        rows = [(names[v.winner], names[v.loser]) for _, v in answers.votes(db, voter_id) if not v.draw]
-        rows += [(exchange.NOBODY, names[i]) for i in answers.all_out_of_ranking(db, voter_id)]
-        return exchange.votes_text(rows)
-
-    return await service.store.aread(look)
-
-
-async def export_ranking(service: Service, voter_id: int) -> str:
-    """CSV `Image,ELO,Uncertainty,Upvotes,Downvotes`, best first."""
-
-    def look(db: Database) -> str:
-        rows: list[tuple[str, Rating]] = []
-        after: tuple[float, int] | None = None
-        while part := ratings.ranking(db, voter_id, after, 1000):
-            rows += [(_shown(photo.path), rated) for photo, rated in part]
-            after = (part[-1][1].mu, part[-1][0].id)
-        return exchange.ranking_text(rows, rating.START.mu)
-
-    return await service.store.aread(look)
-
-
-async def import_csv(service: Service, voter_id: int, text: str) -> ImportReport:
-    """Bring votes or a ranking along. Votes are stored as answers, rankings as where the ratings start from."""
-    kind, pairs, ranked = exchange.parse(text, rating.START.mu)
-    return await service.store.awrite(_import, voter_id, kind, pairs, ranked, service.clock())
-
-
-def _import(
-    db: Database, voter_id: int, kind: str, pairs: list[tuple[str, str]], ranked: list[tuple[str, Rating]], now: float
-) -> ImportReport:
-    usable = [pair for pair in pairs if exchange.NOBODY not in pair]
-    out = [loser for winner, loser in pairs if winner == exchange.NOBODY]
-    wanted: Iterable[str] = [name for pair in usable for name in pair] + out + [name for name, _ in ranked]
-    found, unknown = exchange.resolve(wanted, _names(db))
-    votes = [Vote(found[a], found[b], False) for a, b in usable if a in found and b in found and found[a] != found[b]]
-    for vote in votes:
-        answers.add(db, voter_id, Question.PAIR, Choice.FIRST, vote.winner, vote.loser, "import", now)
-    starts = [(found[name], start) for name, start in ranked if name in found]
-    for photo_id, start in starts:
-        ratings.put_prior(db, voter_id, photo_id, start)
-    taken_out = sum([_take_out(db, voter_id, found[name], "import", now) for name in dict.fromkeys(out) if name in found])
-    rerate(db, voter_id)
-    return ImportReport(kind, len(votes) + len(starts), unknown, taken_out)
-
-
-def _names(db: Database) -> dict[int, str]:
-    return {row[0]: _shown(os.fsdecode(row[1])) for row in db.execute("SELECT id, path FROM photos")}
-
-
-def _shown(path: str) -> str:
-    """A path as text that any program can read: bytes that are not UTF-8 become question marks."""
-    return path.encode("utf-8", "replace").decode("utf-8")

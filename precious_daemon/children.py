@@ -11,6 +11,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from precious_daemon import jobfolder
@@ -19,7 +20,23 @@ from precious_daemon.errors import ChildFailed
 
 log = logging.getLogger(__name__)
 
+LOOK = 2.0  # seconds between looks at what a child takes
 GRACE = 8.0  # seconds between SIGTERM and SIGKILL: the service itself has to be gone in ten
+
+
+@dataclass(slots=True)
+class Allowance:
+    """What children may take: processor seconds, all of them together, and bytes of memory, each of them. None: no limit.
+
+    It is held where /proc tells what a process takes, which is Linux; elsewhere the time budget alone holds.
+    """
+
+    cpu_seconds: float | None = None  # what is left
+    memory: float | None = None
+
+    @property
+    def spent(self) -> bool:
+        return self.cpu_seconds is not None and self.cpu_seconds <= 0
 
 
 @contextmanager
@@ -38,8 +55,10 @@ def clear_leftovers(places: Places) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-async def run_child(module: str, folder: Path, say: Callable[[str, int, int], None]) -> bool:
+async def run_child(module: str, folder: Path, say: Callable[[str, int, int], None], allowance: Allowance | None = None) -> bool:
     """Run `python -m module folder` to its end. True when it did all of its work, False when it stopped before.
+
+    One that has used up the processor time of its `allowance` is stopped as if asked to, one that takes too much memory fails.
 
     Raises ChildFailed with the last line of its complaint. Cancelling stops the child and waits for it.
     """
@@ -55,6 +74,7 @@ async def run_child(module: str, folder: Path, say: Callable[[str, int, int], No
             env=os.environ | {"PYTHONUNBUFFERED": "1"},
             start_new_session=True,  # Ctrl-C in the terminal is for the service, which then stops its children
         )
+    meter = asyncio.create_task(_measure(process, allowance)) if allowance else None
     try:
         await _listen(process, say)
         status = await process.wait()
@@ -64,12 +84,49 @@ async def run_child(module: str, folder: Path, say: Callable[[str, int, int], No
     finally:
         if process.returncode is None:
             await _end(process)
+        if meter:
+            meter.cancel()
+            await asyncio.wait([meter])
+    if meter and not meter.cancelled() and (complaint := meter.result()):
+        raise ChildFailed(complaint)
     if status in (0, jobfolder.STOPPED):
         return status == 0
     lines = (folder / "child.log").read_text("utf-8", "replace").strip().splitlines()
     for line in lines[-20:]:
         log.error("%s: %s", module, line)
     raise ChildFailed(_complaint(folder) or f"{module} ended with status {status}: {lines[-1] if lines else 'no message'}")
+
+
+async def _measure(process: asyncio.subprocess.Process, allowance: Allowance) -> str | None:
+    """Hold a child to its allowance, and take what it uses from it. What is wrong with it where it has to fail."""
+    used = 0.0
+    while (taken := _taken(process.pid)) is not None:
+        seconds, memory = taken
+        if allowance.cpu_seconds is not None:
+            allowance.cpu_seconds -= seconds - used
+        used = seconds
+        if allowance.memory is not None and memory > allowance.memory:
+            await _end(process)
+            return (
+                f"It took {memory / 1e6:,.0f} MB of memory, and may take {allowance.memory / 1e6:,.0f}. "
+                "Raise schedule.memory_megabytes in the settings."
+            )
+        if allowance.spent:
+            log.info("the night's processor time is used up: this goes on in the next one")
+            await _end(process)
+            return None
+        await asyncio.sleep(LOOK)
+    return None
+
+
+def _taken(pid: int) -> tuple[float, int] | None:
+    """(processor seconds, bytes of memory) of a process; None where it is gone or this system does not tell."""
+    try:
+        words = Path(f"/proc/{pid}/stat").read_text("ascii", "replace").rpartition(")")[2].split()
+        pages = int(Path(f"/proc/{pid}/statm").read_text("ascii").split()[1])
+    except (OSError, IndexError):
+        return None
+    return sum(map(int, words[11:13])) / os.sysconf("SC_CLK_TCK"), pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def _complaint(folder: Path) -> str | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import json
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -46,8 +46,10 @@ class Before:
     far: float
 
 
-def run(folder: Path, job: dict[str, Any], photos: Sequence[PhotoRow], looks: Looks) -> None:
-    """Leave clusters in the job folder."""
+def run(
+    folder: Path, job: dict[str, Any], photos: Sequence[PhotoRow], looks: Looks, telling: Callable[[], Collection[int]]
+) -> None:
+    """Leave clusters in the job folder. `telling` gives the positions of the photos whose labels say most about the others."""
     cache_db, kinds = Path(job["cache_db"]), _kinds(job["clusters"]["features"], looks)
     settings = job["clusters"] | {"kinds": kinds, "backbone": job["backbone"], "representatives_wanted": job["representatives"]}
     features = [_matrix(kind, folder, cache_db, photos, looks) for kind in kinds]
@@ -55,7 +57,7 @@ def run(folder: Path, job: dict[str, Any], photos: Sequence[PhotoRow], looks: Lo
     why = _why_anew(before, settings, features, photos)
     if before is None or why:
         weights = [WEIGHTS[kind] if len(kinds) > 1 else 1.0 for kind in kinds]
-        _make(folder, job, settings, photos, features, weights, before, why)
+        _make(folder, job, settings, photos, features, weights, before, why, telling)
     else:
         _add(folder, settings, photos, features, before)
 
@@ -101,11 +103,13 @@ def _make(
     weights: Sequence[float],
     before: Before | None,
     why: str | None,
+    telling: Callable[[], Collection[int]],
 ) -> None:
     seed = job["seed"]
     space = Space.fit(list(zip(features, weights, strict=True)), seed)
     points = space.points(features)
-    options = Options(settings["method"], settings["score"], settings["representatives"])
+    by_cluster = "nearest" if settings["representatives"] == "telling" else settings["representatives"]
+    options = Options(settings["method"], settings["score"], by_cluster)
     found = cluster(points, job["representatives"], seed, options, _doubt(job, photos))
     if before and len(photos):
         found = _called_as_before(found, np.array([before.clusters.get(photo.id, -1) for photo in photos]))
@@ -121,7 +125,7 @@ def _make(
     jobfolder.write_json(
         folder, "clusters.json", made | {"settings": settings, "count": len(photos), "discs": on_map, "unit": layout.unit}
     )
-    chosen = set(found.representatives.tolist())
+    chosen = set(telling()) if settings["representatives"] == "telling" else set(found.representatives.tolist())
     rows = zip(photos, found.assignment.tolist(), found.distance.tolist(), *_lists(layout), strict=True)
     _write(folder, ((p.id, c, far, i in chosen, x, y, level) for i, (p, c, far, x, y, level) in enumerate(rows)))
 

@@ -1,12 +1,14 @@
-"""Settings and places: one TOML file read into frozen dataclasses, and the folders where everything lives."""
+"""Settings and places: one TOML file, and the environment, read into frozen dataclasses; the folders where everything lives."""
 
 from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 import os
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from types import MappingProxyType
@@ -15,18 +17,30 @@ from typing import Any, get_type_hints
 from precious_daemon.errors import ConfigError
 
 
-def _setting(default: Any, meaning: str, low: float | None = None, high: float | None = None) -> Any:
-    return field(default=default, metadata={"meaning": meaning, "low": low, "high": high})
-
-
-def _choice(default: str, choices: tuple[str, ...], meaning: str) -> Any:
-    words = f"{meaning}: {', '.join(choices[:-1])} or {choices[-1]}"
-    return field(default=default, metadata={"meaning": words, "low": None, "high": None, "choices": choices})
+def _setting(
+    default: Any,
+    meaning: str,
+    low: float | None = None,
+    high: float | None = None,
+    *,
+    choices: tuple[str, ...] = (),
+    time: bool = False,
+    restart: bool = False,
+) -> Any:
+    """`choices` are all texts there may be; `time` is HH:MM, or empty where the default is; `restart`: not applied before one."""
+    checks = {"meaning": meaning, "low": low, "high": high, "choices": choices, "time": time, "restart": restart}
+    return field(default=default, metadata=checks)
 
 
 @dataclass(frozen=True, slots=True)
 class WebSettings:
-    port: int = _setting(8765, "port of the page on 127.0.0.1; 0 takes any free one", 0, 65535)
+    port: int = _setting(8765, "port of the page on 127.0.0.1; 0 takes any free one", 0, 65535, restart=True)
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceSettings:
+    log: str = _setting("plain", "how the log is written: lines for people, or one JSON object a line", choices=("plain", "json"))
+    log_level: str = _setting("warning", "how much is logged", choices=("error", "warning", "info", "debug"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +69,17 @@ class IngestSettings:
 
 @dataclass(frozen=True, slots=True)
 class ScheduleSettings:
-    night: str = _setting("02:00", "when the night's jobs start, local time HH:MM")
+    night: str = _setting("02:00", "when the night's jobs start, local time HH:MM", time=True)
+    night_end: str = _setting(
+        "", "they neither start nor go on after this time; empty: a night that was missed is made up for at any time", time=True
+    )
     budget_minutes: float = _setting(120.0, "the night's jobs stop after this long and go on the next night", 1, 1440)
+    on_battery: bool = _setting(False, "whether the night's jobs run on battery, too; otherwise they wait for the mains")
+    only_idle: bool = _setting(False, "whether they wait until the machine has little to do and nobody has typed for 10 minutes")
+    cpu_minutes: float = _setting(0.0, "processor time that a night may take, all cores together; 0: no limit", 0, 100000)
+    memory_megabytes: int = _setting(
+        0, "memory of any process of the night; one that takes more is ended. 0: no limit", 0, 1048576
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +90,18 @@ class AskSettings:
 
 @dataclass(frozen=True, slots=True)
 class ClusterSettings:
-    features: str = _choice("embedding", ("embedding", "embedding+hog", "hog", "pixels", "hog+pixels"), "what makes photos alike")
-    method: str = _choice("kmeans", ("kmeans", "agglomerative", "hdbscan"), "how clusters are found")
-    score: str = _choice(
-        "mean-rank", ("mean-rank", "silhouette", "davies-bouldin", "calinski-harabasz"), "what decides on their number"
+    features: str = _setting(
+        "embedding", "what makes photos alike", choices=("embedding", "embedding+hog", "hog", "pixels", "hog+pixels")
     )
-    representatives: str = _choice(
-        "nearest", ("nearest", "k-center", "facility-location", "uncertain"), "who stands for a cluster and is asked about"
-    )
+    method: str = _setting("kmeans", "how clusters are found", choices=("kmeans", "agglomerative", "hdbscan"))
+    score: str = _setting(
+        "mean-rank", "what decides on their number: a score, or the mean of the ranks in all of them",
+        choices=("mean-rank", "silhouette", "davies-bouldin", "calinski-harabasz"),
+    )  # fmt: skip
+    representatives: str = _setting(
+        "telling", "who is asked about first: whose answer tells most of all others, or who stands for each cluster",
+        choices=("telling", "nearest", "k-center", "facility-location", "uncertain"),
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +123,25 @@ class TrashSettings:
         1.0, "share of the library moved in a day (at least 20 photos) before you type the number", 0.01, 100
     )
     approval_hours: float = _setting(24.0, "an approval lapses after this long", 0.1, 720)
+    purge_days: int = _setting(
+        0, "days in the trash after which you may remove a photo for good; 0: never, and fewer than 30 count as 30", 0, 3650
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class SuggestSettings:
+    never_from: tuple[str, ...] = _setting(
+        (), "nothing in these folders is suggested: full paths, or paths below a watched folder"
+    )
+    leave_of_day: int = _setting(1, "so many photos of each day stay, even if everything suggested by taste goes", 0, 1000)
+    leave_of_event: int = _setting(1, "the same for photos taken with no more than three hours between them", 0, 1000)
 
 
 @dataclass(frozen=True, slots=True)
 class PluginSettings:
-    enabled: tuple[str, ...] = _setting(("report",), "plugins that get the night's suggestions")
+    enabled: tuple[str, ...] = _setting(
+        ("report", "rules", "xmp"), "plugins that are run; `precious-daemon plugins list` shows all there are"
+    )
     folder: str = _setting("", "a folder of .py files, each a plugin; empty is plugins/ beside this file")
     timeout_seconds: float = _setting(30.0, "a plugin that takes longer is given up for this run", 1, 3600)
 
@@ -110,6 +151,7 @@ class Settings:
     """Every setting with its default; sections are the tables of `config.toml`."""
 
     web: WebSettings = field(default_factory=WebSettings)
+    service: ServiceSettings = field(default_factory=ServiceSettings)
     watch: WatchSettings = field(default_factory=WatchSettings)
     ingest: IngestSettings = field(default_factory=IngestSettings)
     schedule: ScheduleSettings = field(default_factory=ScheduleSettings)
@@ -117,6 +159,7 @@ class Settings:
     clusters: ClusterSettings = field(default_factory=ClusterSettings)
     certify: CertifySettings = field(default_factory=CertifySettings)
     learn: LearnSettings = field(default_factory=LearnSettings)
+    suggest: SuggestSettings = field(default_factory=SuggestSettings)
     trash: TrashSettings = field(default_factory=TrashSettings)
     plugins: PluginSettings = field(default_factory=PluginSettings)
     plugin: MappingProxyType[str, Any] = field(default_factory=lambda: MappingProxyType({}))
@@ -197,17 +240,73 @@ def places() -> Places:
     )
 
 
-def load(file: Path) -> Settings:
-    """Read `config.toml`; an absent file is all defaults. Raises ConfigError with the place and the remedy."""
+def load(file: Path, environ: Mapping[str, str] | None = None) -> Settings:
+    """Read `config.toml`, and over it the variables PRECIOUS_SECTION_NAME; an absent file is all defaults.
+
+    Raises ConfigError with the place and the remedy.
+    """
+    table = read(file)
+    parse(table, str(file))  # so that a fault in the file is said to be there
+    if not (said := overrides(os.environ if environ is None else environ)):
+        return parse(table, str(file))
+    for (section, name), value in said.items():
+        table.setdefault(section, {})[name] = value
+    return parse(table, "environment")
+
+
+def read(file: Path) -> dict[str, Any]:
+    """The file as TOML has it; nothing where there is none. Raises ConfigError."""
     try:
-        table = tomllib.loads(file.read_text("utf-8"))
+        return tomllib.loads(file.read_text("utf-8"))
     except FileNotFoundError:
-        return Settings()
+        return {}
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
         raise ConfigError(f"{file} is not valid TOML: {exc}. Nothing was changed.") from exc
     except OSError as exc:
         raise ConfigError(f"{file} cannot be read: {exc.strerror}.") from exc
-    return parse(table, str(file))
+
+
+def overrides(environ: Mapping[str, str]) -> dict[tuple[str, str], Any]:
+    """What the environment says: PRECIOUS_WEB_PORT=9000 is web.port. Raises ConfigError for a name that is no setting."""
+    sections = {section: kind for section, kind in get_type_hints(Settings).items() if section != "plugin"}
+    found: dict[tuple[str, str], Any] = {}
+    for variable, text in environ.items():
+        word, _, name = variable.removeprefix("PRECIOUS_").lower().partition("_")
+        if variable.startswith("PRECIOUS_") and word in sections and name:
+            known = {f.name for f in fields(sections[word])}
+            if name not in known:
+                raise ConfigError(f"environment: {variable} stands for no setting{nearest(name, known)}")
+            found[word, name] = from_text(f"{word}.{name}", text, variable)
+    return found
+
+
+def setting(name: str) -> tuple[Any, dataclasses.Field[Any]]:
+    """(type, field) of `section.name`. Raises ConfigError naming the nearest one."""
+    section, _, key = name.partition(".")
+    hints = get_type_hints(Settings)
+    if section in hints and section != "plugin":
+        for f in fields(hints[section]):
+            if f.name == key:
+                return get_type_hints(hints[section])[key], f
+    raise ConfigError(f"{name} is not a setting{nearest(name, [known for known, _, _ in describe()])}")
+
+
+def from_text(name: str, text: str, where: str = "settings") -> Any:
+    """The value of a setting as somebody typed it: 9000, true, 02:00; a list with commas, or one on each line."""
+    kind, f = setting(name)
+    value: Any = text.strip()
+    if kind == tuple[str, ...]:
+        value = [word for part in value.splitlines() for word in map(str.strip, part.split(",")) if word]
+    elif kind is bool and value.lower() in _YES_OR_NO:
+        value = _YES_OR_NO[value.lower()]
+    elif kind in (int, float):
+        with suppress(ValueError):
+            value = kind(value)
+    value = _value(kind, name, value, f.metadata, where)
+    return list(value) if isinstance(value, tuple) else value
+
+
+_YES_OR_NO = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 
 
 def parse(table: dict[str, Any], where: str = "settings") -> Settings:
@@ -219,11 +318,12 @@ def parse(table: dict[str, Any], where: str = "settings") -> Settings:
             raise ConfigError(f"{where}: [{name}] is not a section{nearest(name, hints)}")
         if not isinstance(value, dict):
             raise ConfigError(f"{where}: {name} has to be a section, [{name}].")
-        sections[name] = MappingProxyType(value) if name == "plugin" else _section(hints[name], name, value, where)
+        sections[name] = MappingProxyType(value) if name == "plugin" else section(hints[name], name, value, where)
     return Settings(**sections)
 
 
-def _section(kind: type[Any], section: str, table: dict[str, Any], where: str) -> Any:
+def section(kind: type[Any], section: str, table: Mapping[str, Any], where: str) -> Any:
+    """An instance of a dataclass of settings from one table of the file. Raises ConfigError as `parse` does."""
     known = {f.name: f for f in fields(kind)}
     hints = get_type_hints(kind)
     values: dict[str, Any] = {}
@@ -244,24 +344,25 @@ def _value(kind: Any, name: str, value: Any, metadata: Any, where: str) -> Any:
     if not isinstance(value, kind) or isinstance(value, bool) != (kind is bool):
         word = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}[kind]
         raise ConfigError(f"{where}: {name} has to be {word}, not {value!r}.")
-    choices = metadata.get("choices", ())
-    if choices and value not in choices:
-        raise ConfigError(f'{where}: {name} is "{value}", which it cannot be{nearest(value, choices)}')
-    low, high = metadata["low"], metadata["high"]
+    low, high = metadata.get("low"), metadata.get("high")
     if (low is not None and value < low) or (high is not None and value > high):
         bounds = f"at least {low:g}" if high is None else f"from {low:g} to {high:g}"
         raise ConfigError(f"{where}: {name} is {value}, and has to be {bounds}.")
-    if name == "schedule.night":
-        night_time(value, where)
+    if kind is float and not math.isfinite(value):
+        raise ConfigError(f"{where}: {name} is {value}, and has to be a number.")
+    if metadata["choices"] and value not in metadata["choices"]:
+        raise ConfigError(f'{where}: {name} is "{value}"{nearest(value, metadata["choices"])}')
+    if metadata["time"] and (value or name == "schedule.night"):
+        night_time(value, where, name)
     return value
 
 
-def night_time(text: str, where: str = "settings") -> tuple[int, int]:
+def night_time(text: str, where: str = "settings", name: str = "schedule.night") -> tuple[int, int]:
     """Hour and minute of `HH:MM`."""
     hour, colon, minute = text.partition(":")
     if colon and hour.isdigit() and minute.isdigit() and len(minute) == 2 and int(hour) < 24 and int(minute) < 60:
         return int(hour), int(minute)
-    raise ConfigError(f'{where}: schedule.night is "{text}", and has to be a time like "02:00".')
+    raise ConfigError(f'{where}: {name} is "{text}", and has to be a time like "02:00".')
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -8,24 +8,23 @@ import logging
 import os
 import secrets
 import signal
-import socket
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 
-from apscheduler.schedulers.asyncio import AsyncIOScheduler
-from apscheduler.triggers.cron import CronTrigger
-from apscheduler.triggers.interval import IntervalTrigger
-
-from precious_daemon import ask, children, scan, web
-from precious_daemon.config import Places, Settings, night_time
+from precious_daemon import children, lean, ledger, lifeline, scan, telling, web
+from precious_daemon.config import Places, Settings
+from precious_daemon.errors import PreciousError
+from precious_daemon.reload import reload
+from precious_daemon.schedule import Schedule
 from precious_daemon.service import OWNER, Service, open_service
-from precious_daemon.store import job_runs, roots
+from precious_daemon.store import job_runs, plugin_calls
 from precious_daemon.watch import Watcher
 from precious_daemon.web.app import Site
 
 log = logging.getLogger(__name__)
+
+TELL_AGAIN = 60.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +50,7 @@ async def running(
     service = open_service(places, settings)
     try:
         await _tidy(service)
+        await service.jobs.recall_pause()
         for folder in folders:
             await asyncio.to_thread(scan.add_root, service.store, folder, service.clock())
         key = secrets.token_urlsafe(32)
@@ -64,8 +64,10 @@ async def running(
                 yield Running(service, site)
         finally:
             places.service_file.unlink(missing_ok=True)
+            service.plugins.stop()
             await service.jobs.stop()
             await site.close()
+            await telling.finish(service)
     finally:
         service.store.close()
 
@@ -78,23 +80,32 @@ async def serve(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    loop.add_signal_handler(signal.SIGHUP, lambda: None)  # one that comes too early asks for what is being done anyway
     async with running(places, settings, folders, port=port) as started:
-        notify("READY=1")
+        service = started.service
+        tasks = {asyncio.create_task(lifeline.keep_telling(lambda: _doing(service)), name="signs of life")}
+        loop.add_signal_handler(signal.SIGHUP, lambda: tasks.add(asyncio.create_task(_reload(service), name="new settings")))
+        lifeline.notify("READY=1")
         ready(started)
+        lean.give_back()
         await stop.wait()
-        notify("STOPPING=1")
+        lifeline.notify("STOPPING=1")
         log.info("stopping")
+        for task in tasks:
+            task.cancel()
 
 
 async def _tidy(service: Service) -> None:
     """After a start: put right what a kill or a crash left."""
     children.clear_leftovers(service.places)
     await service.store.awrite(job_runs.close_interrupted, service.clock())
-    if await service.store.awrite(ask.catch_up, OWNER):
+    if await service.store.awrite(ledger.catch_up, OWNER):
         log.info("ratings were made anew from the answers")
     for sentence in await service.trash.recover():
         log.warning(sentence)
+    await service.trash.note_day()
     await asyncio.to_thread(service.plugins.call, "startup")
+    await service.store.awrite(plugin_calls.free, service.clock())
 
 
 def _publish(places: Places, site: Site, key: str) -> None:
@@ -106,65 +117,65 @@ def _publish(places: Places, site: Site, key: str) -> None:
     os.replace(part, places.service_file)
 
 
-def notify(state: str) -> None:
-    """Tell systemd, where it is what started the service (sd_notify)."""
-    address = os.environ.get("NOTIFY_SOCKET")
-    if address:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender, suppress(OSError):
-            sender.sendto(state.encode(), "\0" + address[1:] if address.startswith("@") else address)
-
-
-# --- the schedule ------------------------------------------------------------------------------------------------------
+# --- while it runs -----------------------------------------------------------------------------------------------------
 
 
 @asynccontextmanager
 async def _watching(service: Service) -> AsyncIterator[None]:
+    """The schedule and the watcher. The page answers before the folders are looked at: that may take minutes."""
     watcher = Watcher(service.store, service.jobs, service.settings.watch)
     service.jobs.watcher_warnings = watcher.warnings
-    scheduler = _schedule(service)
-    await watcher.start()
-    await _catch_up(service)
+    service.followers.append(lambda settings: watcher.use(settings.watch))
+    schedule = Schedule(service)
+    await schedule.start()
+    tasks = [
+        asyncio.create_task(_start(watcher), name="start of the watcher"),
+        asyncio.create_task(_tell(service), name="calls of plugins that wait"),
+    ]
     try:
         yield
     finally:
-        scheduler.shutdown(wait=False)
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+        await schedule.stop()
         await watcher.stop()
 
 
-def _schedule(service: Service) -> AsyncIOScheduler:
-    """One scan every few hours, one night a day. A run that comes late is still run, and only once."""
-    scheduler = AsyncIOScheduler()
-    hour, minute = night_time(service.settings.schedule.night)
-    hours = service.settings.watch.rescan_hours
-    options = {"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
-
-    async def start(name: str) -> None:
-        service.jobs.start(name, "schedule")
-
-    scheduler.add_job(start, CronTrigger(hour=hour, minute=minute), args=["night"], id="night", **options)
-    scheduler.add_job(start, IntervalTrigger(seconds=int(hours * 3600)), args=["scan"], id="scan", **options)
-    scheduler.start()
-
-    def next_run(name: str) -> float | None:
-        job = scheduler.get_job(name)
-        return job.next_run_time.timestamp() if job and job.next_run_time else None
-
-    service.jobs.next_run = next_run
-    return scheduler
+async def _start(watcher: Watcher) -> None:
+    try:
+        await watcher.start()
+    except Exception:  # the edge: the page still answers, and says so
+        log.exception("the folders cannot be watched")
+        watcher.warnings[0] = "The folders cannot be watched, the log says why. Mend that, and start the service again."
 
 
-async def _catch_up(service: Service) -> None:
-    """A night that was missed, because the machine was off, is made up for now."""
-    due = last_night(service.settings.schedule.night, datetime.fromtimestamp(service.clock()).astimezone()).timestamp()
-    watched = await service.store.aread(roots.all_roots)
-    last = await service.store.aread(job_runs.last, "night")
-    if any(root.added_at < due for root in watched) and (last is None or last.started_at < due):
-        log.info("the night's work was missed, and is done now")
-        service.jobs.start("night", "catch-up")
+async def _tell(service: Service) -> None:
+    """What a plugin could not be told yet is tried again."""
+    while True:
+        await asyncio.sleep(TELL_AGAIN)
+        try:
+            await telling.again(service)
+        except Exception:  # the edge: tried again in a minute
+            log.exception("plugins could not be told")
 
 
-def last_night(night: str, now: datetime) -> datetime:
-    """When the night's work was last due."""
-    hour, minute = night_time(night)
-    due = now.replace(hour=hour, minute=minute, second=0, microsecond=0)
-    return due if due <= now else due - timedelta(days=1)
+async def _reload(service: Service) -> None:
+    """SIGHUP: the settings anew, or the old ones and a line that says why."""
+    lifeline.reloading()
+    try:
+        said = await reload(service)
+        log.warning("the settings were read anew: %s", " ".join(said) or "nothing has changed.")
+    except PreciousError as exc:
+        log.error("the settings stay as they were: %s", exc)
+    finally:
+        lifeline.notify("READY=1")
+
+
+def _doing(service: Service) -> str:
+    """In one line, for `systemctl status`."""
+    for p in service.jobs.progress():
+        return f"{p.what}, {p.done:,} of {p.total:,}" if p.total else p.what
+    if service.jobs.paused:
+        return "Paused"
+    return "; ".join(f"{name} waits: {why}" for name, why in service.jobs.waiting.items()) or "Watching"

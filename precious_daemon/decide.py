@@ -8,7 +8,9 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 from precious_daemon.certify import FLOOR, pool
@@ -20,6 +22,15 @@ SHARPER = 0.1  # by so much more sharpness a burst's best shot makes the others 
 DARK = 0.12
 BURNT = 0.6
 SMALL = 400  # pixels of the longer side
+
+LOOKS = {
+    "dark": "very dark",
+    "screenshot": "a screenshot",
+    "page": "looks like a page of text (receipt or document)",
+    "empty": "there is almost nothing in it",
+    "burnt": "burnt out: most of it is plain white",
+    "blurred": "blurred",
+}
 
 _MESSENGER = re.compile(r"-wa\d+|^received_|^fb_img|^signal-|telegram|^photo_\d{4}-|^img-\d{8}-", re.IGNORECASE)
 
@@ -41,6 +52,32 @@ class Known:
         return f"{self.folder}/{self.name}" if self.folder else self.name
 
 
+@dataclass(frozen=True, slots=True)
+class Occasion:
+    """Photos that are of one time: a day, or an event. `present` counts all of them, suggested or not."""
+
+    members: frozenset[int]  # those of them that might go
+    present: int
+    leave: int  # so many stay
+    why: str  # "the last photo of 5 May 2024"
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A photo that would be suggested if nothing spoke for it; `why` it is not."""
+
+    suggestion: Suggestion
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """What could go, surest first, and what was held back, in the same order."""
+
+    suggestions: list[Suggestion]
+    held: list[Held]
+
+
 def suggest(
     scores: Sequence[Score],
     groups: Sequence[Group],
@@ -50,16 +87,22 @@ def suggest(
     vetoes: Mapping[int, str],
     evidence: Mapping[int, Mapping[str, Any]],
     decisions: Iterable[GroupDecision] = (),
-) -> list[Suggestion]:
+    *,
+    rules: Mapping[int, Sequence[str]] = MappingProxyType({}),
+    changed: Mapping[int, str] = MappingProxyType({}),
+    occasions: Iterable[Occasion] = (),
+) -> Proposal:
     """Photos that could go, surest first, each once with all of its reasons.
 
     Suggested are the photos that the owner labelled for deletion, all but the best of copies, of equal pictures and of
-    bursts, and those that the owner would likely not keep: up to FLOOR, or, with a certificate, only what that covers.
-    Never suggested: what the owner labelled to keep, what a plugin vetoed, what is to stay in place of another, and the
-    last of any group that would otherwise stay. What `decisions` say of groups comes before what we make of them.
+    bursts, those that the owner would likely not keep (up to FLOOR, or, with a certificate, only what that covers), and
+    those that a rule speaks against.
+    Never suggested: what the owner labelled to keep, unless something in `changed` speaks against it since; what has a veto;
+    what is to stay in place of another; the last of any group that would otherwise stay; and the last of an occasion, where
+    it would go by taste alone. What `decisions` say of groups comes before what we make of them.
 
-    `facts` holds the present photos, `labels` True for keep, `vetoes` a reason by photo. Of `evidence`, which goes along
-    with the suggestion, `like_deleted` counts the deleted photos that it looks like.
+    `facts` holds the present photos, `labels` True for keep, `vetoes` a reason by photo, `rules` some. Of `evidence`, which
+    goes along with the suggestion, `like_deleted` counts the deleted photos that it looks like.
     """
     chances = {score.photo_id: score.keep for score in scores}
     covered = _covered(scores, groups, certificate)
@@ -67,24 +110,31 @@ def suggest(
     groups_of = _present(decided(groups, decisions), facts)
     kept = {photo for photo, keep in labels.items() if keep}
     stays = {photo for decision in decisions for photo in decision.stays}
-    chosen = _choose(groups_of, _by_taste(chances, covered - stays, labels), facts.keys() - vetoes.keys() - kept)
+    wanted = [p for p in _by_taste(chances, covered - stays, labels, rules.keys() - stays) if p not in kept]
+    free = facts.keys() - (kept - changed.keys())
+    chosen = _choose(groups_of, wanted, free - vetoes.keys())
+    regardless = _choose(groups_of, wanted, free)  # of vetoes
 
-    def suggestion(photo: int, group: Group | None) -> Suggestion:
-        staying = [g for g in groups_of.get(photo, ()) if (best := _instead(g, photo)) is not None and best not in chosen]
+    def suggestion(photo: int, group: Group | None, going: Mapping[int, Group | None]) -> Suggestion:
+        staying = [g for g in groups_of.get(photo, ()) if (best := _instead(g, photo)) is not None and best not in going]
         known = evidence.get(photo, {})
+        seen = any(g.kind is not GroupKind.BURST for g in staying) or photo in rules
         reasons = [
+            *([changed[photo]] if photo in changed else []),
             *(["you answered that it can go"] if labels.get(photo) is False else []),
             *(_of_group(g, facts[photo], facts[best]) for g in staying if (best := _best(g)) is not None),
+            *rules.get(photo, ()),
             *_of_likeness(known.get("like_deleted", 0)),
-            *([] if any(g.kind is not GroupKind.BURST for g in staying) else _of_quality(facts[photo], burst=bool(staying))),
+            *([] if seen else _of_quality(facts[photo], burst=bool(staying))),
             *([_of_chance(chances[photo])] if photo in covered else []),
         ]
+        by_rule = photo in rules and photo not in covered and labels.get(photo) is not False
         return Suggestion(
             photo,
-            group.kind.value if group else "taste",
+            group.kind.value if group else "rule" if by_rule else "taste",
             chances.get(photo),
             certificate is not None and photo in covered,
-            tuple(reasons),
+            tuple(dict.fromkeys(reasons)),
             _best(group) if group else None,
             dict(known),
         )
@@ -93,7 +143,33 @@ def suggest(
         first = 0 if labels.get(one.photo_id) is False else {"copy": 1, "same": 2}.get(one.kind, 3)
         return first, 0.5 if one.keep is None else one.keep, one.photo_id
 
-    return sorted((suggestion(photo, group) for photo, group in chosen.items()), key=sureness)
+    found = sorted((suggestion(photo, group, chosen) for photo, group in chosen.items()), key=sureness)
+    by_taste = [s.photo_id for s in found if s.kind == "taste" and labels.get(s.photo_id) is not False]
+    last = _last_ones(by_taste, chosen.keys() - set(by_taste), occasions)
+    held = [
+        *(Held(suggestion(p, group, regardless), vetoes[p]) for p, group in regardless.items() if p in vetoes),
+        *(Held(s, last[s.photo_id]) for s in found if s.photo_id in last),
+    ]
+    return Proposal([s for s in found if s.photo_id not in last], sorted(held, key=lambda one: sureness(one.suggestion)))
+
+
+def _last_ones(surest_first: Sequence[int], going: AbstractSet[int], occasions: Iterable[Occasion]) -> dict[int, str]:
+    """Which of these photos stay, and why, so that of each occasion enough are left once everything else is gone."""
+    of: dict[int, list[int]] = defaultdict(list)
+    known = list(occasions)
+    spare = [one.present - one.leave - len(one.members & going) for one in known]
+    for number, one in enumerate(known):
+        for photo in one.members:
+            of[photo].append(number)
+    held: dict[int, str] = {}
+    for photo in surest_first:
+        short = [number for number in of[photo] if spare[number] < 1]
+        if short:
+            held[photo] = known[short[0]].why
+        else:
+            for number in of[photo]:
+                spare[number] -= 1
+    return held
 
 
 def decided(groups: Iterable[Group], decisions: Iterable[GroupDecision]) -> list[Group]:
@@ -136,10 +212,11 @@ def _covered(scores: Sequence[Score], groups: Sequence[Group], certificate: Cert
     return {i for draw in pool(scores, groups) if max(chances[i] for i in draw) <= certificate.threshold for i in draw}
 
 
-def _by_taste(chances: Mapping[int, float], covered: set[int], labels: Mapping[int, bool]) -> list[int]:
-    """Photos that this owner would not keep: what was said comes before what is guessed."""
+def _by_taste(chances: Mapping[int, float], covered: set[int], labels: Mapping[int, bool], ruled: AbstractSet[int]) -> list[int]:
+    """Photos that this owner would not keep: what was said comes before what is guessed, and that before the rules."""
     said = sorted(photo for photo, keep in labels.items() if not keep)
-    return said + sorted(covered - set(said), key=lambda photo: (chances[photo], photo))
+    guessed = sorted(covered - set(said), key=lambda photo: (chances[photo], photo))
+    return said + guessed + sorted(ruled - covered - set(said))
 
 
 def _present(groups: Sequence[Group], facts: Mapping[int, Known]) -> dict[int, list[Group]]:
@@ -208,24 +285,33 @@ def _of_group(group: Group, one: Known, best: Known) -> str:
 
 
 def _of_quality(known: Known, *, burst: bool) -> Iterator[str]:
+    for look in looks(known):
+        if look == "small":
+            yield f"very small ({known.width} x {known.height})"
+        elif not (burst and look == "blurred"):
+            yield LOOKS[look]
+
+
+def looks(known: Known) -> Iterator[str]:
+    """What a photo looks like by its measures: at most one of LOOKS, the plainest; and "small"."""
     q = known.quality
     if q is None:
         return
     page = q.white_paper > 0.4 and q.saturation < 0.2
     if q.brightness < DARK:
-        yield "very dark"
+        yield "dark"
     elif known.name.lower().startswith("screenshot"):
-        yield "a screenshot"
+        yield "screenshot"
     elif page and q.edge_density > 0.04:
-        yield "looks like a page of text (receipt or document)"
+        yield "page"
     elif q.flatness > 0.95:
-        yield "there is almost nothing in it"
+        yield "empty"
     elif q.highlights > BURNT and not page:
-        yield "burnt out: most of it is plain white"
-    elif q.sharpness < BLURRED and q.sharpest_tile < BLURRED_TILE and not burst:
+        yield "burnt"
+    elif q.sharpness < BLURRED and q.sharpest_tile < BLURRED_TILE:
         yield "blurred"
     if 0 < max(known.width, known.height) < SMALL:
-        yield f"very small ({known.width} x {known.height})"
+        yield "small"
 
 
 def _of_likeness(count: int) -> Iterator[str]:

@@ -40,6 +40,7 @@ class Picture:
     orientation: int
     profile: bytes | None  # ICC, where it is not sRGB
     exif: Image.Exif
+    xmp: bytes | None = None
 
 
 def identify(data: io.BytesIO | io.BufferedReader) -> Image.Image:
@@ -65,12 +66,13 @@ def decode(data: bytes, side: int) -> Picture:
     pixels = _jpeg(data, image, scale) if kind in ("JPEG", "MPO") and image.mode == "RGB" else None
     if pixels is None:
         image.draft(image.mode, (width // scale, height // scale))  # JPEG only
-        pixels = _plain(image)
+        pixels = plain(image)
     if turn in TURNED:
         width, height = height, width
     return Picture(
         pixels, width, height, "JPEG" if kind == "MPO" else kind, turn,
         profile if isinstance(profile, bytes) and not _is_srgb(profile) else None, exif,
+        xmp if isinstance(xmp := image.info.get("xmp"), bytes) else None,
     )  # fmt: skip
 
 
@@ -101,7 +103,20 @@ def embedded_thumbnail(image: Image.Image, turn: int) -> bytes | None:
     return jpeg(upright(Image.fromarray(pixels).crop((left, top, width - left, height - top)), turn), 85)
 
 
-def _plain(image: Image.Image) -> Image.Image:
+def heif_thumbnail(file: io.BufferedReader, aspect: float) -> bytes | None:
+    """The small picture that a phone put into a HEIC file, as a JPEG; None where there is none in the shape of the photo."""
+    file.seek(0)
+    photo = pillow_heif.open_heif(file)[0]
+    if not photo.info.get("thumbnails"):
+        return None
+    small = photo.get_thumbnail(0).to_pillow()
+    if abs(small.width / small.height / aspect - 1) > 0.05:
+        return None
+    profile = photo.info.get("icc_profile")
+    return jpeg(srgb(small, profile if isinstance(profile, bytes) and not _is_srgb(profile) else None), 85)
+
+
+def plain(image: Image.Image) -> Image.Image:
     """8-bit grey, RGB or CMYK: deep grey is scaled to what it holds, what is transparent stands on white."""
     if image.mode.startswith(("I", "F")):
         values = np.asarray(image, dtype=np.float32)
@@ -134,13 +149,13 @@ def decode_raw(data: bytes, side: int) -> Picture:
             preview, turn = _raw_preview(raw), _FLIPS.get(sizes.flip, 1)
             if preview is None:
                 developed = raw.postprocess(half_size=True, use_camera_wb=True, output_bps=8)
-                return Picture(Image.fromarray(developed), width, height, "RAW", 1, None, _raw_exif(data))
+                return Picture(Image.fromarray(developed), width, height, "RAW", 1, None, raw_exif(data))
     except rawpy.LibRawError as exc:
         raise UnreadablePhoto(f"is no RAW file that can be read: {exc}") from exc
     if isinstance(preview, Image.Image):
-        return Picture(preview, width, height, "RAW", turn, None, _raw_exif(data))
+        return Picture(preview, width, height, "RAW", turn, None, raw_exif(data))
     found = decode(preview, side)
-    exif = found.exif if ExifTags.Base.Make in found.exif else _raw_exif(data)
+    exif = found.exif if ExifTags.Base.Make in found.exif else raw_exif(data)
     if ExifTags.Base.Orientation in found.exif:
         turn = found.orientation
     return Picture(found.image, width, height, "RAW", turn, found.profile, exif)
@@ -163,8 +178,8 @@ def _raw_preview(raw: Any) -> bytes | Image.Image | None:
     return Image.fromarray(found.data) if max(found.data.shape) >= _SMALLEST_PREVIEW else None
 
 
-def _raw_exif(data: bytes) -> Image.Exif:
-    """Of a RAW file that is a TIFF file at heart, as most are."""
+def raw_exif(data: bytes) -> Image.Exif:
+    """Of a RAW file that is a TIFF file at heart, as most are; its beginning will do."""
     exif = Image.Exif()
     if data[:4] in (b"II*\0", b"MM\0*"):
         with suppress(Exception):  # metadata is no reason to refuse a picture

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import struct
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -30,10 +31,11 @@ class Metadata:
     exposure: str | None  # "1/250 s, f/2.8, ISO 400, 50 mm"
     latitude: float | None  # degrees, north is positive
     longitude: float | None  # degrees, east is positive
+    content_id: str | None  # Apple's: the same in the still and the video of a Live Photo
 
 
-def metadata(exif: Image.Exif, name: str, mtime: float, sidecar: bytes | None = None) -> Metadata:
-    """Of a file by its EXIF, its name, the time it was last changed and, where there is one, its Google Takeout JSON."""
+def metadata(exif: Image.Exif, name: str, mtime: float, sidecar: bytes | None = None, xmp: bytes | None = None) -> Metadata:
+    """Of a file by its EXIF, its name, the time it was last changed and, where there are such, Google Takeout's JSON and XMP."""
     details, place = _ifd(exif, ExifTags.IFD.Exif), _ifd(exif, ExifTags.IFD.GPSInfo)
     taken_at, taken_from = taken(exif, details, place, name, mtime, sidecar)
     latitude = _degrees(place.get(Gps.GPSLatitude), place.get(Gps.GPSLatitudeRef), "S", 90)
@@ -43,6 +45,7 @@ def metadata(exif: Image.Exif, name: str, mtime: float, sidecar: bytes | None = 
     return Metadata(
         taken_at, taken_from, _offset(details) if taken_from == "exif" else None, _camera(exif),
         _text(details.get(Tag.LensModel)), _exposure(details), latitude, longitude,
+        _content_id(details.get(Tag.MakerNote), xmp),
     )  # fmt: skip
 
 
@@ -197,6 +200,23 @@ def _exposure(details: dict[int, Any]) -> str | None:
     if length := _number(details.get(Tag.FocalLength)):
         parts.append(f"{length:.3g} mm")
     return ", ".join(parts) or None
+
+
+_APPLE = b"Apple iOS\0\0\x01MM"
+_CONTENT_ID = 0x0011
+_XMP_ID = re.compile(rb"(?:ContentIdentifier|MediaGroupUUID)(?:>|=[\"'])([0-9A-Za-z-]{8,64})")
+
+
+def _content_id(note: Any, xmp: bytes | None) -> str | None:
+    """From an iPhone's maker note, a TIFF directory whose offsets count from the note's start; else from XMP."""
+    if isinstance(note, bytes) and note.startswith(_APPLE):
+        for place in range(16, min(len(note) - 11, 16 + 12 * int.from_bytes(note[14:16], "big")), 12):
+            tag, kind, count, start = struct.unpack_from(">HHII", note, place)
+            if (tag, kind) == (_CONTENT_ID, 2) and count <= 65:
+                found = re.fullmatch(rb"[0-9A-Za-z-]{8,64}", note[start : start + count].rstrip(b"\0"))
+                return found[0].decode("ascii") if found else None
+    found = _XMP_ID.search(xmp or b"")
+    return found[1].decode("ascii") if found else None
 
 
 def _number(value: Any) -> float | None:

@@ -17,11 +17,14 @@ from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from precious_daemon import clustering, jobfolder
 from precious_daemon.groups import Looks, find_groups
 from precious_daemon.jobfolder import PhotoRow
+from precious_daemon.measures import facts, qualities
 from precious_daemon.models import Group, Quality
+from precious_daemon.represent import represent
 
 READ = 500  # photos whose features are read at once
 STEPS = 3
@@ -34,9 +37,10 @@ def main(folder: Path) -> None:
     photos = jobfolder.read_photos(folder)
     looks = read_looks(folder, Path(job["cache_db"]), photos, job["backbone"])
     jobfolder.say("finding copies and bursts", 1, STEPS)
-    jobfolder.write_json(folder, "groups.json", [_as_json(group) for group in find_groups(photos, looks)])
+    found = find_groups(photos, looks)
+    jobfolder.write_json(folder, "groups.json", [_as_json(group) for group in found])
     jobfolder.say("choosing photos that stand for the others", 2, STEPS)
-    clustering.run(folder, job, photos, looks)
+    clustering.run(folder, job, photos, looks, lambda: representatives(photos, looks, found, job["representatives"], job["seed"]))
     jobfolder.say("choosing photos that stand for the others", 3, STEPS)
 
 
@@ -89,6 +93,16 @@ class _Table:
         if self._empty:
             self.matrix, self._empty = np.memmap(self._path, np.float16, "w+", shape=(self._rows, len(vector))), False
         self.matrix[rows] = vector
+
+
+def representatives(photos: Sequence[PhotoRow], looks: Looks, found: Sequence[Group], count: int, seed: int) -> set[int]:
+    """Positions of the photos to ask about; by their gradients while fewer than half are embedded."""
+    number = {member.photo_id: i for i, group in enumerate(found) for member in group.members}
+    together = np.array([number.get(photo.id, len(found) + i) for i, photo in enumerate(photos)], dtype=np.int64)
+    measures = np.hstack([facts(photos, together), qualities(looks.quality)])
+    few = 2 * np.count_nonzero(looks.embedding.any(axis=1)) < len(looks.embedding)
+    with threadpool_limits(1):  # more wait for each other longer than they work
+        return set(represent(looks.hog if few else looks.embedding, measures, together, count, seed).tolist())
 
 
 # --- writing -----------------------------------------------------------------------------------------------------------

@@ -41,8 +41,8 @@ class _Bar:
     embedding: float
 
 
-_USUAL = _Bar(SAME_BITS, 0.975, 0.96)
-_MINIATURE = _Bar(2, 0.95, 0.8)  # at a third of the size or less the detail is gone that the network looks at
+_USUAL = _Bar(SAME_BITS, 0.975, 0.86)
+_MINIATURE = _Bar(2, 0.95, 0.75)  # at a third of the size or less the detail is gone that the network looks at
 _PAGE = _Bar(2, 0.985, 0.98)  # pages of text look alike at any size: nearly equal, or not the same
 
 _COPY_NAME = re.compile(r"\(\d+\)$|[-_ ]copy\b|\bcopy of\b|kopie|copie|copia|副本|-wa\d+$|~\d+$|^received_|-edit", re.IGNORECASE)

@@ -9,8 +9,8 @@ from precious_daemon import jobfolder
 from precious_daemon.config import AskSettings
 from precious_daemon.errors import NotEnoughAnswers
 from precious_daemon.jobfolder import PhotoRow
-from precious_daemon.models import Group
-from precious_daemon.store import Database, answers, groups, photos
+from precious_daemon.models import TRAINING, Group, Lineup, Vote
+from precious_daemon.store import Database, answers, groups, photos, ratings
 
 
 def write_wanted(db: Database, backbone: str, folder: Path) -> int:
@@ -61,12 +61,28 @@ def _units(found: Iterable[Group]) -> dict[int, int]:
 def write_answers(db: Database, folder: Path, voter_id: int) -> None:
     """The labels and votes of one voter that count."""
     jobfolder.write_labels(folder, answers.labels(db, voter_id))
-    jobfolder.write_votes(folder, (vote for _, vote in answers.votes(db, voter_id)))
+    jobfolder.write_votes(folder, answers.votes_on_two(answers.votes(db, voter_id)))
+
+
+def write_comparisons(db: Database, folder: Path, voter_id: int) -> tuple[int, int]:
+    """All comparisons of a voter that count, and what their photos' ratings started from; (newest answer, how many)."""
+    through, count = answers.newest_comparison(db, voter_id), 0
+
+    def rows() -> Iterator[Vote | Lineup]:
+        nonlocal count
+        for answer_id, vote in answers.votes(db, voter_id):
+            if answer_id <= through:
+                count += 1
+                yield vote
+
+    jobfolder.write_comparisons(folder, rows())
+    jobfolder.write_ratings(folder, "starts.bin", ratings.priors(db, voter_id).items())
+    return through, count
 
 
 def check_enough(db: Database, voter_id: int, settings: AskSettings) -> None:
     """Raises NotEnoughAnswers with what is missing."""
-    training = [label for label in answers.labels(db, voter_id) if label.purpose in ("train", "review")]
+    training = [label for label in answers.labels(db, voter_id) if label.purpose in TRAINING]
     missing = settings.train_labels - len(training)
     if missing > 0:
         raise NotEnoughAnswers(

@@ -33,14 +33,18 @@ from precious_daemon.decode import (
     decode_raw,
     embedded_thumbnail,
     fitted,
+    heif_thumbnail,
     identify,
     jpeg,
+    plain,
+    raw_exif,
     srgb,
     upright,
 )
 from precious_daemon.errors import UnreadablePhoto
 from precious_daemon.exif import metadata, orientation
-from precious_daemon.models import Glimpse, PhotoFacts, Stamp
+from precious_daemon.models import Glimpse, PhotoFacts, Stamp, Told
+from precious_daemon.quicktime import content_identifier
 
 T = TypeVar("T")
 
@@ -49,9 +53,11 @@ PREVIEW, THUMBNAIL, PROXY = 1024, 256, 128  # longest sides in pixels, the previ
 PROXY_BYTES = 3072
 SIDECARS = (".json", ".supplemental-metadata.json")  # what Google Takeout puts beside a photo
 SIDECAR_BYTES = 256 * 1024
+RAW_HEADER = 1024 * 1024  # bytes of a RAW file that hold its EXIF
+SMALL_FILE = 512 * 1024  # bytes that are decoded in a few milliseconds, as a JPEG; of other formats these
+SMALL_PIXELS = 500_000
 TILE = 1024  # pixels of a tile at full size, a side; the page's zoom counts on it
 TILES = 24  # made in one go: all of 24 megapixels
-SMALL_JPEG = 512 * 1024  # bytes that are decoded in a few milliseconds
 
 
 def prepare_worker(megabytes: int) -> None:
@@ -120,7 +126,7 @@ def _time_limit(seconds: float) -> Iterator[None]:
 def _read(path: str) -> PhotoFacts:
     data, stamp = _contents(path)
     picture = (decode_raw if is_raw(path) else decode)(data, PREVIEW)
-    said = metadata(picture.exif, os.path.basename(path), stamp.mtime_ns / 1e9, _sidecar(path))
+    said = metadata(picture.exif, os.path.basename(path), stamp.mtime_ns / 1e9, _sidecar(path), picture.xmp)
     large = np.asarray(picture.image.convert("L"))
     preview = upright(srgb(about(picture.image, PREVIEW), picture.profile), picture.orientation)
     thumbnail = fitted(preview, THUMBNAIL)
@@ -145,6 +151,7 @@ def _read(path: str) -> PhotoFacts:
         exposure=said.exposure,
         latitude=said.latitude,
         longitude=said.longitude,
+        content_id=said.content_id,
         stamp=stamp,
     )
 
@@ -169,16 +176,17 @@ def _tiles(path: str, place: tuple[int, int]) -> tuple[bytes, dict[tuple[int, in
 
 
 def glimpse(paths: Iterable[str], seconds: float) -> list[Glimpse | None]:
-    """What can be seen of each photo without decoding it; None where that is nothing, or anything is odd.
+    """What can be seen of each photo for a few milliseconds; None where that is nothing, or anything is odd.
 
-    Most cameras and phones put a thumbnail of 160 pixels among a JPEG's EXIF. A small JPEG without one is decoded at 1/8.
+    Most cameras and phones put a small picture into a JPEG's EXIF or into a HEIC file. Small files are decoded; of others,
+    and of RAW files, only what their header says is known until they are read.
     """
     found: list[Glimpse | None] = []
     for path in paths:
         try:
             with _time_limit(seconds), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                found.append(_glimpse(path))
+                found.append(None if is_raw(path) else _glimpse(path))
         except Exception:  # noqa: BLE001  reading it in full will say what is wrong with it
             found.append(None)
     return found
@@ -191,20 +199,55 @@ def _glimpse(path: str) -> Glimpse | None:
         if not stat.S_ISREG(status.st_mode):
             return None
         image = identify(file)
-        if image.format not in ("JPEG", "MPO"):
-            return None
+        kind = "JPEG" if image.format == "MPO" else image.format or "?"
         exif, (width, height) = image.getexif(), image.size
-        turn = orientation(exif)
-        thumbnail = embedded_thumbnail(image, turn)
-        if thumbnail is None:
-            if status.st_size > SMALL_JPEG:
-                return None
-            image.draft("RGB", (THUMBNAIL // 2, THUMBNAIL // 2))
-            thumbnail = jpeg(upright(fitted(image.convert("RGB"), THUMBNAIL), turn), 85)
+        turn = orientation(exif) if kind != "TIFF" else 1  # Pillow itself turns TIFF
+        thumbnail = None
+        if kind == "JPEG":
+            thumbnail = embedded_thumbnail(image, turn)
+        elif kind == "HEIF":
+            thumbnail = heif_thumbnail(file, width / height)
+        if thumbnail is None and _is_small(kind, width * height, status.st_size):
+            image.draft("RGB", (THUMBNAIL // 2, THUMBNAIL // 2))  # JPEG only: at 1/8
+            small = fitted(srgb(plain(image), None), THUMBNAIL)
+            thumbnail = jpeg(upright(small, turn), 85)
     if turn in TURNED:
         width, height = height, width
     said = metadata(exif, os.path.basename(path), status.st_mtime)
-    return Glimpse(width, height, "JPEG", said.taken_at, said.taken_from, said.camera, thumbnail)
+    return Glimpse(width, height, kind, said.taken_at, said.taken_from, said.camera, thumbnail or b"")
+
+
+def _is_small(kind: str, pixels: int, size: int) -> bool:
+    """Whether a picture is decoded in a few milliseconds."""
+    return size <= SMALL_FILE and (kind == "JPEG" or pixels <= SMALL_PIXELS)
+
+
+# --- videos and RAW files beside a photo ---------------------------------------------------------------------------------
+
+
+def look_into(paths: Iterable[str], seconds: float) -> list[Told]:
+    """What each says of itself. A file that cannot be read, or says nothing, says nothing."""
+    found: list[Told] = []
+    for path in paths:
+        try:
+            with _time_limit(seconds), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                found.append(_look_into(path))
+        except Exception:  # noqa: BLE001  a companion is never decoded: nothing else can be wrong with it
+            found.append(Told(None, None))
+    return found
+
+
+def _look_into(path: str) -> Told:
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with open(descriptor, "rb") as file:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            return Told(None, None)
+        if not is_raw(path):
+            return Told(content_identifier(file, status.st_size), None)
+        said = metadata(raw_exif(file.read(RAW_HEADER)), "", status.st_mtime)
+        return Told(said.content_id, said.taken_at if said.taken_from == "exif" else None)
 
 
 # --- files -------------------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
     job.json         what to do: {"task": ..., "seconds": budget, ...}
     photos.csv       the photos it is about, one `PhotoRow` a line
     labels.csv, votes.csv
+    comparisons.csv  votes with all that they say; starts.bin, ratings.bin, guesses.bin: ratings by photo
     embeddings.bin   records of a 32-byte content hash and a float16 vector, appended as they are made
     clusters.csv     what grouping found, beside groups.json
     scores.bin       records of (photo id, keep, taste)
@@ -27,10 +28,11 @@ from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from precious_daemon.models import ClusterRow, Label, Score, Vote
+from precious_daemon.models import ClusterRow, Label, Lineup, Rating, Score, Vote
 
 STOPPED = 75  # exit status of a child that was told to stop, or ran out of its budget: partial results are good
 _SCORE = struct.Struct("<qff")
+_RATING = struct.Struct("<qddqqq")
 _IOPRIO_SET = {"x86_64": 251, "aarch64": 30, "riscv64": 30}  # system call numbers: libc has no function for it
 HASH_BYTES = 32
 
@@ -81,6 +83,38 @@ def write_votes(folder: Path, votes: Iterable[Vote]) -> None:
 
 def read_votes(folder: Path) -> list[Vote]:
     return [Vote(int(r["winner"]), int(r["loser"]), r["draw"] == "1") for r in _read_csv(folder / "votes.csv")]
+
+
+def write_comparisons(folder: Path, votes: Iterable[Vote | Lineup]) -> None:
+    """Votes with all that they say, in the order given: photo ids best first, and whether all are in order, or equal."""
+    rows = (
+        (" ".join(map(str, v.photos)), int(v.ordered), int(v.draw)) if isinstance(v, Lineup)
+        else (f"{v.winner} {v.loser}", 1, int(v.draw))
+        for v in votes
+    )  # fmt: skip
+    _write_csv(folder / "comparisons.csv", ["photos", "ordered", "draw"], rows)
+
+
+def read_comparisons(folder: Path) -> list[Vote | Lineup]:
+    found: list[Vote | Lineup] = []
+    for row in _read_csv(folder / "comparisons.csv"):
+        ids = tuple(map(int, row["photos"].split()))
+        draw = row["draw"] == "1"
+        found.append(Vote(*ids, draw) if len(ids) == 2 else Lineup(ids, row["ordered"] == "1", draw))
+    return found
+
+
+def write_ratings(folder: Path, name: str, ratings: Iterable[tuple[int, Rating]]) -> None:
+    with _whole(folder / name) as file:
+        for photo_id, r in ratings:
+            file.write(_RATING.pack(photo_id, r.mu, r.sigma, r.wins, r.losses, r.draws))
+
+
+def read_ratings(folder: Path, name: str) -> Iterator[tuple[int, Rating]]:
+    with open(folder / name, "rb") as file:
+        while len(record := file.read(_RATING.size)) == _RATING.size:
+            photo_id, *rest = _RATING.unpack(record)
+            yield photo_id, Rating(*rest)
 
 
 def read_embeddings(folder: Path, dimension: int) -> Iterator[tuple[bytes, bytes]]:

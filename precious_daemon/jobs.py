@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import shutil
 import threading
 import time
@@ -11,20 +12,26 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from precious_daemon import children, handover, jobfolder, propose, scan, verdict
+from precious_daemon import children, handover, jobfolder, joblog, lean, ledger, propose, scan, telling, verdict
+from precious_daemon.children import Allowance
+from precious_daemon.config import IngestSettings
 from precious_daemon.errors import ChildFailed, NotFound, PreciousError
-from precious_daemon.models import Group, GroupKind, GroupMember, JobRun, PhotoState, Root
+from precious_daemon.instant import Instant
+from precious_daemon.models import Group, GroupKind, GroupMember, JobRun, Pause, PhotoState, Root
 from precious_daemon.previews import Previews
 from precious_daemon.readers import Ingest
 from precious_daemon.service import OWNER, Service
-from precious_daemon.store import Database, clusters, groups, job_runs, photos, pictures, roots, scores
+from precious_daemon.store import Database, clusters, groups, job_runs, photos, pictures, ratings, roots, scores
 
 log = logging.getLogger(__name__)
 
-BACKBONE = "efficientnet-lite0-224"
+BACKBONE = "efficientnet-lite2-260"
 Say = Callable[[str, int, int], None]
+BY_THEMSELVES = ("schedule", "catch-up", "new photos")  # triggers that a pause holds back
+LOOK_AGAIN = 30.0  # seconds: how far past its end a pause may last where the machine slept or its clock was set
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,28 +48,45 @@ class Progress:
 class Jobs:
     """Runs named jobs, each at most once at a time, and only one that needs much of the machine."""
 
-    NAMES = ("scan", "embed", "group", "learn", "suggest", "night")
+    NAMES = ("scan", "embed", "group", "learn", "rate", "suggest", "night")
 
     def __init__(self, service: Service) -> None:
         self._service = service
         self._store, self._clock = service.store, service.clock
         self.ingest = Ingest(service.store, service.settings.ingest, service.clock)
         self.previews = Previews(service.store, service.settings.ingest)
+        self.instant = Instant(service.store, service.places, lambda: self._features("instant"))
+        self.pause_ends: Callable[[], Awaitable[None]] | None = None  # the schedule makes up for what it missed
+        self.paused: Pause | None = None
+        self._resuming: asyncio.Task[None] | None = None
+        self._triggers: dict[str, str] = {}
+        self.waiting: dict[str, str] = {}  # jobs that are due, and what they wait for
         self.next_run: Callable[[str], float | None] = lambda name: None  # the schedule, where there is one, knows
+        self.unsettled: Callable[[int, str], None] = lambda root_id, folder: None  # who looks again, once nobody writes there
         self.watcher_warnings: dict[int, str] = {}
         self._tasks: dict[str, asyncio.Task[JobRun]] = {}
         self._progress: dict[str, Progress] = {}
         self._heavy = asyncio.Lock()
         self._reading: asyncio.Task[None] | None = None
+        self._more_to_read = False
+        self._undecided: set[int] = set()  # roots where photos seem gone, unless they are found among those not yet read
         self._deadline: float | None = None  # of the night, by time.monotonic
+        self._allowance: Allowance | None = None  # of the night: what its processes may take
+        joblog.install()
+
+    def use(self, settings: IngestSettings) -> None:
+        """Go on with these settings; everything else is looked up when it is needed."""
+        self.ingest.use(settings)
+        self.previews.use(settings)
 
     # --- running -------------------------------------------------------------------------------------------------------
 
     def start(self, name: str, trigger: str = "owner") -> bool:
-        """Run a job in the background. False where it runs already."""
+        """Run a job in the background. False where it runs already, or starts by itself while the owner wants a pause."""
         self._check(name)
-        if name in self._tasks:
+        if name in self._tasks or (self.paused and self._by_itself(trigger)):
             return False
+        self._triggers[name] = trigger
         task = self._tasks[name] = asyncio.create_task(self._recorded(name, trigger), name=f"job {name}")
         task.add_done_callback(lambda done: self._ended(name, done))
         return True
@@ -82,14 +106,20 @@ class Jobs:
 
     async def stop(self) -> None:
         """Stop everything that is under way."""
-        tasks: list[asyncio.Task[Any]] = list(self._tasks.values())
-        if self._reading:
-            tasks.append(self._reading)
+        tasks: list[asyncio.Task[Any]] = [*self._tasks.values(), *filter(None, (self._reading, self._resuming))]
         for task in tasks:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
+        await self.instant.stop()
         await self.previews.stop()
+
+    def is_running(self, name: str) -> bool:
+        return name in self._tasks
+
+    def began_by_itself(self, name: str) -> bool:
+        """Whether the run under way is the schedule's, not the owner's."""
+        return self.is_running(name) and self._by_itself(self._triggers[name])
 
     def progress(self) -> list[Progress]:
         return list(self._progress.values())
@@ -104,36 +134,46 @@ class Jobs:
 
     def _ended(self, name: str, task: asyncio.Task[JobRun]) -> None:
         self._tasks.pop(name, None)
+        lean.give_back()
         if not task.cancelled() and (error := task.exception()):
             log.info("%s: %s", name, error)  # recorded with the run; whoever waits for it gets it raised
 
     async def _recorded(self, name: str, trigger: str) -> JobRun:
-        run_id = await self._store.awrite(job_runs.start, name, trigger, self._clock())
+        begun = asyncio.ensure_future(self._store.awrite(job_runs.start, name, trigger, self._clock()))
         outcome, detail, error = "failed", "", None
-        try:
-            detail = await self._one(name)
-            outcome = "done"
-        except asyncio.CancelledError:
-            outcome, detail = "stopped", "stopped before the end; what was done is kept"
-            raise
-        except PreciousError as exc:
-            detail, error = str(exc), type(exc).__name__
-            raise
-        except Exception as exc:  # the edge of a job
-            log.exception("job %s failed", name)
-            detail = f"{type(exc).__name__}: {exc}"
-            raise
-        finally:
-            await asyncio.shield(self._store.awrite(job_runs.finish, run_id, outcome, detail, error, self._clock()))
+        with joblog.kept() as lines:
+            try:
+                await asyncio.shield(begun)  # one that is stopped at once is recorded, too
+                detail = await self._one(name)
+                outcome = "done"
+            except asyncio.CancelledError:
+                outcome, detail = "stopped", "stopped before the end; what was done is kept"
+                raise
+            except PreciousError as exc:
+                detail, error = str(exc), type(exc).__name__
+                raise
+            except Exception as exc:  # the edge of a job
+                log.exception("job %s failed", name)
+                detail = f"{type(exc).__name__}: {exc}"
+                raise
+            finally:
+                end = outcome, detail, error, self._clock(), "\n".join(lines)
+                await asyncio.shield(self._finish(begun, *end))
         found = await self._store.aread(job_runs.last, name)
         assert found
         return found
+
+    async def _finish(self, begun: Awaitable[int], outcome: str, detail: str, error: str | None, now: float, text: str) -> None:
+        await self._store.awrite(job_runs.finish, await begun, outcome, detail, error, now, text)
 
     async def _one(self, name: str) -> str:
         job: Callable[[Say], Awaitable[str]] = getattr(self, f"_{name}")
         started = self._clock()
 
         def say(what: str, done: int, total: int) -> None:
+            before = self._progress.get(name)
+            if before is None or before.what != what:
+                joblog.note(what)
             self._progress[name] = Progress(name, what, done, total, started)
 
         try:
@@ -144,6 +184,48 @@ class Jobs:
                 return await job(say)
         finally:
             self._progress.pop(name, None)
+
+    # --- the pause -----------------------------------------------------------------------------------------------------
+
+    async def recall_pause(self) -> None:
+        """After a start: go on pausing, where the owner wanted that."""
+        self._set_pause(await self._store.aread(job_runs.paused, self._clock()))
+
+    async def pause(self, until: float | None) -> Pause:
+        """Read nothing new and start no scheduled job until then, or until `resume`.
+
+        Photos being read are finished; jobs that started by themselves are stopped, and what they have done is kept.
+        """
+        pause = Pause(self._clock(), until)
+        await self._store.awrite(job_runs.pause, pause.since, until)
+        self._set_pause(pause)
+        for name in [name for name in self._tasks if self._by_itself(self._triggers[name])]:
+            await self.stop_job(name)
+        return pause
+
+    async def resume(self) -> None:
+        """Go on, and make up for what was held back."""
+        await self._store.awrite(job_runs.resume)
+        self._set_pause(None)
+        self.read_new()
+        if self.pause_ends:
+            await self.pause_ends()
+
+    def _by_itself(self, trigger: str) -> bool:
+        return trigger in BY_THEMSELVES or (trigger == "night" and self._triggers.get("night") in BY_THEMSELVES)
+
+    def _set_pause(self, pause: Pause | None) -> None:
+        self.paused, self.ingest.paused = pause, pause is not None
+        if self._resuming and self._resuming is not asyncio.current_task():
+            self._resuming.cancel()
+        self._resuming = None
+        if pause and pause.until is not None:
+            self._resuming = asyncio.create_task(self._resume_at(pause.until), name="end of the pause")
+
+    async def _resume_at(self, moment: float) -> None:
+        while (left := moment - self._clock()) > 0:
+            await asyncio.sleep(min(left, LOOK_AGAIN))
+        await self.resume()
 
     # --- watching and reading ------------------------------------------------------------------------------------------
 
@@ -168,6 +250,10 @@ class Jobs:
             )  # fmt: skip
         finally:
             stopped.set()
+        for folder in report.unsettled:
+            self.unsettled(root.id, folder)
+        if report.waiting:
+            self._undecided.add(root.id)
         self.read_new()
         return report
 
@@ -184,6 +270,9 @@ class Jobs:
 
     def read_new(self) -> None:
         """Read photos that wait, in the background."""
+        if self.paused:
+            return
+        self._more_to_read = True
         if self._reading is None or self._reading.done():
             self._progress["ingest"] = Progress("ingest", "reading photos", 0, 0, self._clock())
             self._reading = asyncio.create_task(self._read_new(), name="reading photos")
@@ -200,12 +289,31 @@ class Jobs:
             self._progress["ingest"] = Progress("ingest", what, done, total, started)
 
         try:
-            if await self.ingest.run(say):
-                await self._group_if_stale()
+            while self._more_to_read:  # a scan may find more just as the last one is read
+                self._more_to_read = False
+                read = await self.ingest.run(say)
+                await self._pair_anew()
+                if read and not self.paused:
+                    await self._decide_what_is_gone()
+                    await self._group_if_stale()
         except Exception:  # the edge of a job: photos that wait are tried again by the next scan
             log.exception("reading photos failed")
         finally:
             self._progress.pop("ingest", None)
+
+    async def _pair_anew(self) -> None:
+        """Photos, videos and RAW files were looked into: see again which of them belong together."""
+        hints: dict[int, set[tuple[str, bool]]] = {}
+        while self.ingest.paired_anew:
+            root_id, folder = self.ingest.paired_anew.pop()
+            hints.setdefault(root_id, set()).add((folder, False))
+        for root_id, places in hints.items():
+            await self.scan_root(await self._store.aread(roots.get, root_id), places)
+
+    async def _decide_what_is_gone(self) -> None:
+        undecided, self._undecided = self._undecided, set()
+        for root_id in undecided:
+            await self.scan_root(await self._store.aread(roots.get, root_id))
 
     async def _group_if_stale(self) -> None:
         """The first photos, or many new ones, are grouped at once, so that there is something worth asking."""
@@ -225,6 +333,8 @@ class Jobs:
             jobfolder.write_json(folder, "job.json", self._job("embed"))
             whole = await self._child("precious_daemon.learn", folder, say)
             done = await self._keep_embeddings(folder)
+            if whole:
+                await self._store.awrite(pictures.forget_other_backbones, BACKBONE)
         return f"looked at {done} of {wanted} photos" + ("" if whole else "; the rest follows")
 
     async def _keep_embeddings(self, folder: Path) -> int:
@@ -247,7 +357,8 @@ class Jobs:
             if count < 2:
                 return "there are no two photos yet"
             settings = self._service.settings
-            job = self._job("group") | {"representatives": settings.ask.train_labels, "clusters": asdict(settings.clusters)}
+            job = await self._features("group")
+            job |= {"representatives": settings.ask.train_labels, "clusters": asdict(settings.clusters)}
             jobfolder.write_json(folder, "job.json", job)
             if not await self._child("precious_daemon.grouping", folder, say):
                 return "stopped before the end; the groups are as they were"
@@ -279,7 +390,11 @@ class Jobs:
             await self._store.aread(handover.write_photos, folder, voter_id)
             await self._store.aread(handover.write_answers, folder, voter_id)
             limits = self._service.settings.learn
-            job = self._job("learn") | {"run": run, "memory_megabytes": limits.memory_megabytes, "threads": limits.threads}
+            job = await self._features("learn") | {
+                "run": run,
+                "memory_megabytes": limits.memory_megabytes,
+                "threads": limits.threads,
+            }
             jobfolder.write_json(folder, "job.json", job)
             await self._child("precious_daemon.learn", folder, say)
             if not (folder / "report.json").exists():
@@ -297,22 +412,48 @@ class Jobs:
             verdict.renew_pool(db, voter_id, self._service.rng, now)
 
         await self._store.awrite(keep)
+        self.instant.forget(voter_id)
         await verdict.refresh(self._service, voter_id)
         return str(report["why"])
+
+    async def _rate(self, say: Say, voter_id: int = OWNER) -> str:
+        """Weigh all votes at once, and guess what the photos without votes are worth."""
+        with children.job_folder(self._service.places, "rate") as folder:
+            through, count = await self._store.aread(handover.write_comparisons, folder, voter_id)
+            await self._store.aread(handover.write_photos, folder)
+            jobfolder.write_json(folder, "job.json", self._job("rate") | {"voter": voter_id})
+            await self._child("precious_daemon.refit", folder, say)
+            report = jobfolder.read_json(folder, "fit.json")
+            found = dict(jobfolder.read_ratings(folder, "ratings.bin"))
+            if (folder / "guesses.bin").exists():
+                for part in _parts(jobfolder.read_ratings(folder, "guesses.bin"), 10_000):
+                    await self._store.awrite(ratings.put_guesses, voter_id, part)
+
+        def keep(db: Database) -> None:
+            report["used"] = report["used"] and count > 0 and ledger.fitted(db, voter_id, through, count, found)
+            ratings.put_report(db, voter_id, report)
+
+        await self._store.awrite(keep)
+        return _weighed(report)
 
     async def _suggest(self, say: Say, voter_id: int = OWNER) -> str:
         say("choosing what to suggest", 0, 0)
         run = _run_name(self._clock())
         count = await propose.propose(self._service, voter_id, run)
-        errors = await propose.deliver(self._service, voter_id, run)
-        return "; ".join([f"{count} suggestions", *(f"{name}: {error}" for name, error in errors.items() if error)])
+        errors = await telling.deliver(self._service, voter_id, run)
+        return "; ".join([f"{count} suggestions", *(f"{name}: {error}" for name, error in errors.items())])
 
     async def _night(self, say: Say) -> str:
         """Everything in its order, within the night's budget. What cannot be done yet does not keep the rest from it."""
-        self._deadline = time.monotonic() + self._service.settings.schedule.budget_minutes * 60
+        limits = self._service.settings.schedule
+        self._deadline = time.monotonic() + limits.budget_minutes * 60
+        self._allowance = Allowance(limits.cpu_minutes * 60 or None, limits.memory_megabytes * 1e6 or None)
         details = []
         try:
-            for name in ("scan", "group", "learn", "suggest"):
+            for name in ("scan", "group", "learn", "rate", "suggest"):
+                if name in ("group", "learn", "rate") and self._allowance.spent:
+                    details.append(f"{name}: left for the next night, this one's processor time is used up")
+                    continue
                 say(f"the night's work: {name}", 0, 0)
                 try:
                     details.append(f"{name}: {(await self.run(name, 'night')).detail}")
@@ -325,7 +466,7 @@ class Jobs:
                 await self.stop_job(name)
             raise
         finally:
-            self._deadline = None
+            self._deadline = self._allowance = None
         return " ".join(details)
 
     def _job(self, task: str) -> dict[str, Any]:
@@ -339,8 +480,24 @@ class Jobs:
             "threads": self._service.settings.learn.threads,
         }
 
+    async def _features(self, task: str) -> dict[str, Any]:
+        """A job on the features of the network that has seen most photos: a new one needs some nights to see them all."""
+        return self._job(task) | {"backbone": await self._store.aread(pictures.backbone_in_use, BACKBONE)}
+
     async def _child(self, module: str, folder: Path, say: Say) -> bool:
-        return await children.run_child(module, folder, say)
+        return await children.run_child(module, folder, say, self._allowance)
+
+
+def _weighed(report: dict[str, Any]) -> str:
+    """What came of weighing all votes at once, in words."""
+    if not report["votes"]:
+        return "there are no comparisons yet"
+    said = f"{report['votes']:,} comparisons weighed together for {report['photos']:,} photos"
+    if report["fit"] is not None:
+        better, chance = ("better" if report["fit"] < report["one_by_one"] else "worse"), math.exp(-report["fit"])
+        said += f"; foretells the newest {report['held_out']} at {chance:.0%} each, {better} than one after another"
+    said += f"; what photos look like explains {report['share']:.0%} of your taste" if report["share"] else ""
+    return said + ("" if report["used"] else "; not used, the ratings stay as they were")
 
 
 def _run_name(now: float) -> str:
@@ -348,8 +505,8 @@ def _run_name(now: float) -> str:
     return datetime.fromtimestamp(now, UTC).strftime("%Y%m%d-%H%M%S")
 
 
-def _parts(rows: Iterable[tuple[bytes, bytes]], size: int) -> Iterator[list[tuple[bytes, bytes]]]:
-    part: list[tuple[bytes, bytes]] = []
+def _parts(rows: Iterable[T], size: int) -> Iterator[list[T]]:
+    part: list[T] = []
     for row in rows:
         part.append(row)
         if len(part) == size:

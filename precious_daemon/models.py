@@ -31,6 +31,7 @@ class Root:
     state: RootState
     reason: str | None
     added_at: float
+    filesystem: str | None = None  # the id of its file system, where that has one that outlives a restart
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,15 @@ class FileEntry:
     role: Role
     stamp: Stamp
     content_hash: bytes | None  # BLAKE3, 32 bytes; None until read
+    bond: str | None = None  # how it is known to be of this capture; None is by its name
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a file says of itself by which it may be known to belong to another."""
+
+    content_id: str | None  # Apple's: the same in both files of a Live Photo
+    taken_at: float | None  # by its EXIF
 
 
 # --- photos ------------------------------------------------------------------------------------------------------------
@@ -76,6 +86,7 @@ class PhotoState(StrEnum):
     BROKEN = "broken"  # cannot be decoded; `error` says why
     MISSING = "missing"  # its file is gone from where it was; never deleted from the library
     TRASHED = "trashed"  # moved to the root's trash by us
+    PURGED = "purged"  # removed from the trash for good, as the owner confirmed
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +139,7 @@ class PhotoFacts:
     exposure: str | None = None  # "1/250 s, f/2.8, ISO 400, 50 mm"
     latitude: float | None = None  # degrees; never leaves this machine
     longitude: float | None = None
+    content_id: str | None = None  # Apple's, of a Live Photo
     stamp: Stamp | None = None  # of the file that was read
 
 
@@ -141,7 +153,7 @@ class Glimpse:
     taken_at: float
     taken_from: str
     camera: str | None
-    thumbnail: bytes  # JPEG: the camera's own, most often 160 px
+    thumbnail: bytes  # JPEG: the camera's own, most often 160 px; empty where nothing can be seen so soon
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,20 +185,53 @@ class Scope:
     until: float | None = None
 
 
+class Aim(StrEnum):
+    """What comparisons are for, and the purpose they are stored with."""
+
+    RANK = "rank"  # the ranking at large
+    TOP = "top"  # which photos are the best
+    BORDER = "border"  # which are on which side of keeping and deleting
+
+
+class Order(StrEnum):
+    """How the next comparison is chosen. The last three are image-ranker's."""
+
+    TELLING = "telling"  # by expected information
+    SMART = "smart"  # close in rating and seldom compared; shuffled anew every few votes
+    PLAIN = "plain"  # by chance
+    ELIMINATION = "elimination"  # losers leave the round
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How photos are compared."""
+
+    of: int = 2  # photos at once
+    aim: Aim = Aim.RANK
+    order: Order = Order.TELLING
+    every: int = 3  # votes between two shuffles
+    since: int = 0  # the answer after which the round began
+
+
 # --- what the owner said -----------------------------------------------------------------------------------------------
 
 
 class Question(StrEnum):
     PAIR = "pair"  # two photos side by side
+    FOUR = "four"  # three or four photos: the best of them, or all in order
     LABEL = "label"  # keep or delete, chosen by us
     AUDIT = "audit"  # keep or delete, drawn at random from the candidates, prediction hidden
     SUGGESTION = "suggestion"  # the owner reviewed a suggestion
     RANKING = "ranking"  # a photo was taken out of the ranking; undone, it is back
+    OUTSIDE = "outside"  # said with another program: a file deleted or brought back, a rating in a sidecar
 
 
 class Choice(StrEnum):
     FIRST = "first"
     SECOND = "second"
+    THIRD = "third"
+    FOURTH = "fourth"
+    ORDER = "order"  # the photos are in the order given, best first
     DRAW = "draw"
     SKIP = "skip"
     BOTH_KEEP = "both_keep"
@@ -198,7 +243,10 @@ class Choice(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One answer, append-only. An undo is an answer of its own whose `undoes` names the one it takes back."""
+    """One answer, append-only. An undo is an answer of its own whose `undoes` names the one it takes back.
+
+    Its photos are in the order in which they were shown; the first two are `photo_id` and `other_id`.
+    """
 
     id: int
     voter_id: int
@@ -207,8 +255,17 @@ class Answer:
     choice: Choice | None  # None on an undo
     photo_id: int | None
     other_id: int | None
-    purpose: str  # train, test, audit, import; review: of a suggestion; duplicate: of one whose keeper stays, so no taste
+    purpose: str  # rank, top, border; train, test, audit; import; outside; review: of a suggestion; duplicate: no taste
     undoes: int | None
+    more: tuple[int, ...] = ()  # the third and fourth photo
+
+    @property
+    def photos(self) -> tuple[int, ...]:
+        return tuple(i for i in (self.photo_id, self.other_id, *self.more) if i is not None)
+
+
+TRAINING = ("train", "review", "rank", "top", "border", "outside")
+"""Purposes of the labels that a model learns from. Tests and audits judge it, and may never shape it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,10 +278,25 @@ class Vote:
 
 
 @dataclass(frozen=True, slots=True)
+class Lineup:
+    """An answer about several photos. Its photos by id, the best first; where not `ordered`, no more is said than that."""
+
+    photos: tuple[int, ...]
+    ordered: bool
+    draw: bool = False  # all are equal
+
+    def votes(self) -> list[Vote]:
+        """What it says of each two photos."""
+        if self.ordered or self.draw:
+            return [Vote(a, b, self.draw) for place, a in enumerate(self.photos) for b in self.photos[place + 1 :]]
+        return [Vote(self.photos[0], other, False) for other in self.photos[1:]]
+
+
+@dataclass(frozen=True, slots=True)
 class Label:
     photo_id: int
     keep: bool
-    purpose: str  # train, test, audit, review
+    purpose: str
     at: float
 
 
@@ -344,6 +416,7 @@ class UnitState(StrEnum):
     RESTORING = "restoring"  # being moved back
     REFUSED = "refused"
     UNDONE = "undone"
+    PURGING = "purging"  # being removed for good: the owner has confirmed it, and it is finished after a crash
     PURGED = "purged"
 
 
@@ -386,9 +459,40 @@ class Unit:
 class JobRun:
     id: int
     name: str
-    trigger: str  # schedule, catch-up, owner
+    trigger: str  # owner, start, schedule, catch-up, night, new photos
     started_at: float
     finished_at: float | None
     outcome: str  # running, done, failed, stopped
     detail: str
     error: str | None  # name of the PreciousError that ended it
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A browser that is signed in. Times are seconds since 1970."""
+
+    id: int
+    token_hash: bytes
+    created_at: float
+    seen_at: float
+    browser: str  # what it calls itself, which may be anything
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A key that the owner made for a script."""
+
+    id: int
+    name: str
+    scope: str  # read, vote or review; each holds those before
+    voter_id: int
+    created_at: float
+    used_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """The owner wants the machine for something else: nothing new is read, and no scheduled job starts."""
+
+    since: float
+    until: float | None  # None: until the owner resumes it

@@ -30,10 +30,15 @@ class Previews:
 
     def __init__(self, store: Store, settings: IngestSettings, idle: float = IDLE) -> None:
         self._store, self._idle = store, idle
-        self._limit = int(settings.preview_cache_gb * 1e9)
         self._readers = Readers(replace(settings, workers=1))
+        self.use(settings)
         self._under_way: dict[tuple[str, int], asyncio.Task[Any]] = {}
         self._ending: asyncio.TimerHandle | None = None
+
+    def use(self, settings: IngestSettings) -> None:
+        """Go on with these settings."""
+        self._limit = int(settings.preview_cache_gb * 1e9)
+        self._readers.use(replace(settings, workers=1))
 
     async def make(self, photo: Photo) -> bytes | None:
         """A JPEG from the original; None where that is not to be had now: its folder is away, or it is not what it was."""

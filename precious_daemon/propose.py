@@ -1,23 +1,29 @@
-"""The night's suggestions: gathered from the store, decided by pure code, stored, and handed to the plugins."""
+"""The night's suggestions: gathered from the store, put to the rules and vetoes, decided by pure code, and stored."""
 
 from __future__ import annotations
 
 import asyncio
-import os
-import posixpath
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
-from precious_daemon import certify, decide, verdict
-from precious_daemon.hookspecs import PluginPhoto, SuggestedPhoto
-from precious_daemon.models import Certificate, Group, GroupDecision, Photo, Root, RootState, Score
+from precious_daemon import certify, decide, plugin_photos, verdict
+from precious_daemon.models import Certificate, Group, GroupDecision, GroupKind, Label, Photo, Root, RootState, Score
 from precious_daemon.service import Service
-from precious_daemon.store import Database, answers, decisions, groups, photos, pictures, roots, scores, suggestions
-from precious_daemon.store.suggestions import SuggestionRow
-
-MOST = 100_000  # suggestions handed to plugins at once
+from precious_daemon.store import (
+    Database,
+    answers,
+    decisions,
+    groups,
+    held,
+    occasions,
+    photos,
+    pictures,
+    roots,
+    scores,
+    suggestions,
+)
+from precious_daemon.store.suggestions import Dismissal
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,105 +39,100 @@ class _Gathered:
     evidence: dict[int, dict[str, Any]]
     audited: set[int]
     decisions: list[GroupDecision]
-    roots: dict[int, Root]
+    changed: dict[int, str]
+    occasions: list[decide.Occasion]
 
 
 async def propose(service: Service, voter_id: int, run: str) -> int:
-    """Choose and store the suggestions of a voter; return how many are open."""
-    found = await service.store.aread(_gather, voter_id)
-    shown = {photo.id: plugin_photo(photo, found.roots) for photo in found.photos.values()}
-    vetoed = await asyncio.to_thread(service.plugins.vetoes, shown)
-    for photo in found.photos.values():
-        root = found.roots[photo.root_id]
-        if root.state is not RootState.WATCHED:
-            vetoed[photo.id] = root.reason or f"{root.path} is {root.state}"
-    chosen = decide.suggest(
-        found.scores, found.groups, found.certificate, found.known, found.labels, vetoed, found.evidence, found.decisions
-    )
+    """Choose and store the suggestions of a voter, and what is held back; return how many are open."""
+    now, chosen_by = service.clock(), service.settings.suggest
+    rules = await asyncio.to_thread(service.plugins.rules, plugin_photos.in_parts(service.store), now)
+    leave = chosen_by.leave_of_day, chosen_by.leave_of_event
+    found = await service.store.aread(_gather, voter_id, rules.keys(), *leave)
+    proposal = decide.suggest(
+        found.scores, found.groups, found.certificate, found.known, found.labels,
+        await vetoes(service, found.photos), found.evidence, found.decisions,
+        rules=rules, changed=found.changed, occasions=found.occasions,
+    )  # fmt: skip
     # the certificate speaks of the photos that audits were drawn from, and of no other
-    chosen = [replace(s, certified=s.certified and s.photo_id in found.audited) for s in chosen]
-    return await service.store.awrite(suggestions.replace_open, voter_id, run, chosen, service.clock())
+    chosen = [replace(s, certified=s.certified and s.photo_id in found.audited) for s in proposal.suggestions]
+    back = [(h.suggestion.photo_id, h.suggestion.kind, h.why, h.suggestion.reasons) for h in proposal.held]
+
+    def keep(db: Database) -> int:
+        held.replace(db, voter_id, back)
+        return suggestions.replace_open(db, voter_id, run, chosen, now, found.changed)
+
+    return await service.store.awrite(keep)
 
 
-def _gather(db: Database, voter_id: int) -> _Gathered:
+def _gather(db: Database, voter_id: int, ruled: Iterable[int], leave_of_day: int, leave_of_event: int) -> _Gathered:
     candidates = scores.below(db, voter_id, certify.FLOOR)
     found = groups.all_groups(db)
     certificate, _, _ = scores.certificate(db, voter_id)
     members = {member.photo_id for group in found for member in group.members}
-    shown = photos.many(db, {score.photo_id for score in candidates} | members)
-    more = scores.of(db, voter_id, members - {score.photo_id for score in candidates})
+    scored = {score.photo_id for score in candidates}
+    shown = photos.many(db, scored | members | set(ruled))
+    more = scores.of(db, voter_id, shown.keys() - scored)
+    measures = pictures.qualities(db, {photo.content_hash for photo in shown.values() if photo.content_hash})
+    labels, changed = _since(answers.labels(db, voter_id), suggestions.dismissals(db, voter_id), found)
     return _Gathered(
         scores=[*candidates, *more.values()],
         groups=found,
         certificate=certificate,
         photos=shown,
-        known={photo.id: _known(db, photo) for photo in shown.values()},
-        labels={label.photo_id: label.keep for label in answers.labels(db, voter_id)},
+        known={photo.id: plugin_photos.known_of(photo, measures) for photo in shown.values()},
+        labels=labels,
         evidence=scores.evidence(db, voter_id),
         audited=verdict.audited(db, voter_id),
         decisions=decisions.all_decisions(db, voter_id),
-        roots={root.id: root for root in roots.all_roots(db)},
+        changed=changed,
+        occasions=list(occasions.of(db, shown.keys(), leave_of_day, leave_of_event)),
     )
 
 
-def _known(db: Database, photo: Photo) -> decide.Known:
-    folder, name = posixpath.split(photo.path)
-    quality = pictures.quality(db, photo.content_hash) if photo.content_hash else None
-    return decide.Known(name, folder, photo.size, photo.width or 0, photo.height or 0, photo.taken_at, quality)
+def _since(
+    labels: Iterable[Label], dismissed: Iterable[Dismissal], found: Iterable[Group]
+) -> tuple[dict[int, bool], dict[int, str]]:
+    """(labels that still hold, what changed since the owner kept a photo that was suggested).
+
+    An edited photo is another one than was kept, so that its "keep" of then no longer speaks. An exact copy speaks against a
+    photo that had none, and its taste still counts.
+    """
+    said = {label.photo_id: label for label in labels}
+    copies = {m.photo_id for group in found if group.kind is GroupKind.COPY for m in group.members}
+    changed: dict[int, str] = {}
+    for one in dismissed:
+        if one.edited:
+            changed[one.photo_id] = "you kept it once, and its file has changed since"
+            if one.photo_id in said and said[one.photo_id].purpose == "review":
+                del said[one.photo_id]
+        elif one.photo_id in copies and not one.had_copy:
+            changed[one.photo_id] = "you kept it once, and there is an exact copy of it since"
+    return {photo: label.keep for photo, label in said.items()}, changed
 
 
-# --- plugins -----------------------------------------------------------------------------------------------------------
+# --- what speaks for a photo -------------------------------------------------------------------------------------------
 
 
-async def deliver(service: Service, voter_id: int, run: str) -> dict[str, str | None]:
-    """Hand the open suggestions to every plugin; record and return what each said: None, or its error."""
-
-    def look(db: Database) -> tuple[list[SuggestionRow], dict[int, Photo], dict[int, Root]]:
-        rows = suggestions.page(db, voter_id, limit=MOST)
-        keepers = photos.many(db, {row.suggestion.keeper_id for row in rows if row.suggestion.keeper_id})
-        return rows, keepers, {root.id: root for root in roots.all_roots(db)}
-
-    rows, keepers, watched = await service.store.aread(look)
-    shown = [_suggested(row, keepers, watched) for row in rows]
-
-    def thumbnail(uid: str) -> bytes | None:
-        return service.store.read(_thumbnail, uid)
-
-    errors: dict[str, str | None] = await asyncio.to_thread(service.plugins.deliver, run, shown, thumbnail)
-    for name, error in errors.items():
-        await service.store.awrite(suggestions.record_delivery, run, name, error, service.clock())
-    return errors
+async def vetoes(service: Service, found: Mapping[int, Photo]) -> dict[int, str]:
+    """Why photos must not be suggested, by their key: the state of their folder, the settings, plugins."""
+    shown = await service.store.aread(plugin_photos.of, found)
+    watched = {root.id: root for root in await service.store.aread(roots.all_roots)}
+    vetoed = await asyncio.to_thread(service.plugins.vetoes, shown)
+    for key, photo in found.items():
+        root = watched[photo.root_id]
+        if root.state is not RootState.WATCHED:
+            vetoed[key] = root.reason or f"{root.path} is {root.state}"
+        elif folder := _protected(root, photo, service.settings.suggest.never_from):
+            vetoed[key] = f"nothing in {folder} is suggested (suggest.never_from in the settings)"
+    return vetoed
 
 
-async def tell(service: Service, hook: str, photo_ids: Iterable[int]) -> None:
-    """Call `trashed` or `restored` of every plugin that wants to know. What one of them raises is its own affair."""
-    ids = list(photo_ids)
-    if ids:
-        found = await service.store.aread(photos.many, ids)
-        watched = {root.id: root for root in await service.store.aread(roots.all_roots)}
-        shown = tuple(plugin_photo(found[photo_id], watched) for photo_id in ids)
-        await asyncio.to_thread(service.plugins.call, hook, photos=shown)
-
-
-def _thumbnail(db: Database, uid: str) -> bytes | None:
-    photo = photos.by_uid(db, uid)
-    return pictures.thumbnail(db, photo.content_hash) if photo.content_hash else None
-
-
-def plugin_photo(photo: Photo, watched: Mapping[int, Root]) -> PluginPhoto:
-    """A photo as plugins see it."""
-    folder, name = posixpath.split(photo.path)
-    return PluginPhoto(
-        photo.uid, Path(watched[photo.root_id].path), folder, name, photo.size, photo.width, photo.height, photo.taken_at,
-        photo.camera,
-    )  # fmt: skip
-
-
-def _suggested(row: SuggestionRow, keepers: Mapping[int, Photo], watched: Mapping[int, Root]) -> SuggestedPhoto:
-    photo, s = row.photo, row.suggestion
-    folder, name = posixpath.split(photo.path)
-    keeper = keepers.get(s.keeper_id or 0)
-    return SuggestedPhoto(
-        photo.uid, Path(watched[photo.root_id].path), folder, name, photo.size, photo.width, photo.height, photo.taken_at,
-        photo.camera, s.kind, s.reasons, s.keep, s.certified, os.path.basename(keeper.path) if keeper else None,
-    )  # fmt: skip
+def _protected(root: Root, photo: Photo, folders: Iterable[str]) -> str | None:
+    """The first of the folders, given as full paths or below their root, that the photo is in."""
+    below = f"/{photo.path}"
+    for folder in folders:
+        name = folder.rstrip("/")
+        if f"{root.path}{below}".startswith(f"{name}/") or below.startswith(f"/{name.removeprefix('./')}/"):
+            return folder
+    return None

@@ -15,8 +15,8 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from precious_daemon import errors
 from precious_daemon.config import IngestSettings
-from precious_daemon.models import FileEntry, Glimpse, PhotoFacts, Root, RootState
-from precious_daemon.store import Database, Store, photos, pictures, roots
+from precious_daemon.models import FileEntry, Glimpse, PhotoFacts, Root, RootState, Told
+from precious_daemon.store import Database, Store, photos, pictures, relatives, roots
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +50,12 @@ def _read_tiles(what: tuple[str, tuple[int, int]], seconds: float) -> tuple[byte
     return read_tiles(*what, seconds)
 
 
+def _look_into(paths: list[str], seconds: float) -> list[Told]:
+    from precious_daemon.ingest import look_into
+
+    return look_into(paths, seconds)
+
+
 def _prepare(megabytes: int) -> None:
     from precious_daemon.ingest import prepare_worker
 
@@ -60,8 +66,12 @@ class Readers:
     """A pool of reading processes, started on demand. A file that kills its process is found out by reading it alone."""
 
     def __init__(self, settings: IngestSettings) -> None:
-        self._settings = settings
         self._pool: Executor | None = None
+        self.use(settings)
+
+    def use(self, settings: IngestSettings) -> None:
+        """Go on with these settings; processes that run already keep theirs until they end."""
+        self._settings = settings
         self.workers = settings.workers or max(1, (os.cpu_count() or 2) - 1)
 
     async def read(self, path: str) -> PhotoFacts:
@@ -75,6 +85,10 @@ class Readers:
     async def read_tiles(self, path: str, place: tuple[int, int]) -> tuple[bytes, dict[tuple[int, int], bytes]]:
         """The hash of a photo's bytes, and its pixels at full size around a tile. Raises as `read`."""
         return await self._in_pool(_read_tiles, (path, place))
+
+    async def look_into(self, paths: list[str]) -> list[Told]:
+        """What videos and RAW files say of themselves."""
+        return await self._in_pool(_look_into, paths)
 
     async def _in_pool(self, work: Callable[[A, float], T], what: A) -> T:
         if self._pool is None:
@@ -136,9 +150,16 @@ class Ingest:
         self.readers = Readers(settings)
         self._unstored: list[tuple[FileEntry, PhotoFacts]] = []
         self._changed: set[int] = set()  # photos that were found to be changed
+        self._read_in: set[tuple[int, str]] = set()  # (root, folder) of photos read
+        self.paired_anew: set[tuple[int, str]] = set()  # (root, folder) where it may be known better now what belongs together
         self._seen = 0  # photos with ids up to this had their first look
         self.paused = False  # set it to stop after the photos in hand; clear it and run again to go on
         self.warning: str | None = None  # why it waits, in words
+
+    def use(self, settings: IngestSettings) -> None:
+        """Go on with these settings."""
+        self._settings = settings
+        self.readers.use(settings)
 
     async def run(self, say: Callable[[str, int, int], None]) -> int:
         """Read all that waits; return how many were read. Cancelling loses nothing: what was not stored waits on."""
@@ -158,6 +179,7 @@ class Ingest:
                     break
                 waiting = await self._store.aread(photos.to_ingest, BATCH, watched, self._changed) if watched else []
                 if not waiting:
+                    await self._look_into_relatives(watched, say)
                     return done
                 gate = asyncio.Semaphore(self.readers.workers * 2)  # enough to keep each process busy, few to lose
                 async with asyncio.TaskGroup() as group:
@@ -189,6 +211,27 @@ class Ingest:
             done += len(entries)
             say("looking at new photos", done, total)
         return False
+
+    async def _look_into_relatives(self, watched: Mapping[int, Root], say: Callable[[str, int, int], None]) -> None:
+        """Ask videos and RAW files whose they are; folders where that, or a photo beside them, is new are `paired_anew`."""
+        done = 0
+        while not self.paused and (found := await self._store.aread(relatives.unseen, GLANCES, watched)):
+            told = await self._told([os.path.join(watched[root_id].path, path) for root_id, path in found])
+            await self._store.awrite(relatives.record, zip(found, told, strict=True))
+            spoke = [place for place, its in zip(found, told, strict=True) if its != Told(None, None)]
+            self.paired_anew |= {(root_id, os.path.dirname(path)) for root_id, path in spoke}
+            done += len(found)
+            say("pairing photos with their videos and RAW files", done, 0)
+        for root_id, folder in self._read_in:
+            if await self._store.aread(relatives.have, root_id, folder):
+                self.paired_anew.add((root_id, folder))
+        self._read_in.clear()
+
+    async def _told(self, paths: list[str]) -> list[Told]:
+        try:
+            return await self.readers.look_into(paths)
+        except BrokenProcessPool:  # paired by their names, then
+            return [Told(None, None)] * len(paths)
 
     async def _glimpse(self, entries: list[FileEntry], watched: Mapping[int, Root]) -> None:
         try:
@@ -222,6 +265,7 @@ class Ingest:
                 self._changed.add(entry.photo_id)  # since the scan: the next one tells what it is, and it is read then
                 return
             self._unstored.append((entry, facts))
+            self._read_in.add((entry.root_id, os.path.dirname(entry.path)))
             if len(self._unstored) >= TOGETHER:
                 await self._keep()
 

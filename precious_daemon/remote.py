@@ -54,6 +54,8 @@ def _error(told: Any, status: int) -> errors.PreciousError:
     if not isinstance(told, dict) or "error" not in told:
         return errors.ServiceError(f"The service answered with status {status}.")
     kind = getattr(errors, str(told.get("kind")), errors.PreciousError)
+    if kind is errors.CountNeeded:
+        return errors.CountNeeded(told["error"], told["count"])
     return kind(told["error"]) if issubclass(kind, errors.PreciousError) else errors.PreciousError(told["error"])
 
 

@@ -8,15 +8,14 @@ takes it back, and nothing else that the owner ever said about the photo changes
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from posixpath import basename
 from typing import TYPE_CHECKING
 
-from precious_daemon import propose
+from precious_daemon import propose, telling
 from precious_daemon.errors import PreciousError, TrashRefused
 from precious_daemon.models import Choice, GroupDecision, GroupKind, Photo, Question, Suggestion, SuggestionState
-from precious_daemon.store import Database, answers, decisions, groups, photos, roots, suggestions, units
+from precious_daemon.store import Database, answers, decisions, groups, photos, suggestions, units
 from precious_daemon.trash.moves import shown
 
 if TYPE_CHECKING:
@@ -38,22 +37,26 @@ async def approve_and_apply(
         outcomes = await service.trash.apply(batch, typed_count)
     finally:  # what was not dealt with, for the caller went away or the count no longer holds, is not left approved
         await service.trash.cancel(batch)
-    await propose.tell(service, "trashed", [outcome.unit.photo_id for outcome in outcomes if outcome.moved])
+    moved = [outcome.unit.photo_id for outcome in outcomes if outcome.moved]
+    await telling.tell(service, "trashed", voter_id, moved)
+    await telling.tell(service, "resolved", voter_id, moved, decision="approved")
     return outcomes
 
 
 async def dismiss(service: Service, voter_id: int, suggestion_uids: Sequence[str]) -> int:
     """The owner keeps these photos: they are not suggested again. Returns how many were open."""
     uids = list(dict.fromkeys(suggestion_uids))
-    return await service.store.awrite(_dismiss, voter_id, uids, service.clock())
+    kept = await service.store.awrite(_dismiss, voter_id, uids, service.clock())
+    await telling.tell(service, "resolved", voter_id, kept, decision="dismissed")
+    return len(kept)
 
 
-def _dismiss(db: Database, voter_id: int, uids: Sequence[str], now: float) -> int:
+def _dismiss(db: Database, voter_id: int, uids: Sequence[str], now: float) -> list[int]:
     rows = [row for row in suggestions.by_uids(db, voter_id, uids) if row.state is SuggestionState.OPEN]
     for row in rows:
         answers.add(db, voter_id, Question.SUGGESTION, Choice.KEEP, row.photo.id, None, "review", now)
     suggestions.set_state(db, [row.id for row in rows], SuggestionState.DISMISSED, now)
-    return len(rows)
+    return [row.photo.id for row in rows]
 
 
 async def undo(service: Service, voter_id: int, unit_uids: Sequence[str]) -> list[Outcome]:
@@ -62,7 +65,7 @@ async def undo(service: Service, voter_id: int, unit_uids: Sequence[str]) -> lis
     The answer of the voter who approved it is taken back together with the journal's last step.
     """
     outcomes = await service.trash.undo(unit_uids)
-    await propose.tell(service, "restored", [outcome.unit.photo_id for outcome in outcomes if outcome.moved])
+    await telling.tell(service, "restored", voter_id, [outcome.unit.photo_id for outcome in outcomes if outcome.moved])
     return outcomes
 
 
@@ -106,8 +109,7 @@ def _members(db: Database, kind: GroupKind, uids: Sequence[str]) -> list[Photo]:
 
 
 async def _check_vetoes(service: Service, going: Sequence[Photo]) -> None:
-    watched = {root.id: root for root in await service.store.aread(roots.all_roots)}
-    vetoed = await asyncio.to_thread(service.plugins.vetoes, {photo.id: propose.plugin_photo(photo, watched) for photo in going})
+    vetoed = await propose.vetoes(service, {photo.id: photo for photo in going})
     for photo in going:
         if photo.id in vetoed:
             raise TrashRefused(f"{shown(photo.path)} is protected: {vetoed[photo.id]}. Keep it; nothing was changed.")

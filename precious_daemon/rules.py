@@ -5,7 +5,6 @@ What goes takes the same way as from the page of groups: suggested, approved, ch
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from posixpath import dirname
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING
 from precious_daemon import propose, review
 from precious_daemon.errors import PreciousError
 from precious_daemon.models import Group, GroupKind, Photo, Scope, Suggestion, SuggestionState
-from precious_daemon.store import Database, answers, decisions, groups, photos, pictures, roots, suggestions, units
+from precious_daemon.store import Database, answers, decisions, groups, photos, pictures, suggestions, units
 
 if TYPE_CHECKING:
     from precious_daemon.service import Service
@@ -67,9 +66,7 @@ class Plan:
 async def plan(service: Service, voter_id: int, rule: Rule) -> Plan:
     """Look only: nothing is changed."""
     found = await service.store.aread(_plan, voter_id, rule)
-    watched = {root.id: root for root in await service.store.aread(roots.all_roots)}
-    shown = {photo.id: propose.plugin_photo(photo, watched) for photo in found.going}
-    vetoed = await asyncio.to_thread(service.plugins.vetoes, shown) if shown else {}
+    vetoed = await propose.vetoes(service, {photo.id: photo for photo in found.going}) if found.settlings else {}
     if not vetoed:
         return found
     settlings = [settling for one in found.settlings if (settling := _but(one, vetoed.keys())).going]

@@ -13,25 +13,28 @@ import posixpath
 import secrets
 import stat
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from precious_daemon.captures import Pairing, pair, role_of
 from precious_daemon.config import WatchSettings
 from precious_daemon.errors import RootError
-from precious_daemon.models import FileEntry, PhotoState, Role, Root, RootState, Stamp
-from precious_daemon.store import Database, Store, files, photos, roots
+from precious_daemon.models import FileEntry, PhotoState, Role, Root, RootState, Stamp, Told
+from precious_daemon.store import Database, Store, files, photos, relatives, roots
 from precious_daemon.store.files import Known
-from precious_daemon.tree import there, walk
+from precious_daemon.store.relatives import Relative
+from precious_daemon.tree import filesystem_of, same_disk, there, walk
+from precious_daemon.vanished import is_gone, settle, settle_confirmed, stamp
 
 log = logging.getLogger(__name__)
 
 MARKER = ".precious-root"
 SAMPLE = 20  # known files looked for before anything of a root is believed gone
 NO_LONGER_WATCHED = roots.NO_LONGER_WATCHED
-AWAY = (PhotoState.MISSING, PhotoState.TRASHED)
+AWAY = (PhotoState.MISSING, PhotoState.TRASHED, PhotoState.PURGED)
 
 
 @dataclass(slots=True)
@@ -43,6 +46,7 @@ class ScanReport:
     moved: int = 0
     missing: int = 0
     back: int = 0
+    waiting: int = 0  # photos that seem gone, unless they are among those not yet read: scan again once those are
     unsettled: set[str] = field(default_factory=set)  # folders with files still being written
     problems: list[str] = field(default_factory=list)
 
@@ -83,7 +87,7 @@ def add_root(store: Store, path: str, now: float) -> Root:
             raise RootError(
                 f"{shown} holds {root.path}, which is already watched. Remove that one first: precious-daemon roots remove"
             )
-    return store.write(roots.add, path, _mark(path), status.st_dev, now)
+    return store.write(roots.add, path, _mark(path), status.st_dev, now, filesystem_of(path))
 
 
 def _inside(inner: str, outer: str) -> bool:
@@ -102,6 +106,13 @@ def _mark(path: str) -> str | None:
         return None
     with os.fdopen(descriptor, "w") as file:
         file.write(marker + "\n")
+        file.flush()
+        os.fsync(descriptor)  # after a power cut, a folder without its marker would be taken for another one
+    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
     return marker
 
 
@@ -113,10 +124,16 @@ def read_marker(path: str) -> str | None:
 
 
 def check_root(store: Store, root: Root) -> Root:
-    """See whether a root is there and is what it was; store and return its state. A frozen root stays frozen."""
+    """See whether a root is there and is what it was; store and return its state.
+
+    A frozen root stays frozen, unless all its photos have turned up in other roots.
+    """
     state, reason = _condition(store, root)
-    if root.state is RootState.FROZEN and state is RootState.WATCHED:
+    frozen = root.state is RootState.FROZEN
+    if frozen and state is RootState.WATCHED and not store.read(photos.all_stand_elsewhere, root.id):
         return root
+    if state is RootState.WATCHED:
+        root = _on_its_disk(store, root)
     if (state, reason) != (root.state, root.reason) and root.reason != NO_LONGER_WATCHED:
         log.warning("%s is %s%s", root.path, state, f": {reason}" if reason else " again")
         store.write(roots.set_state, root.id, state, reason)
@@ -124,9 +141,16 @@ def check_root(store: Store, root: Root) -> Root:
     return root
 
 
+def _on_its_disk(store: Store, root: Root) -> Root:
+    """After a restart a disk may have another number: where its file system says it is the same, that is remembered."""
+    device, filesystem = os.stat(root.path).st_dev, filesystem_of(root.path)
+    if (device, filesystem) != (root.device, root.filesystem) and same_disk(root, root.path):
+        store.write(roots.set_disk, root.id, device, filesystem)
+    return store.read(roots.get, root.id)
+
+
 def _condition(store: Store, root: Root) -> tuple[RootState, str | None]:
     try:
-        status = os.stat(root.path)
         with os.scandir(root.path) as entries:
             next(entries, None)
     except OSError as exc:
@@ -138,13 +162,14 @@ def _condition(store: Store, root: Root) -> tuple[RootState, str | None]:
             RootState.OFFLINE,
             f"{root.path} is there, but it is not the folder that was watched: its marker {MARKER} is gone or another.",
         )
-    if root.marker is None and status.st_dev != root.device:
+    if root.marker is None and not same_disk(root, root.path):
         return RootState.OFFLINE, f"{root.path} is on another disk than before."
     sample = store.read(photos.known_sample, root.id, SAMPLE)
     if (
         sample
         and not any(os.path.lexists(os.path.join(root.path, entry.path)) for entry in sample)
         and _holds_no_still(root.path)
+        and not store.read(photos.all_stand_elsewhere, root.id)
     ):
         known = store.read(photos.present_count, root.id)
         return RootState.FROZEN, f"{root.path} is empty, and held {known:,} photos: nothing is changed until you confirm."
@@ -163,7 +188,7 @@ def confirm_root(store: Store, root_id: int) -> Root:
         device = os.stat(root.path).st_dev
     except OSError as exc:
         raise RootError(f"{root.path} cannot be read ({exc.strerror}): bring it back first, then confirm.") from exc
-    store.write(roots.remember, root_id, _mark(root.path), device)
+    store.write(roots.remember, root_id, _mark(root.path), device, filesystem_of(root.path))
     store.write(roots.set_state, root_id, RootState.WATCHED, None)
     return store.read(roots.get, root_id)
 
@@ -203,7 +228,12 @@ def scan(
     for folder in one.changed:  # only now is it known that what was there before has not moved elsewhere
         for _, names in walk(root.path, folder, False, settings, []):
             one.compare(folder, names, last=True)
-    _settle_gone(store, root, one.gone, settings, clock(), report, confirmed)
+    if confirmed:
+        settled = settle_confirmed(store, root, one.gone, clock())
+    else:
+        settled = settle(store, root, one.gone, settings, clock(), partial(check_root, store, root), one.look_elsewhere)
+    report.missing, report.waiting = settled.missing, settled.waiting
+    report.problems += [settled.problem] if settled.problem else []
     return report
 
 
@@ -221,11 +251,13 @@ class _Scan:
 
     def compare(self, folder: str, names: dict[str, os.stat_result], last: bool = False) -> None:
         """One folder. Where nothing has changed, it costs one read of the database."""
-        known, unsupported = self.store.read(files.in_folder, self.root.id, folder)
-        pairing = pair(names)
+        known, unsupported, related = self.store.read(_in_folder, self.root.id, folder)
+        pairing = pair(names, told=_told(known, related, names))
+        kin = {name: stamp(status) for name, status in names.items() if role_of(name) in (Role.VIDEO, Role.RAW)}
         if not last:
             self.gone.extend(row.id for name, row in known.items() if name not in names)
-        if unsupported == pairing.unsupported and _unchanged(known, names, pairing):
+        same_kin = kin.keys() == related.keys() and all(row.is_still_at(names[name]) for name, row in related.items())
+        if same_kin and unsupported == pairing.unsupported and _unchanged(known, names, pairing):
             return
         now = self.clock()
         unsettled = {
@@ -234,11 +266,13 @@ class _Scan:
         }  # fmt: skip
         if unsettled:
             self.report.unsettled.add(folder)
-        new = {name: _stamp(names[name]) for name in pairing.companions if not _is_same(known.get(name), names[name])}
-        sources = self._moved_here(folder, {name: stamp for name, stamp in new.items() if name not in unsettled})
-        if not last and any(name in known and known[name].state not in AWAY for name in new.keys() - sources.keys() - unsettled):
+        new = {name: stamp(names[name]) for name in pairing.companions if not _is_same(known.get(name), names[name])}
+        sources = self._moved_here(folder, {name: its for name, its in new.items() if name not in unsettled})
+        other = [known[name] for name in new.keys() - sources.keys() - unsettled if name in known]
+        left = [known[name] for name in pairing.companions if name in known and known[name].role != Role.STILL]
+        if not last and any(row.state not in AWAY for row in [*other, *left]):
             self.changed.append(folder)
-        work = _Work(self.root, folder, names, pairing, known, unsettled, sources, now, last)
+        work = _Work(self.root, folder, names, pairing, known, kin, unsettled, sources, now, last)
         self.gone.extend(self.store.write(_apply, work, self.report))
 
     def _moved_here(self, folder: str, stamps: dict[str, Stamp]) -> dict[str, FileEntry]:
@@ -247,17 +281,27 @@ class _Scan:
         for name, entries in (self.store.read(files.by_stamps, stamps) if stamps else {}).items():
             for entry in entries:
                 home = self.root if entry.root_id == self.root.id else self.store.read(roots.get, entry.root_id)
-                if entry not in found.values() and _is_gone(home, entry, or_another=True):
+                if entry not in found.values() and is_gone(home, entry, or_another=True):
                     found[name] = entry
                     break
         return found
+
+    def look_elsewhere(self) -> None:
+        """Know what has moved from here into other roots."""
+        for root in self.store.read(roots.all_roots):
+            if root.id != self.root.id and check_root(self.store, root).state is RootState.WATCHED:
+                other = _Scan(self.store, root, self.settings, self.clock, self.report)
+                for folder, names in walk(root.path, "", True, self.settings, []):
+                    other.compare(folder, names)
 
     def look_for_lost_folders(self, start: str, deep: bool, unreadable: list[str]) -> None:
         """Folders that hold known files, and are no folders any more."""
         for folder in self._lost(start, deep, unreadable, unsupported=False):
             self.gone.extend(self.store.read(files.ids, self.root.id, folder))
+            self.store.write(relatives.put, self.root.id, folder, {})
         for folder in self._lost(start, deep, unreadable, unsupported=True):
             self.store.write(files.count_unsupported, self.root.id, folder, {})
+            self.store.write(relatives.put, self.root.id, folder, {})
 
     def _lost(self, start: str, deep: bool, unreadable: list[str], unsupported: bool) -> Iterator[str]:
         after: str | None = None
@@ -274,8 +318,20 @@ class _Scan:
             after = found[-1]
 
 
-def _stamp(status: os.stat_result) -> Stamp:
-    return Stamp(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+def _in_folder(db: Database, root_id: int, folder: str) -> tuple[dict[str, Known], dict[str, int], dict[str, Relative]]:
+    return *files.in_folder(db, root_id, folder), relatives.in_folder(db, root_id, folder)
+
+
+def _told(known: dict[str, Known], related: dict[str, Relative], names: dict[str, os.stat_result]) -> dict[str, Told]:
+    """What the files of a folder said of themselves, as far as they were looked into and have not changed since."""
+    if not related:
+        return {}
+    stills = {
+        name: Told(row.content_id, row.taken_at if row.taken_from == "exif" else None)
+        for name, row in known.items()
+        if row.role == Role.STILL and name in names and row.is_still_at(names[name])
+    }
+    return stills | {n: row.told for n, row in related.items() if n in names and row.is_still_at(names[n])}
 
 
 def _is_same(row: Known | None, status: os.stat_result) -> bool:
@@ -293,7 +349,9 @@ def _unchanged(known: dict[str, Known], names: dict[str, os.stat_result], pairin
             return False
         for name, role in companions.items():
             other = known.get(name)
-            if other is None or (other.photo_id, other.role) != (row.photo_id, role) or not other.is_still_at(names[name]):
+            if other is None or not other.is_still_at(names[name]):
+                return False
+            if (other.photo_id, other.role, other.bond) != (row.photo_id, role, pairing.bonds.get(name)):
                 return False
         owned += 1 + len(companions)
     return owned == len(known) or owned == sum(name in names for name in known)
@@ -308,6 +366,7 @@ class _Work:
     names: dict[str, os.stat_result]
     pairing: Pairing
     known: dict[str, Known]
+    kin: dict[str, Stamp]  # videos and RAW files
     unsettled: set[str]
     sources: dict[str, FileEntry]  # photos that have moved here
     now: float
@@ -325,17 +384,26 @@ def _apply(db: Database, work: _Work, report: ScanReport) -> list[int]:
         photo_id = None if still in work.unsettled else _still(db, work, still, report)
         if photo_id is None:
             continue
+        known_as = photo_id
+        for name in companions.keys() - work.unsettled:
+            photo_id = photos.join(db, photo_id, work.root.id, posixpath.join(work.folder, name), work.now)
         photos.set_ambiguous(db, photo_id, work.pairing.ambiguous.get(still))
         for name, role in companions.items():
-            row, stamp = work.known.get(name), _stamp(work.names[name])
-            if name in work.unsettled or (row and (row.photo_id, row.role) == (photo_id, role) and _same_stamp(row, stamp)):
-                continue
-            photos.put_file(db, photo_id, work.root.id, posixpath.join(work.folder, name), role, stamp)
-    owned = {name for companions in work.pairing.companions.values() for name in companions}
+            row, its, bond = work.known.get(name), stamp(work.names[name]), work.pairing.bonds.get(name)
+            right = row and photo_id == known_as and (row.photo_id, row.role, row.bond) == (photo_id, role, bond)
+            if name not in work.unsettled and not (row and right and _same_stamp(row, its)):
+                photos.put_file(db, photo_id, work.root.id, posixpath.join(work.folder, name), role, its, bond)
+    owned = {name for still, companions in work.pairing.companions.items() for name in (still, *companions)}
     for name, row in work.known.items():
-        if name in work.names and row.role != Role.STILL and name not in owned and row.state != PhotoState.TRASHED:
+        if (
+            name in work.names
+            and row.role != Role.STILL
+            and name not in owned
+            and row.state not in (PhotoState.TRASHED, PhotoState.PURGED)
+        ):
             files.forget_companion(db, row.id)
     files.count_unsupported(db, work.root.id, work.folder, dict(work.pairing.unsupported))
+    relatives.put(db, work.root.id, work.folder, {name: its for name, its in work.kin.items() if name not in work.unsettled})
     return displaced
 
 
@@ -350,10 +418,16 @@ def _still(db: Database, work: _Work, name: str, report: ScanReport) -> int | No
     if row is not None and not files.is_known(db, work.root.id, path, row.id):
         row = None  # it has just moved within this folder
     if row is not None and row.role != Role.STILL:
-        row = None  # a RAW file whose still is gone: a photo of its own now
+        if _stands_in(db, work, row) and not work.last:
+            return None
+        if still := _stands_in(db, work, row):
+            photos.still_replaced(db, still, path, stamp(status), work.now)
+            report.changed += 1
+            return row.photo_id
+        row = None  # its still went elsewhere, or is another capture: a photo of its own now
     if row is None or (row.state in AWAY and not row.is_still_at(status)):
         report.new += 1
-        return photos.add_still(db, work.root.id, path, _stamp(status), work.now)
+        return photos.add_still(db, work.root.id, path, stamp(status), work.now)
     if row.is_still_at(status):
         if row.dev != status.st_dev:
             files.on_disk(db, row.id, status.st_dev)
@@ -363,70 +437,18 @@ def _still(db: Database, work: _Work, name: str, report: ScanReport) -> int | No
         return row.photo_id
     if not work.last:
         return None
-    photos.still_changed(db, row.photo_id, path, _stamp(status), work.now)
+    photos.still_changed(db, row.photo_id, path, stamp(status), work.now)
     report.changed += 1
     return row.photo_id
 
 
-def _same_stamp(row: Known, stamp: Stamp) -> bool:
-    return Stamp(row.dev, row.inode, row.size, row.mtime_ns) == stamp
+def _stands_in(db: Database, work: _Work, raw: Known) -> FileEntry | None:
+    """The still that a RAW file has to stand in for, because it alone is gone."""
+    still = photos.still_of(db, raw.photo_id) if raw.state not in AWAY else None
+    if still is None or still.root_id != work.root.id or posixpath.dirname(still.path) != work.folder:
+        return None
+    return None if posixpath.basename(still.path) in work.names else still
 
 
-# --- what is gone ------------------------------------------------------------------------------------------------------
-
-
-def _settle_gone(
-    store: Store,
-    root: Root,
-    gone: Sequence[int],
-    settings: WatchSettings,
-    now: float,
-    report: ScanReport,
-    confirmed: bool,
-) -> None:
-    """Mark as missing what is really gone; freeze the root instead where that is suspiciously much."""
-    really, stills = array("q"), 0
-    for part in _parts(gone):
-        for entry in store.read(files.should_be_there, part):
-            if entry.root_id == root.id and _is_gone(root, entry):
-                really.append(entry.id)
-                stills += entry.role is Role.STILL
-    if not really:
-        return
-    if not confirmed:
-        root = check_root(store, root)
-        if root.state is not RootState.WATCHED:
-            report.problems.append(root.reason or f"{root.path} is {root.state}")
-            return
-        limit = max(settings.freeze_count, store.read(photos.present_count, root.id) * settings.freeze_percent / 100)
-        if stills > limit:
-            reason = (
-                f"{stills:,} photos of {root.path} are gone at once: nothing of it is changed or suggested until you "
-                "confirm that this was meant."
-            )
-            log.warning(reason)
-            store.write(roots.set_state, root.id, RootState.FROZEN, reason)
-            report.problems.append(reason)
-            return
-    for part in _parts(really):
-        store.write(_mark_gone, part, now)
-    report.missing += stills
-
-
-def _is_gone(root: Root, entry: FileEntry, or_another: bool = False) -> bool:
-    """Whether a file is not where it is known to be; with `or_another`, also where it is not that file any more."""
-    try:
-        status = there(root.path, entry.path)
-    except OSError:
-        return False  # cannot be told
-    return status is None or (or_another and _stamp(status) != entry.stamp)
-
-
-def _parts(ids: Sequence[int], size: int = 500) -> Iterator[Sequence[int]]:
-    for start in range(0, len(ids), size):
-        yield ids[start : start + size]
-
-
-def _mark_gone(db: Database, file_ids: Sequence[int], now: float) -> None:
-    for entry in files.should_be_there(db, file_ids):
-        photos.file_gone(db, entry, now)
+def _same_stamp(row: Known, its: Stamp) -> bool:
+    return Stamp(row.dev, row.inode, row.size, row.mtime_ns) == its

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from precious_daemon.config import Places, Settings
 from precious_daemon.plugins import Plugins
@@ -30,7 +31,10 @@ class Service:
     plugins: Plugins
     clock: Callable[[], float] = time.time
     rng: random.Random = field(default_factory=random.Random)
+    background: set[asyncio.Task[Any]] = field(default_factory=set)  # calls of plugins that nobody waits for
     jobs: Jobs = field(init=False)
+    followers: list[Callable[[Settings], None]] = field(default_factory=list)
+    """Told of new settings, on the event loop: those who keep some for themselves."""
 
 
 def open_service(places: Places, settings: Settings, clock: Callable[[], float] = time.time) -> Service:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
+import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +18,7 @@ from precious_daemon.store import Database, answers, files, groups, job_runs, ph
 if TYPE_CHECKING:
     from precious_daemon.service import Service
 
-JOBS = ("scan", "embed", "group", "learn", "suggest", "night")
+JOBS = ("scan", "embed", "group", "learn", "rate", "suggest", "night")
 LITTLE_SPACE = 1_000_000_000  # bytes: below this a warning is shown
 
 
@@ -25,8 +27,11 @@ async def snapshot(service: Service, voter_id: int = 1) -> dict[str, Any]:
     found = await service.store.aread(collect, service.places, service.settings, voter_id)
     for job in found["jobs"]:
         job["next_at"] = service.jobs.next_run(job["name"])
+        job["waits"] = service.jobs.waiting.get(job["name"])
     found["running"] = [asdict(progress) for progress in service.jobs.progress()]
+    found["paused"] = asdict(service.jobs.paused) if service.jobs.paused else None
     found["warnings"] += service.jobs.warnings()
+    found["plugins"] = await asyncio.to_thread(service.plugins.status_lines)
     return found
 
 
@@ -48,6 +53,7 @@ def collect(db: Database, places: Places, settings: Settings, voter_id: int = 1)
         ],
         "photos": {state.value: count for state, count in photos.counts(db).items()},
         "unsupported": files.unsupported(db),
+        "apart": photos.ambiguous_count(db),
         "answers": {
             "votes": said["votes"],
             "train": said.get("train", 0),
@@ -60,9 +66,11 @@ def collect(db: Database, places: Places, settings: Settings, voter_id: int = 1)
         },
         "groups": groups.counts(db),
         "jobs": [
-            {"name": name, "last": asdict(last) if (last := job_runs.last(db, name)) else None, "next_at": None} for name in JOBS
+            {"name": name, "last": asdict(last) if (last := job_runs.last(db, name)) else None, "next_at": None, "waits": None}
+            for name in JOBS
         ],
         "running": [],
+        "paused": asdict(paused) if (paused := job_runs.paused(db, time.time())) else None,
         "model": model and {
             "run": model["run"], "at": model["at"], "champion": model["champion"],
             "metrics": model["report"].get("learners", {}).get(model["champion"], {}).get("test"),

@@ -12,8 +12,21 @@ from contextlib import suppress
 from functools import cache
 
 from precious_daemon.config import WatchSettings
+from precious_daemon.models import Root
 
 log = logging.getLogger(__name__)
+
+
+def filesystem_of(place: str | int) -> str | None:
+    """The id of the file system that a path or descriptor is on, which most keep over a restart; None where it has none."""
+    return f"{number:x}" if (number := os.statvfs(place).f_fsid) else None
+
+
+def same_disk(root: Root, place: str | int) -> bool:
+    """Whether a place is on the disk that a root was on: by the id of its file system, or else by the device's number."""
+    if root.filesystem is not None:
+        return filesystem_of(place) == root.filesystem
+    return os.stat(place).st_dev == root.device
 
 
 def walk(

@@ -7,8 +7,6 @@ import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from blake3 import blake3
-
 from precious_daemon.config import Places
 from precious_daemon.errors import DatabaseError
 from precious_daemon.models import FileEntry, Root, RootState, Stamp
@@ -90,6 +88,8 @@ def _all_files(store: Store, root: Root) -> Iterator[FileEntry]:
 
 def _hash(path: str) -> tuple[bytes, Stamp]:
     """BLAKE3 of a regular file, and its stamp once it is read."""
+    from blake3 import blake3
+
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     with open(descriptor, "rb", buffering=0) as file:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):

@@ -33,9 +33,17 @@ class Watcher:
         self._tasks: list[asyncio.Task[None]] = []
         self.warnings: dict[int, str] = {}
 
+    def use(self, settings: WatchSettings) -> None:
+        """Go on with these settings."""
+        self._settings = settings
+
     async def start(self) -> None:
+        """Open the eyes first, then look through everything once: what changes meanwhile is seen by the one or the other."""
         for root in await self._store.aread(roots.all_roots):
             await self._look_after(root)
+        self._hints.clear()
+        self._jobs.unsettled = lambda root_id, folder: self.hint(root_id, (folder, False))
+        self._jobs.start("scan", "start")
         self._tasks = [asyncio.create_task(self._follow()), asyncio.create_task(self._keep_looking())]
 
     async def stop(self) -> None:
@@ -84,8 +92,6 @@ class Watcher:
             self._polled[root.id] = time.monotonic() + max(self._settings.poll_minutes * 60, REST * took)
         if str(report) != "nothing new":
             log.info("%s: %s", root.path, report)
-        for folder in report.unsettled:
-            self.hint(root.id, (folder, False))
 
     # --- roots that go away and come back ------------------------------------------------------------------------------
 

@@ -70,3 +70,48 @@ def settle(path: Path, age: float = 60) -> None:
 
     then = time.time() - age
     os.utime(path, (then, then))
+
+
+# --- Live Photos: what Apple's cameras write, and no library does ---
+
+
+def live_still(path: Path, seed: int, identifier: str, size: tuple[int, int] = (64, 48)) -> Path:
+    """A JPEG whose maker note holds the identifier that its video has too."""
+    text = identifier.encode() + b"\0"
+    note = b"Apple iOS\0\0\x01MM" + struct.pack(">HHHII", 1, 0x0011, 2, len(text), 32) + b"\0" * 4 + text
+    exif = Image.Exif()
+    exif.get_ifd(0x8769)[0x927C] = note
+    path.parent.mkdir(parents=True, exist_ok=True)
+    picture(seed, size).save(path, quality=90, exif=exif)
+    settle(path)
+    return path
+
+
+def live_video(path: Path, identifier: str, *, full_box: bool = False) -> Path:
+    """The metadata of a QuickTime movie after some megabytes of film, and no film to be seen."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(movie(identifier, full_box))
+    settle(path)
+    return path
+
+
+def movie(identifier: str, full_box: bool = False) -> bytes:
+    def atom(kind: bytes, *parts: bytes) -> bytes:
+        body = b"".join(parts)
+        return struct.pack(">I", len(body) + 8) + kind + body
+
+    def key(name: str) -> bytes:
+        return atom(b"mdta", name.encode())
+
+    def value(number: int, text: str) -> bytes:
+        return atom(struct.pack(">I", number), atom(b"data", struct.pack(">II", 1, 0), text.encode()))
+
+    keys = [key("com.apple.quicktime.make"), key("com.apple.quicktime.content.identifier")]
+    meta = [
+        atom(b"hdlr", b"\0" * 8 + b"mdta" + b"\0" * 12),
+        atom(b"keys", struct.pack(">II", 0, len(keys)), *keys),
+        atom(b"ilst", value(1, "Apple"), value(2, identifier)),
+    ]
+    film = struct.pack(">I4sQ", 1, b"mdat", 16 + 1000) + b"\0" * 1000
+    header = atom(b"moov", atom(b"mvhd", b"\0" * 100), atom(b"meta", *([b"\0" * 4] if full_box else []), *meta))
+    return atom(b"ftyp", b"qt  ") + film + header

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from precious_daemon.captures import pair
 from precious_daemon.config import WatchSettings
-from precious_daemon.models import Role
+from precious_daemon.models import Choice, PhotoState, Question, Role
 from precious_daemon.scan import add_root, scan
-from precious_daemon.store import Store
+from precious_daemon.store import Store, answers, photos
 from tests.pictures import save, settle
 
 
@@ -106,5 +106,41 @@ def test_raw_gives_way_to_the_still_that_comes_and_is_a_photo_again_when_it_goes
     save(folder / "a.jpg", 1)
     assert known() == [("a.jpg", "new")]
     (folder / "a.jpg").unlink()
-    known()
     assert known() == [("a.nef", "new")]
+
+
+@pytest.mark.parametrize("beside", [(), ("a.xmp", "a.mov")])
+def test_what_was_said_of_a_capture_stays_with_it_when_its_still_changes(
+    store: Store, tmp_path: Path, beside: tuple[str, ...]
+) -> None:
+    """A RAW file is voted on; its JPEG comes later, goes elsewhere, comes again, and is deleted."""
+    pytest.importorskip("rawpy")
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for name in ("a.nef", *beside):
+        (folder / name).write_bytes(b"raw")
+        settle(folder / name)
+    root = add_root(store, str(folder), time.time())
+
+    def here() -> dict[str, tuple[int, set[str]]]:
+        """Present captures by their still: (photo, all files)."""
+        scan(store, root, WatchSettings(), time.time)
+        found = store.read(photos.page, PhotoState.NEW)
+        return {photo.path: (photo.id, {file.path for file in store.read(photos.files_of, photo.id)}) for photo in found}
+
+    raw = {"a.nef", *beside}
+    ((voted, files),) = here().values()
+    assert files == raw
+    store.write(answers.add, 1, Question.LABEL, Choice.KEEP, voted, None, "train", 0.0)
+    save(folder / "a.jpg", 1)
+    assert here() == {"a.jpg": (voted, raw | {"a.jpg"})}
+    (folder / "away").mkdir()
+    (folder / "a.jpg").rename(folder / "away" / "a.jpg")
+    moved = here()
+    assert moved["away/a.jpg"] == (voted, {"away/a.jpg"}), "the photo is where its still is"
+    assert moved["a.nef"][1] == raw
+    (folder / "away" / "a.jpg").rename(folder / "a.jpg")
+    assert here() == {"a.jpg": (voted, raw | {"a.jpg"})}
+    (folder / "a.jpg").unlink()
+    assert here() == {"a.nef": (voted, raw)}
+    assert [label.photo_id for label in store.read(answers.labels, 1)] == [voted]

@@ -14,8 +14,11 @@ from pathlib import Path
 import pytest
 
 from precious_daemon.config import Places
+from precious_daemon.errors import CountNeeded, PreciousError
+from precious_daemon.remote import _error
 from precious_daemon.scan import add_root
 from precious_daemon.store import Store
+from precious_daemon.trash import audit
 from tests.e2e.process import command
 from tests.pictures import save
 
@@ -150,3 +153,24 @@ asyncio.run(main())
     ).stdout.split()
     assert "aiohttp" in loaded
     assert not {"numpy", "PIL", "torch", "torchvision", "sklearn", "skimage", "scipy", "pandas"} & set(loaded)
+
+
+def test_errors_of_the_service_come_over_whole() -> None:
+    told = {"error": "Type 60 to move them all.", "kind": "CountNeeded", "count": 60}
+    error = _error(told, 409)
+    assert isinstance(error, CountNeeded)
+    assert (str(error), error.count) == ("Type 60 to move them all.", 60)
+    assert isinstance(_error({"error": "No.", "kind": "print"}, 400), PreciousError)
+    assert "status 500" in str(_error("<html>", 500))
+
+
+def test_log_of_what_touched_a_file(here: Places) -> None:
+    here.make()
+    audit.append(
+        here.audit_log,
+        [{"at": "2026-01-02T03:04:05.678", "action": "trashed", "root": "/p", "path": "a.jpg", "reason": "blurred"}],
+    )
+    with here.audit_log.open("ab") as log:
+        log.write(b'{"at": "2026')  # cut short by a crash
+    assert command("trash", "log") == "2026-01-02 03:04:05  trashed    a.jpg  blurred\n"
+    assert json.loads(command("trash", "log", "--json"))["path"] == "a.jpg"

@@ -26,6 +26,8 @@ from precious_daemon.models import PhotoState, Role
 from precious_daemon.readers import Ingest
 from precious_daemon.scan import add_root, scan
 from precious_daemon.store import Store, photos, pictures
+from tests.conftest import until
+from tests.e2e.process import ServiceProcess
 
 CORPUS = os.environ.get("PRECIOUS_CORPUS", "")
 pytestmark = [
@@ -52,7 +54,7 @@ def _glance(path: str) -> tuple[int, int] | None:
     from precious_daemon.ingest import glimpse
 
     (seen,) = glimpse([path], 10)
-    return Image.open(io.BytesIO(seen.thumbnail)).size if seen else None
+    return Image.open(io.BytesIO(seen.thumbnail)).size if seen and seen.thumbnail else None
 
 
 @pytest.fixture
@@ -98,15 +100,18 @@ def test_every_photo_is_read_or_says_why_not(worker: ProcessPoolExecutor, name: 
     assert most < MEGABYTES / 2, "far from its limit"
 
 
-def test_first_look_never_shows_a_photo_in_another_shape(worker: ProcessPoolExecutor) -> None:
+def test_first_look_shows_nearly_every_photo_and_none_in_another_shape(worker: ProcessPoolExecutor) -> None:
+    unseen = 0
     for path in stills("cameras"):
         size = worker.submit(_glance, str(path)).result()
         if size is None:
+            unseen += 1
             continue
         why, preview, _ = worker.submit(_read, str(path)).result()
         assert not why
         width, height = Image.open(io.BytesIO(preview)).size
         assert abs(np.log(size[0] / size[1] * height / width)) < 0.05, path.name
+    assert unseen < 0.1 * len(stills("cameras"))
 
 
 async def test_hostile_files_break_nothing_but_themselves(store: Store, tmp_path: Path) -> None:
@@ -130,3 +135,44 @@ async def test_hostile_files_break_nothing_but_themselves(store: Store, tmp_path
     assert all(photo.error for photo in broken)
     shown = store.read(photos.page, PhotoState.PRESENT, None, len(hostile))
     assert all(photo.content_hash and store.read(pictures.thumbnail, photo.content_hash) for photo in shown)
+
+
+def test_service_answers_and_stays_small_while_every_file_is_read(tmp_path: Path) -> None:
+    """The real service on all four collections, each file under its own name, and once more as a JPEG where that is none."""
+    place = tmp_path / "pictures"
+    then, number, expected = time.time() - 60, 0, 0
+    for name in ("cameras", "orientation", "neardup", "hostile"):
+        for path in sorted(path for path in folder(name).rglob("*") if path.is_file()):
+            for copy in {path.name, path.name if role_of(path.name) else f"{path.name}.jpg"}:
+                (place / f"{number:04}").mkdir(parents=True)
+                (place / f"{number:04}" / copy).write_bytes(path.read_bytes())
+                os.utime(place / f"{number:04}" / copy, (then, then))
+                number += 1
+                expected += role_of(copy) is Role.STILL
+    service = ServiceProcess(str(tmp_path / "pictures"))
+    try:
+        owner = service.start()
+        at_start = most = _resident(service.process.pid)
+
+        def all_is_read() -> bool:
+            nonlocal most
+            most = max(most, _resident(service.process.pid))
+            owner.get("/photos")
+            status = owner.status
+            known = status["photos"]["present"] + status["photos"]["broken"]
+            return known == expected and all(job["job"] != "ingest" for job in status["running"])
+
+        until(all_is_read, 300, "the files were not read")
+        counts = owner.status["photos"]
+        assert counts["present"] > 250
+        assert counts["broken"] > 100, "each with its reason"
+        assert counts["missing"] == counts["new"] == 0
+        assert most - at_start < 50, "megabytes that the service itself grew by"
+        assert service.stop() < 10
+    finally:
+        service.close()
+
+
+def _resident(pid: int) -> float:
+    """Megabytes of one process."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6

@@ -6,18 +6,16 @@ import asyncio
 import json
 import os
 import signal
-import socket
+import subprocess
 import sys
 import time
-from datetime import datetime
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import pytest
 
 from precious_daemon import children, jobs
 from precious_daemon.config import Places, Settings
-from precious_daemon.daemon import last_night, notify, running
+from precious_daemon.daemon import running
 from precious_daemon.errors import ChildFailed, NotFound
 from precious_daemon.models import JobRun
 from precious_daemon.remote import find
@@ -25,29 +23,6 @@ from precious_daemon.store import Store, job_runs, roots
 from tests.conftest import until
 from tests.e2e.process import ServiceProcess, command
 from tests.pictures import save
-
-
-def test_readiness_is_told_to_systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
-        listener.bind(str(tmp_path / "notify"))
-        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
-        notify("READY=1")
-        assert listener.recv(100) == b"READY=1"
-
-
-@pytest.mark.parametrize(
-    ("now", "due"),
-    [
-        ("2026-01-10 03:00", "2026-01-10 02:30"),
-        ("2026-01-10 02:30", "2026-01-10 02:30"),
-        ("2026-01-10 01:00", "2026-01-09 02:30"),
-        ("2026-01-01 00:00", "2025-12-31 02:30"),
-    ],
-)
-def test_last_night_is_when_the_work_was_last_due(now: str, due: str) -> None:
-    zone = ZoneInfo("Europe/Berlin")
-    moment = datetime.fromisoformat(now).replace(tzinfo=zone)
-    assert last_night("02:30", moment) == datetime.fromisoformat(due).replace(tzinfo=zone)
 
 
 async def ran(here: Places, name: str) -> JobRun | None:
@@ -108,6 +83,34 @@ def test_service_stops_cleanly_in_the_middle_of_reading(tmp_path: Path, how: sig
         assert service.process.returncode == 0
     finally:
         service.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="what a process has loaded is read from /proc")
+def test_service_loads_neither_openssl_nor_arrays_and_stays_small(tmp_path: Path) -> None:
+    service = ServiceProcess(str(tmp_path))
+    owner = service.start()
+    for page in ("/", "/compare", "/photos", "/suggestions"):
+        owner.get(page)
+    loaded = Path(f"/proc/{service.process.pid}/maps").read_text()
+    rss = int(Path(f"/proc/{service.process.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    service.stop()
+    assert "sqlite" in loaded
+    for library in ("libcrypto", "libssl", "numpy", "PIL", "torch"):
+        assert library not in loaded
+    assert rss < 60e6  # bench.loop has the figure itself; this is what a package too many would break
+
+
+def test_openssl_is_hidden_only_while_the_service_is_loaded() -> None:
+    code = """
+import sys
+from precious_daemon.lean import OPENSSL, without
+with without(*OPENSSL):
+    import hashlib, http.client
+assert hashlib.sha256(b"").hexdigest().startswith("e3b0c442") and not hasattr(http.client, "HTTPSConnection")
+import http.client, urllib.request
+assert http.client.HTTPSConnection and urllib.request.HTTPSHandler and sys.modules["ssl"]
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_second_service_on_one_library_is_refused(tmp_path: Path) -> None:

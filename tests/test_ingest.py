@@ -187,6 +187,29 @@ def test_small_photo_without_a_thumbnail_is_seen_as_well(tmp_path: Path) -> None
     assert max(opened(seen.thumbnail).size) == 200
 
 
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "TIFF", "GIF", "BMP", "AVIF", "HEIF"])
+def test_small_photo_of_any_format_is_seen_at_once_and_of_a_large_one_its_shape(tmp_path: Path, kind: str) -> None:
+    for size, seen in (((400, 300), True), ((2400, 1800), False)):
+        path = tmp_path / f"photo-{size[0]}.{kind.lower()}"
+        if kind == "HEIF":
+            pillow_heif.from_pillow(picture(3, size)).save(path)
+        else:
+            picture(3, size).save(path, kind)
+        found = look(path)
+        assert found is not None
+        assert (found.width, found.height, found.format) == (*size, kind)
+        assert (opened(found.thumbnail).size == (256, 192)) if seen else not found.thumbnail
+
+
+def test_phones_small_picture_in_a_heic_file_is_seen_at_once(tmp_path: Path) -> None:
+    photo = pillow_heif.from_pillow(picture(3, (2400, 1800)))
+    photo[0].info["thumbnails"] = [320]
+    photo.save(tmp_path / "a.heic", thumbnails=[320])
+    found = look(tmp_path / "a.heic")
+    assert found is not None
+    assert opened(found.thumbnail).size == (320, 240)
+
+
 @pytest.mark.parametrize("content", [b"", b"no picture", b"\xff\xd8\xff\xe1\x00"])
 def test_first_look_at_what_is_odd_is_left_to_reading(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.jpg").write_bytes(content)

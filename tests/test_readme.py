@@ -11,7 +11,7 @@ from pathlib import Path
 import pluggy
 
 from precious_daemon import hookspecs
-from precious_daemon.hookspecs import Output, SuggestedPhoto
+from precious_daemon.plugins.trial import output, suggestion
 
 TOP = Path(__file__).parent.parent
 README = (TOP / "README.md").read_text("utf-8")
@@ -24,9 +24,7 @@ def test_plugin_in_the_readme_works(tmp_path: Path) -> None:
     manager = pluggy.PluginManager(hookspecs.PROJECT)
     manager.add_hookspecs(hookspecs)
     manager.register(plugin)
-    photo = SuggestedPhoto("u", tmp_path, "", "a.jpg", 3_000_000, 1, 1, None, None, "copy", ("a copy",), None, False, "b.jpg")
-    output = Output("1", tmp_path, {}, None, lambda uid: None)
-    manager.hook.deliver(run="tonight", suggestions=[photo], output=output)
+    manager.hook.deliver(run="tonight", suggestions=[suggestion(size=3_000_000)], best=[], output=output(tmp_path))
     assert (tmp_path / "today.txt").read_text() == "tonight: 1 photos, 3 MB\n"
 
 

@@ -1,4 +1,4 @@
-"""Whatever happens to files, seen or missed: after a full scan the library says what the disk does."""
+"""Whatever happens to files, seen or missed: after a full scan of every folder the library says what the disk does."""
 
 from __future__ import annotations
 
@@ -20,16 +20,18 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from precious_daemon.captures import pair
 from precious_daemon.config import WatchSettings, places
 from precious_daemon.ingest import read_photo
-from precious_daemon.models import PhotoFacts, PhotoState, Role, Stamp
+from precious_daemon.models import Photo, PhotoFacts, PhotoState, Role, Root, RootState, Stamp
 from precious_daemon.scan import AWAY, add_root, confirm_root, scan
 from precious_daemon.store import Database, Store, files, photos, roots, tallies
 from precious_daemon.tree import walk
 from tests.pictures import save
 
 SETTINGS = WatchSettings()
+STRICT = WatchSettings(freeze_count=1, freeze_percent=0)
+TOPS = st.sampled_from(["pictures", "disk"])  # two watched folders
 FOLDERS = st.sampled_from(["", "a", "b", "a/c"])
-NAMES = st.sampled_from(["1.jpg", "2.jpg", "3.jpg", "1.png", "1.mov", "1.xmp", "2.jpg.xmp", "notes.txt"])
-PATHS = st.builds(lambda folder, name: f"{folder}/{name}".lstrip("/"), FOLDERS, NAMES)
+NAMES = st.sampled_from(["1.jpg", "2.jpg", "3.jpg", "1.png", "1.mov", "1.xmp", "2.nef", "2.jpg.xmp", "notes.txt"])
+PATHS = st.builds(lambda top, folder, name: f"{top}/{folder}/{name}".replace("//", "/"), TOPS, FOLDERS, NAMES)
 CONTENTS = st.sampled_from([b"one", b"two", b"six"])  # few, and of one length: as alike as files can be
 
 
@@ -43,21 +45,20 @@ def stamp(status: os.stat_result) -> Stamp:
 
 
 class Disk(RuleBasedStateMachine):
-    """A real folder, changed as owners, cameras and editors do, and the library that follows it."""
+    """Two real folders, changed as owners, cameras and editors do, and the library that follows them."""
 
     facts: PhotoFacts
 
     @initialize()
     def start(self) -> None:
         self.home = Path(tempfile.mkdtemp(prefix="precious-"))
-        self.top = self.home / "pictures"
-        for folder in ("a/c", "b"):
-            (self.top / folder).mkdir(parents=True)
+        for folder in ("pictures/a/c", "pictures/b", "disk"):
+            (self.home / folder).mkdir(parents=True)
         self.moments = itertools.count(int(time.time()) - 1_000_000)
-        self.known: dict[int, tuple[Stamp, int]] = {}  # inode: stamp and photo, as of the last full scan
+        self.known: dict[int, tuple[Stamp, int, int]] = {}  # inode: stamp, photo and root, as of the last full scan
         self.places = replace(places(), data=self.home / "data", cache=self.home / "cache", run=self.home / "run")
         self.store = Store(self.places)
-        self.root = add_root(self.store, str(self.top), 0.0)
+        self.roots = {name: add_root(self.store, str(self.home / name), 0.0) for name in ("pictures", "disk")}
 
     def teardown(self) -> None:
         if hasattr(self, "store"):
@@ -70,7 +71,8 @@ class Disk(RuleBasedStateMachine):
     # --- what happens on the disk ----------------------------------------------------------------------------------
 
     def here(self) -> list[Path]:
-        return sorted(path for path in self.top.rglob("*") if path.is_file() and not path.name.startswith("."))
+        tops = [self.home / name for name in self.roots]
+        return sorted(path for top in tops for path in top.rglob("*") if path.is_file() and not path.name.startswith("."))
 
     def put(self, path: Path, content: bytes) -> None:
         path.write_bytes(content)
@@ -81,7 +83,7 @@ class Disk(RuleBasedStateMachine):
         os.utime(path, (moment, moment))
 
     def target(self, path: str) -> Path:
-        target = self.top / path
+        target = self.home / path
         target.parent.mkdir(parents=True, exist_ok=True)
         return target
 
@@ -118,7 +120,7 @@ class Disk(RuleBasedStateMachine):
     def two_files_change_places(self, data: st.DataObject) -> None:
         if len(self.here()) >= 2:
             one, other = data.draw(st.permutations(self.here()))[:2]
-            between = self.top / ".between"
+            between = self.home / "between"
             one.rename(between)
             other.rename(one)
             between.rename(other)
@@ -137,38 +139,45 @@ class Disk(RuleBasedStateMachine):
         if self.here():
             data.draw(st.sampled_from(self.here())).unlink()
 
-    @rule(one=st.sampled_from(["a", "b", "a/c"]), to=st.sampled_from(["a", "b", "a/c", "b/d"]), swap=st.booleans())
-    def folder_is_moved(self, one: str, to: str, swap: bool) -> None:
-        source, target = self.top / one, self.top / to
+    @rule(
+        tops=st.tuples(TOPS, TOPS), one=st.sampled_from(["a", "b", "a/c"]), to=st.sampled_from(["a", "b", "a/c", "b/d"]),
+        swap=st.booleans(),
+    )  # fmt: skip
+    def folder_is_moved(self, tops: tuple[str, str], one: str, to: str, swap: bool) -> None:
+        source, target = self.home / tops[0] / one, self.home / tops[1] / to
         if not source.is_dir() or to.startswith(one) or one.startswith(to):
             return
         if target.exists() and not swap:
             return
         target.parent.mkdir(parents=True, exist_ok=True)
-        between = self.top / ".between"
+        between = self.home / "between"
         if target.exists():
             target.rename(between)
         source.rename(target)
         if between.exists():
             between.rename(source)
 
-    @rule(folder=st.sampled_from(["a", "b", "a/c"]))
-    def folder_is_deleted(self, folder: str) -> None:
-        shutil.rmtree(self.top / folder, ignore_errors=True)
+    @rule(top=TOPS, folder=st.sampled_from(["a", "b", "a/c"]))
+    def folder_is_deleted(self, top: str, folder: str) -> None:
+        shutil.rmtree(self.home / top / folder, ignore_errors=True)
 
     # --- what the service does, and misses --------------------------------------------------------------------------
 
-    @rule(hints=st.lists(st.tuples(FOLDERS, st.booleans()), min_size=1, max_size=3))
-    def some_folders_are_looked_at(self, hints: list[tuple[str, bool]]) -> None:
-        scan(self.store, self.store.read(roots.get, self.root.id), SETTINGS, time.time, hints)
+    @rule(top=TOPS, hints=st.lists(st.tuples(FOLDERS, st.booleans()), min_size=1, max_size=3))
+    def some_folders_are_looked_at(self, top: str, hints: list[tuple[str, bool]]) -> None:
+        scan(self.store, self.root(top), SETTINGS, time.time, hints)
+
+    def root(self, top: str) -> Root:
+        return self.store.read(roots.get, self.roots[top].id)
 
     @rule(most=st.integers(1, 3))
     def some_photos_are_read(self, most: int) -> None:
         self.read(most)
 
     def read(self, most: int) -> None:
-        for entry in self.store.read(photos.to_ingest, most, [self.root.id]):
-            path = self.top / entry.path
+        names = {root.id: name for name, root in self.roots.items()}
+        for entry in self.store.read(photos.to_ingest, most, names):
+            path = self.home / names[entry.root_id] / entry.path
             if path.is_file() and not entry.stamp.is_same_file(stamp(path.stat())):
                 continue  # changed since the scan
             if path.is_file():
@@ -185,11 +194,38 @@ class Disk(RuleBasedStateMachine):
 
     @rule()
     def all_is_looked_through(self) -> None:
-        confirm_root(self.store, self.root.id)  # where much is gone, the owner says that it was meant
-        scan(self.store, self.store.read(roots.get, self.root.id), SETTINGS, time.time, confirmed=True)
+        for top in self.roots:
+            confirm_root(self.store, self.root(top).id)  # where much is gone, the owner says that it was meant
+            scan(self.store, self.root(top), SETTINGS, time.time, confirmed=True)
         self.read(1000)
         self.library_is_as_the_disk()
         self.photos_that_only_moved_are_themselves()
+
+    @rule(order=st.permutations(["pictures", "disk"]), source=TOPS, copied=st.booleans())
+    def everything_moves_to_the_other_root(self, order: list[str], source: str, copied: bool) -> None:
+        """By renames, or as to another disk, by copying and deleting; and nobody has to confirm anything."""
+        self.all_is_looked_through()
+        start = self.home / source
+        target = self.home / ("disk" if source == "pictures" else "pictures") / f"moved-{next(self.moments)}"
+        for path in self.here():
+            if path.is_relative_to(start):
+                place = target / path.relative_to(start)
+                place.parent.mkdir(parents=True, exist_ok=True)
+                if copied:
+                    shutil.copy2(path, place)
+                    path.unlink()
+                else:
+                    path.rename(place)
+        for _ in range(2):
+            for top in order:
+                scan(self.store, self.root(top), STRICT, time.time)
+            self.read(1000)
+        for top in order:
+            assert scan(self.store, self.root(top), STRICT, time.time).problems == []
+            assert self.root(top).state is RootState.WATCHED
+        self.library_is_as_the_disk()
+        if not copied:
+            self.photos_that_only_moved_are_themselves(across=True)
 
     # --- what must hold ----------------------------------------------------------------------------------------------
 
@@ -197,13 +233,14 @@ class Disk(RuleBasedStateMachine):
         on_disk: dict[str, tuple[Role, Stamp]] = {}
         owners: dict[str, str] = {}
         unsupported: dict[str, int] = {}
-        for folder, names in walk(str(self.top), "", True, SETTINGS, []):
+        walks = [(top, *found) for top in self.roots for found in walk(str(self.home / top), "", True, SETTINGS, [])]
+        for top, folder, names in walks:
+            place = f"{top}/{folder}".rstrip("/")
             pairing = pair(names)
             for still, companions in pairing.companions.items():
                 for name, role in {still: Role.STILL, **companions}.items():
-                    path = f"{folder}/{name}".lstrip("/")
-                    on_disk[path] = (role, stamp(names[name]))
-                    owners[path] = f"{folder}/{still}".lstrip("/")
+                    on_disk[f"{place}/{name}"] = (role, stamp(names[name]))
+                    owners[f"{place}/{name}"] = f"{place}/{still}"
             for suffix, count in pairing.unsupported.items():
                 unsupported[suffix] = unsupported.get(suffix, 0) + count
         known = self.store.read(_files_there)
@@ -211,19 +248,24 @@ class Disk(RuleBasedStateMachine):
         assert {path: owner for path, _, _, owner in known} == owners
         assert self.store.read(files.unsupported) == unsupported
         present = self.store.read(photos.page, PhotoState.PRESENT, None, 1000)
-        assert sorted(photo.path for photo in present) == sorted(set(owners.values()))
+        assert sorted(self.path(photo) for photo in present) == sorted(set(owners.values()))
         for photo in present:
-            assert photo.content_hash == blake3((self.top / photo.path).read_bytes()).digest()
+            assert photo.content_hash == blake3((self.home / self.path(photo)).read_bytes()).digest()
 
-    def photos_that_only_moved_are_themselves(self) -> None:
-        now: dict[int, tuple[Stamp, int]] = {}
+    def path(self, photo: Photo) -> str:
+        return next(f"{name}/{photo.path}" for name, root in self.roots.items() if root.id == photo.root_id)
+
+    def photos_that_only_moved_are_themselves(self, across: bool = False) -> None:
+        """Within each folder; `across`: between them too. What moves there while another takes its name is thought edited."""
+        now: dict[int, tuple[Stamp, int, int]] = {}
         for photo in self.store.read(photos.page, PhotoState.PRESENT, None, 1000):
-            status = os.stat(self.top / photo.path)
+            status = os.stat(self.home / self.path(photo))
             if status.st_nlink == 1:
-                now[status.st_ino] = (stamp(status), photo.id)
-        for inode, (its, photo_id) in now.items():
-            before = self.known.get(inode)
-            assert before is None or before[0] != its or before[1] == photo_id, "a photo that only moved is another one"
+                now[status.st_ino] = (stamp(status), photo.id, photo.root_id)
+        for inode, (its, photo_id, root_id) in now.items():
+            before, known_as, was_in = self.known.get(inode, (None, 0, 0))
+            if before == its and (across or root_id == was_in):
+                assert photo_id == known_as, "a photo that only moved is another one"
         self.known = now
 
     @invariant()
@@ -235,12 +277,15 @@ class Disk(RuleBasedStateMachine):
 def _files_there(db: Database) -> list[tuple[str, Role, Stamp, str]]:
     away = ",".join(f"'{state}'" for state in AWAY)
     sql = f"""
-        SELECT files.path, role, dev, inode, files.size, mtime_ns, photos.path FROM files JOIN photos ON photos.id = photo_id
-        WHERE state NOT IN ({away})
+        SELECT roots.path, files.path, role, dev, inode, files.size, mtime_ns, photos.path
+        FROM files JOIN photos ON photos.id = photo_id JOIN roots ON roots.id = files.root_id
+        WHERE photos.state NOT IN ({away})
     """
-    return [
-        (os.fsdecode(path), Role(role), Stamp(*its), os.fsdecode(owner)) for path, role, *its, owner in db.execute(sql).fetchall()
-    ]
+    found = []
+    for top, path, role, *its, owner in db.execute(sql).fetchall():
+        name = Path(os.fsdecode(top)).name
+        found.append((f"{name}/{os.fsdecode(path)}", Role(role), Stamp(*its), f"{name}/{os.fsdecode(owner)}"))
+    return found
 
 
 def _tallies(db: Database) -> dict[tuple[str, int, str], int]:

@@ -16,7 +16,9 @@ from precious_daemon.cli.talk import (
     reached,
     run_job,
     wait_for_reading,
+    when,
 )
+from precious_daemon.errors import NotFound
 
 INTERRUPTED = 130
 
@@ -78,7 +80,7 @@ def roots_confirm(number: int) -> None:
 
 @click.group(cls=Ordered)
 def jobs() -> None:
-    """What is done on a schedule: scan, embed, group, learn, suggest, and night, which is all of them."""
+    """What is done on a schedule: scan, embed, group, learn, rate, suggest, and night, which is all of them."""
 
 
 @jobs.command("list")
@@ -104,6 +106,32 @@ def jobs_run(name: str) -> None:
             service.post(f"/api/jobs/{name}/stop")
             click.echo("Stopped; what was done is kept.", err=True)
             click.get_current_context().exit(INTERRUPTED)
+
+
+@jobs.command("log")
+@click.argument("name")
+@click.option("--run", "run_id", type=int, help="The run of this number, not the newest.")
+@click.option("--json", "as_json", is_flag=True)
+def jobs_log(name: str, run_id: int | None, as_json: bool) -> None:
+    """The last runs of the job NAME, and what the newest one logged."""
+    places, _ = opened()
+    from dataclasses import asdict
+
+    from precious_daemon.store import Store, job_runs
+
+    with Store(places, writer=False) as store:
+        runs = store.read(job_runs.recent, name)
+        if not runs:
+            raise NotFound(f'No run of a job "{name}" is known; see `precious-daemon jobs list`.')
+        lines = store.read(job_runs.log, run_id or runs[0].id).splitlines()
+    if as_json:
+        click.echo(json.dumps({"runs": [asdict(run) for run in runs], "log": lines}, indent=2))
+        return
+    for run in reversed(runs):
+        click.echo(f"{run.id}  {when(run.started_at)}  {run.trigger:9}  {run.outcome:8}  {run.detail}")
+    click.echo(f"\nLog of run {run_id or runs[0].id}:" if lines else "\nNothing was logged.")
+    for line in lines:
+        click.echo(f"  {line}")
 
 
 @jobs.command("stop")
@@ -138,3 +166,29 @@ def votes_import(file: Any) -> None:
     click.echo(f"Imported {report['imported']:,} {'votes' if report['kind'] == 'votes' else 'ratings'}.")
     if report["unknown"]:
         click.echo(f"{len(report['unknown']):,} names fit no photo, or several: {', '.join(report['unknown'][:5])}", err=True)
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="As JSON, for scripts.")
+@click.option("--kind", default="", help="Only comparisons, labels, audits, reviews, outside, or ranking.")
+@click.option("--before", type=int, help="Older than the answer of this number.")
+def answers(as_json: bool, kind: str, before: int | None) -> None:
+    """What you said, newest first; `undo-answer` takes back any of it by its number."""
+    with reached() as service:
+        found = service.get("/api/answers", **({"kind": kind} if kind else {}), **({"before": before} if before else {}))
+    if as_json:
+        click.echo(json.dumps(found, indent=2))
+        return
+    for answer in found["answers"]:
+        names = ", ".join(photo["path"] for photo in answer["photos"])
+        click.echo(f"{answer['id']:>7}  {when(answer['at'])}  {answer['sentence']}: {names}")
+    if found["before"]:
+        click.echo(f"Older ones: precious-daemon answers --before {found['before']}", err=True)
+
+
+@click.command("undo-answer")
+@click.argument("number", type=int)
+def undo_answer(number: int) -> None:
+    """Take back the answer of this NUMBER (see `answers`), however long ago it was given."""
+    with reached() as service:
+        click.echo(service.post(f"/api/answers/{number}/undo")["sentence"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from precious_daemon.cli.talk import (
     size,
     when,
 )
-from precious_daemon.errors import NotFound, PreciousError
+from precious_daemon.errors import CountNeeded, NotFound, PreciousError
 
 if TYPE_CHECKING:
     from precious_daemon.remote import Remote
@@ -54,6 +55,21 @@ def _suggestions(service: Remote, limit: int) -> dict[str, Any]:
 
 
 @click.command()
+@click.option("--json", "as_json", is_flag=True)
+@click.option("--limit", type=click.IntRange(1), default=50, show_default=True)
+def held(as_json: bool, limit: int) -> None:
+    """List what was held back from the suggestions, and why."""
+    with reached() as service:
+        found = service.get("/api/suggestions/held", limit=limit)
+    if as_json:
+        click.echo(json.dumps(found, indent=2))
+        return
+    for h in found["held"]:
+        click.echo(f"{h['photo']['path']}\n          held back: {h['why']}\n          otherwise: {'; '.join(h['reasons'])}")
+    click.echo(f"{found['count']:,} photos were held back.")
+
+
+@click.command()
 @click.argument("ids", nargs=-1)
 @click.option("--all", "everything", is_flag=True, help="All open suggestions; only those that the certificate covers.")
 @click.option("--dry-run", is_flag=True, help="Check everything and say what would be moved; move nothing.")
@@ -81,19 +97,36 @@ def apply(ids: tuple[str, ...], everything: bool, dry_run: bool, count: int | No
 @click.command()
 @click.argument("ids", nargs=-1)
 @click.option("--last", is_flag=True, help="Everything that was moved in the last go.")
-def undo(ids: tuple[str, ...], last: bool) -> None:
-    """Bring photos back from the trash: those of IDS (see `trash list`), or the last lot with --last."""
-    if bool(ids) is last:
-        raise click.UsageError("Give ids from `precious-daemon trash list`, or --last.")
+@click.option("--all", "everything", is_flag=True, help="Everything that is in the trash.")
+@click.option("--dry-run", is_flag=True, help="Say what would be put back; move nothing.")
+def undo(ids: tuple[str, ...], last: bool, everything: bool, dry_run: bool) -> None:
+    """Bring photos back from the trash: those of IDS (see `trash list`), the last lot with --last, or all of them."""
+    if bool(ids) + last + everything != 1:
+        raise click.UsageError("Give ids from `precious-daemon trash list`, or --last, or --all.")
     with reached() as service:
-        units = service.get("/api/trash")["units"]
-        if last:
+        units = _in_trash(service)
+        if everything:
+            chosen = units
+        elif last:
             chosen = [unit for unit in units if unit["batch"] == units[0]["batch"]] if units else []
         else:
             chosen = [_pick(units, "uid", given) for given in ids]
         if not chosen:
             raise PreciousError("The trash is empty: there is nothing to undo.")
-        _tell(service.post("/api/trash/restore", {"uids": [unit["uid"] for unit in chosen]}))
+        if dry_run:
+            for unit in chosen:
+                click.echo(f"Would put back {unit['root']}/{unit['path']}")
+            return
+        for start in range(0, len(chosen), 1000):
+            _tell(service.post("/api/trash/restore", {"uids": [unit["uid"] for unit in chosen[start : start + 1000]]}))
+
+
+def _in_trash(service: Remote) -> list[dict[str, Any]]:
+    """Everything in the trash, newest first, a page at a time."""
+    found: list[dict[str, Any]] = []
+    while part := service.get("/api/trash", **({"after": found[-1]["id"]} if found else {}))["units"]:
+        found += part
+    return found
 
 
 def _pick(rows: list[dict[str, Any]], key: str, given: str) -> dict[str, Any]:
@@ -123,13 +156,52 @@ def trash() -> None:
 def trash_list(as_json: bool) -> None:
     """What is in the trash: when, why, and from where."""
     with reached() as service:
-        units = service.get("/api/trash")["units"]
+        units = _in_trash(service)
     if as_json:
         click.echo(json.dumps(units, indent=2))
         return
     for unit in units:
         click.echo(f"{unit['uid'][:8]}  {when(unit['at'])}  {unit['path']}  {size(unit['bytes'])}  {unit['reason']}")
     click.echo(f"{len(units):,} photos. `precious-daemon undo ID` brings one back.")
+
+
+@trash.command("purge")
+@click.option("--dry-run", is_flag=True, help="Look at everything and say what would go; remove nothing.")
+@click.option("--count", type=int, help="How many photos will go, instead of typing it when asked.")
+def trash_purge(dry_run: bool, count: int | None) -> None:
+    """Remove for good what has been in the trash long enough. This cannot be undone.
+
+    Off unless `trash.purge_days` is set. A photo may go after that many days by the clock (at least 30) and as many different
+    days of running, and only if what stays in its place is still there.
+    """
+    with reached() as service:
+        if dry_run:
+            _tell(service.post("/api/trash/purge", {"dry_run": True}))
+            return
+        try:
+            outcome = service.post("/api/trash/purge", {"typed_count": count})
+        except CountNeeded as needed:
+            if count is not None or not sys.stdin.isatty():
+                raise
+            click.echo(str(needed))
+            outcome = service.post("/api/trash/purge", {"typed_count": click.prompt("How many photos", type=int)})
+        _tell(outcome)
+
+
+@trash.command("log")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, as it is kept.")
+@click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="How many of the newest lines.")
+def trash_log(as_json: bool, limit: int) -> None:
+    """Everything that ever touched a file: when, what, which one, why. It is only ever appended to."""
+    from precious_daemon.trash import audit
+
+    places, _ = opened()
+    for entry in audit.newest(places.audit_log, limit):
+        if as_json:
+            click.echo(json.dumps(entry))
+        else:
+            path = f"  {entry['path']}" if entry.get("path") else f"  {entry.get('root')}"
+            click.echo(f"{entry['at'][:19].replace('T', ' ')}  {entry['action']:<9}{path}  {entry.get('reason') or ''}")
 
 
 @trash.command("recover")

@@ -12,17 +12,21 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from precious_daemon.cli import logs
 from precious_daemon.cli.talk import (
     duration,
     job_text,
     offline,
     opened,
+    reached,
     size,
     when,
 )
 from precious_daemon.errors import PreciousError, ServiceError
+from precious_daemon.lean import OPENSSL, without
 
 if TYPE_CHECKING:
+    from precious_daemon.config import Settings
     from precious_daemon.daemon import Running
 
 
@@ -41,18 +45,24 @@ def run(folders: tuple[str, ...], port: int | None, demo: bool, verbose: bool) -
     precious-daemon run ~/Pictures
     precious-daemon run ~/Pictures /mnt/camera --port 9000
     """
-    import asyncio
+    with without(*OPENSSL):
+        import asyncio
 
-    _log(verbose)
+        from precious_daemon import daemon
+
+    import faulthandler
+
+    faulthandler.enable()  # a watchdog ends a process that is stuck with SIGABRT: the log then says where it was
     if demo:
         folders = (*folders, str(_demo()))
     places, settings = opened()
-    from precious_daemon import daemon
+    _log(settings, verbose)
 
     async def work() -> None:
         shown: list[asyncio.Task[None]] = []
 
         def ready(started: Running) -> None:
+            started.service.followers.append(lambda settings: _log(settings, verbose))
             click.echo(f"Open this link to sign in:  {started.login_link}")
             shown.append(asyncio.create_task(_show_reading(started)))
 
@@ -100,7 +110,8 @@ async def _show_reading(started: Running) -> None:
             click.echo(f"\rReading photos: {now.done:,} of {now.total:,} ({rate:,.0f} a second{left})   ", nl=not live)
         elif busy and not now:
             busy = False
-            click.echo(("\n" if live else "") + "All photos are read.")
+            done = "Paused; the rest is read later." if started.service.jobs.paused else "All photos are read."
+            click.echo(("\n" if live else "") + done)
 
 
 @click.command()
@@ -129,11 +140,14 @@ def status(as_json: bool, watch: bool) -> None:
 
 def _status_text(s: dict[str, Any]) -> str:
     photos, said, trash, disk = s["photos"], s["answers"], s["trash"], s["disk"]
+    others = [f"{number:,} {suffix}" for suffix, number in list(s["unsupported"].items())[:8]]
     away = [f"{photos[name]:,} {word}" for name, word in _AWAY.items() if photos[name]]
     lines = [
         f"precious-daemon {s['version']}, {s['service']}",
         *(f"  {root['path']}: {root['state']}, {root['photos']:,} photos" for root in s["roots"]),
         f"Photos       {photos['present']:,}" + (f" ({', '.join(away)})" if away else ""),
+        *([f"Apart        {s['apart']:,} photos with files that could be another's; they are not moved"] if s["apart"] else []),
+        *([f"No photos    {', '.join(others)}"] if others else []),
         f"Answers      {said['votes']:,} comparisons; keep or delete: {said['train']} of {said['train_goal']} to learn from, "
         f"{said['test']} of {said['test_goal']} to test with, {said['audit']} blind",
         f"Model        {_model_text(s['model'])}",
@@ -142,17 +156,27 @@ def _status_text(s: dict[str, Any]) -> str:
         f"Trash        {trash['units']:,} photos, {size(trash['bytes'])}",
         f"Disk         {size(disk['library_db'])} library, {size(disk['cache_db'])} cache, {size(disk['free'])} free",
     ]
+    if s["paused"]:
+        until = s["paused"]["until"]
+        lines.append(f"Paused       {f'until {when(until)}' if until else 'until `precious-daemon resume`'}")
     for job in s["running"]:
         of = f" {job['done']:,} of {job['total']:,}" if job["total"] else ""
         lines.append(f"Now          {job['what']}{of}")
     for job in s["jobs"]:
         if job["last"] or job["next_at"]:
             lines.append(f"Job          {job_text(job)}")
+    lines += [f"Plugin       {name}: {line}" for name, line in s.get("plugins", {}).items()]
     lines += [f"Attention    {sentence}" for sentence in s["warnings"]]
     return "\n".join(lines)
 
 
-_AWAY = {"new": "not yet read", "broken": "unreadable", "missing": "missing", "trashed": "in the trash"}
+_AWAY = {
+    "new": "not yet read",
+    "broken": "unreadable",
+    "missing": "missing",
+    "trashed": "in the trash",
+    "purged": "removed for good",
+}
 
 
 def _model_text(model: dict[str, Any] | None) -> str:
@@ -161,6 +185,37 @@ def _model_text(model: dict[str, Any] | None) -> str:
     test = model["metrics"]
     figures = f"; on held-out answers precision {test['precision']:.2f}, recall {test['recall']:.2f}" if test else ""
     return f"{model['champion']}, {when(model['at'])}{figures}"
+
+
+@click.command()
+@click.option("--for", "span", default="", metavar="TIME", help="How long: 30m, 1h, 2d.")
+@click.option("--until", default="", metavar="MOMENT", help='Until when: tomorrow, 18:30, 2026-05-01, "2026-05-01 18:30".')
+def pause(span: str, until: str) -> None:
+    """Read no new photos and start no scheduled job for a while, or until `resume`.
+
+    What is being read or done is brought to a safe end; jobs that you start yourself still run. A restart changes nothing.
+    """
+    with reached() as service:
+        click.echo(service.post("/api/pause", {"for": span, "until": until})["sentence"])
+
+
+@click.command()
+def resume() -> None:
+    """End the pause: read what waits, and make up for a night that was missed."""
+    with reached() as service:
+        click.echo(service.post("/api/resume")["sentence"])
+
+
+@click.command()
+def reload() -> None:
+    """Take over the settings file while the service runs. A file with a mistake in it is refused, and changes nothing."""
+    places, _ = opened()
+    from precious_daemon import remote
+
+    service = remote.find(places)
+    if service is None:
+        raise ServiceError("The service does not run. It reads the settings when it starts.")
+    click.echo("\n".join(service.post("/api/reload")["changes"]) or "Nothing has changed.")
 
 
 @click.command()
@@ -175,8 +230,5 @@ def login() -> None:
     click.echo(service.post("/api/login-link")["url"])
 
 
-def _log(verbose: bool) -> None:
-    logging.basicConfig(
-        level=logging.INFO if verbose else logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
-    logging.getLogger("apscheduler").setLevel(logging.WARNING)
+def _log(settings: Settings, verbose: bool) -> None:
+    logs.configure(settings.service.log, "info" if verbose else settings.service.log_level)

@@ -73,7 +73,8 @@ def offline(places: config.Places, settings: config.Settings) -> dict[str, Any]:
 def run_job(service: Remote, name: str) -> str:
     """Run a job and wait; its detail, or PreciousError with it."""
     before = _last(service.get("/api/status"), name)
-    service.post(f"/api/jobs/{name}/run")
+    if note := service.post(f"/api/jobs/{name}/run")["note"]:
+        click.echo(f"{note} `precious-daemon resume` ends the pause.", err=True)
     with progress() as show:
         while True:
             found = service.get("/api/status")
@@ -123,4 +124,5 @@ def job_text(job: dict[str, Any]) -> str:
     last = (
         f"{job['last']['outcome']} {when(job['last']['started_at'])}: {job['last']['detail']}" if job["last"] else "not yet run"
     )
-    return f"{job['name']}: {last}" + (f"; next {when(job['next_at'])}" if job["next_at"] else "")
+    due = f"; due, and waits: {job['waits']}" if job["waits"] else f"; next {when(job['next_at'])}" if job["next_at"] else ""
+    return f"{job['name']}: {last}{due}"

@@ -1,13 +1,14 @@
-"""Commands of upkeep: backups, settings, plugins, the unit files."""
+"""Commands of upkeep: backups, settings, the unit files."""
 
 from __future__ import annotations
 
 import json
+import re
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -97,7 +98,8 @@ def config_show(as_json: bool) -> None:
     places, settings = opened()
     values = config.as_dict(settings)
     if as_json:
-        click.echo(json.dumps({"file": str(places.config_file), **values}, indent=2, default=list))
+        shown = {"file": str(places.config_file), **values, "plugin": _without_secrets(values["plugin"])}
+        click.echo(json.dumps(shown, indent=2, default=list))
         return
     click.echo(f"# {places.config_file}{'' if places.config_file.exists() else ' (not there: these are the defaults)'}")
     section = ""
@@ -109,6 +111,15 @@ def config_show(as_json: bool) -> None:
         click.echo(f"{key} = {json.dumps(values[table][key], default=list)}  # {meaning}")
 
 
+def _without_secrets(tables: dict[str, Any]) -> dict[str, Any]:
+    """Keys and passwords stay where they are, so that the output can be shown to somebody."""
+    secret = re.compile(r"secret|password|key|token", re.IGNORECASE)
+    return {
+        name: {key: "…" if secret.search(key) else value for key, value in table.items()} if isinstance(table, dict) else table
+        for name, table in tables.items()
+    }
+
+
 @config_group.command("check")
 def config_check() -> None:
     """Say whether the settings file is right, and what is not."""
@@ -116,33 +127,6 @@ def config_check() -> None:
     click.echo(
         f"{places.config_file} is right." if places.config_file.exists() else "There is no settings file: all is as by default."
     )
-
-
-@click.group(cls=Ordered, invoke_without_command=True)
-@click.pass_context
-def plugins(ctx: click.Context) -> None:
-    """Who gets the suggestions. Without a command: list."""
-    if ctx.invoked_subcommand is None:
-        ctx.invoke(plugins_list)
-
-
-@plugins.command("list")
-@click.option("--json", "as_json", is_flag=True)
-def plugins_list(as_json: bool = False) -> None:
-    """Every plugin found, whether it is enabled, and what went wrong."""
-    from dataclasses import asdict
-
-    from precious_daemon.plugins import Plugins
-
-    found = Plugins.load(*opened()).names()
-    if as_json:
-        click.echo(json.dumps([asdict(info) for info in found], indent=2, default=list))
-        return
-    for info in found:
-        click.echo(f"{info.name}  {'enabled' if info.enabled else 'off'}  {info.origin}  {info.summary}")
-        if info.error:
-            click.echo(f"   {info.error}", err=True)
-    click.echo('Enable them in the settings: [plugins] enabled = ["report", "links"]')
 
 
 @click.group(cls=Ordered)

@@ -17,12 +17,12 @@ from urllib.parse import quote
 import numpy as np
 
 from precious_daemon import jobfolder
-from precious_daemon.learn.space import FACTS, MEASURES, Examples, Floats, Ints, Space, facts
-from precious_daemon.models import Label, Quality
+from precious_daemon.learn.space import Examples, Space
+from precious_daemon.measures import MEASURES, Floats, Ints, facts, qualities
+from precious_daemon.models import TRAINING, Label, Quality
 
 SAMPLE = 10_000  # photos that the space is fitted on
 BLOCK = 2_048  # rows placed at once
-TRAINING = ("train", "review")  # purposes; audits judge the model and may never shape it
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,7 @@ class Answers:
 
     where: Ints  # (L,)
     deleted: Ints  # (L,)
+    age: Ints  # (L,): how many of these answers are newer
 
     def __len__(self) -> int:
         return len(self.where)
@@ -60,6 +61,15 @@ class Task:
 def open_cache(path: str) -> sqlite3.Connection:
     """The cache, for reading only."""
     return sqlite3.connect(f"file:{quote(path)}?mode=ro", uri=True, timeout=10)
+
+
+def seen(cache: sqlite3.Connection, content_hash: bytes) -> bytes | None:
+    """The JPEG that the network looks at: the preview while the cache has it, else the thumbnail."""
+    sql = """
+        SELECT coalesce(preview, thumbnail) FROM pictures LEFT JOIN previews USING (content_hash) WHERE content_hash = ?
+    """
+    row = cache.execute(sql, [content_hash]).fetchone()
+    return row[0] if row else None
 
 
 def read(folder: Path, job: Mapping[str, Any]) -> Task:
@@ -93,15 +103,22 @@ def read(folder: Path, job: Mapping[str, Any]) -> Task:
     purposes = {name: sum(x.purpose == name for x in labels) for name in ("train", "review", "test", "audit")}
     return Task(
         ids, [bytes.fromhex(rows[i].content_hash) for i in seen], examples, space, train,
-        Answers(test.where[apart], test.deleted[apart]), np.array(votes, dtype=np.int64).reshape(-1, 2), purposes,
+        Answers(test.where[apart], test.deleted[apart], test.age[apart]),
+        np.array(votes, dtype=np.int64).reshape(-1, 2), purposes,
     )  # fmt: skip
 
 
 def _answers(labels: Iterator[Label], position: Mapping[int, int]) -> Answers:
     """The newest label of each photo that is there, by position."""
-    newest = {position[x.photo_id]: not x.keep for x in sorted(labels, key=lambda x: x.at) if x.photo_id in position}
+    newest = {position[x.photo_id]: (x.at, not x.keep) for x in sorted(labels, key=lambda x: x.at) if x.photo_id in position}
     where = sorted(newest)
-    return Answers(np.array(where, dtype=np.int64), np.array([newest[i] for i in where], dtype=np.int64))
+    order = sorted(where, key=lambda i: newest[i][0], reverse=True)
+    age = {place: older for older, place in enumerate(order)}
+    return Answers(
+        np.array(where, dtype=np.int64),
+        np.array([newest[i][1] for i in where], dtype=np.int64),
+        np.array([age[i] for i in where], dtype=np.int64),
+    )
 
 
 def _features(
@@ -130,23 +147,16 @@ def _features(
 
 
 def _quality(cache: sqlite3.Connection, places: Mapping[bytes, list[int]], count: int) -> Floats:
-    """(count, measures of Quality); the mean where a photo has none."""
-    measures = np.full((count, MEASURES - FACTS), np.nan, dtype=np.float32)
+    """(count, measures of Quality)."""
+    found: list[Quality | None] = [None] * count
     for key, blob in cache.execute("SELECT content_hash, quality FROM pictures"):
-        if key in places:
-            measures[places[key]] = np.nan_to_num(np.array(_values(blob), dtype=np.float32))
-    known = ~np.isnan(measures[:, 0])
-    measures[~known] = measures[known].mean(0) if known.any() else 0
-    return measures
-
-
-def _values(blob: bytes) -> tuple[float, ...]:
-    quality = Quality.unpack(blob)
-    return tuple(getattr(quality, name) for name in Quality.__slots__)
+        for place in places.get(key, ()):
+            found[place] = Quality.unpack(blob)
+    return qualities(found)
 
 
 def _nothing() -> Task:
     none, flat = np.zeros(0, dtype=np.int64), np.zeros((0, 1), dtype=np.float32)
     space = Space(flat.sum(0), flat, np.zeros(MEASURES, dtype=np.float32), np.ones(MEASURES, dtype=np.float32))
     examples = Examples(flat, np.zeros((0, MEASURES), dtype=np.float32), none)
-    return Task(none, [], examples, space, Answers(none, none), Answers(none, none), none.reshape(0, 2), {})
+    return Task(none, [], examples, space, Answers(none, none, none), Answers(none, none, none), none.reshape(0, 2), {})

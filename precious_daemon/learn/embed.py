@@ -1,4 +1,4 @@
-"""The embed task: thumbnails in, one record of features for each appended to embeddings.bin."""
+"""The embed task: previews or thumbnails in, one record of features for each appended to embeddings.bin."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from precious_daemon import jobfolder
 from precious_daemon.learn import backbone
-from precious_daemon.learn.data import open_cache
+from precious_daemon.learn.data import open_cache, seen
 from precious_daemon.learn.limits import Deadline, Refused
 
 
@@ -70,11 +70,11 @@ def _drop_cut_record(folder: Path) -> set[bytes]:
 
 def _pictures(cache: sqlite3.Connection, keys: list[bytes], run: _Run) -> Iterator[tuple[bytes, Tensor]]:
     for key in keys:
-        row = cache.execute("SELECT thumbnail FROM pictures WHERE content_hash = ?", [key]).fetchone()
+        jpeg = seen(cache, key)
         try:
-            if row is None:
+            if jpeg is None:
                 raise ValueError("it has no thumbnail yet")
-            yield key, backbone.read_picture(row[0])
+            yield key, backbone.read_picture(jpeg)
         except ValueError as exc:
             run.skip(key, str(exc))
 

@@ -8,21 +8,13 @@ turned to their principal axes. Measured on label spreading against standardized
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from precious_daemon.jobfolder import PhotoRow
-from precious_daemon.models import Quality
-
-Floats = NDArray[np.float32]
-Ints = NDArray[np.int64]
+from precious_daemon.measures import Floats, Ints, scale, scaled
 
 LOOK = 128  # axes kept
-FACTS = 5  # measures that the file's own data give
-MEASURES = len(fields(Quality)) + FACTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,23 +34,6 @@ class Examples:
     def weighed(self, weight: float) -> Floats:
         """(n, axes + MEASURES): look and measures side by side, the measures at a weight."""
         return np.hstack([self.look, np.float32(weight) * self.measures])
-
-
-def facts(rows: Sequence[PhotoRow], group: Ints) -> Floats:
-    """(n, FACTS) of what the files say of themselves: bits a pixel, size, camera, screenshot's format, frames of the burst.
-
-    Blur and emptiness compress well; a picture without a camera in it was not taken but sent or captured.
-    """
-    sizes = np.bincount(np.unique(group, return_inverse=True)[1])
-    frames = sizes[np.unique(group, return_inverse=True)[1]] if len(group) else np.zeros(0)
-    pixels = [max(row.width * row.height, 1) for row in rows]
-    return np.array(
-        [
-            (math.log(max(row.size, 1) / p), math.log(p), row.camera is not None, row.format.upper() == "PNG", math.log(f))
-            for row, p, f in zip(rows, pixels, frames, strict=True)
-        ],
-        dtype=np.float32,
-    ).reshape(-1, FACTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,22 +60,12 @@ class Space:
         values, vectors = values[::-1][:count] / len(rooted), vectors[:, ::-1][:, :count]
         vectors *= np.sign(vectors[np.abs(vectors).argmax(0), np.arange(count)])  # else the sign is the library's whim
         length = math.sqrt(max(values.sum(), 1e-12))
-        deviation = measures.std(0)
-        deviation[deviation < 1e-6] = np.inf  # a measure that is the same for all says nothing
-        varying = max(int(np.isfinite(deviation).sum()), 1)
-        return cls(
-            centre.astype(np.float32),
-            (vectors / length).astype(np.float32),
-            measures.mean(0),
-            (deviation * math.sqrt(varying)).astype(np.float32),
-        )
+        return cls(centre.astype(np.float32), (vectors / length).astype(np.float32), *scale(measures))
 
     def look(self, features: Floats) -> Floats:
         """(n, features) -> (n, axes)."""
         return np.asarray((np.sqrt(np.maximum(features, 0)) - self.centre) @ self.axes, dtype=np.float32)
 
     def measures(self, raw: Floats) -> Floats:
-        """(n, MEASURES) -> (n, MEASURES). Ten deviations are the most: one damaged value rules no axis."""
-        placed = (raw - self.middle) / self.spread
-        limit = 10 / math.sqrt(max(int(np.isfinite(self.spread).sum()), 1))
-        return np.asarray(np.clip(placed, -limit, limit), dtype=np.float32)
+        """(n, MEASURES) -> (n, MEASURES)."""
+        return scaled(raw, self.middle, self.spread)

@@ -1,31 +1,36 @@
 """Finds plugins, loads those that are enabled, and calls their hooks one plugin at a time.
 
 A plugin is code that the owner chose to run: it is imported only once its name is in `plugins.enabled`. One that cannot
-be loaded, raises, or takes longer than `plugins.timeout_seconds` is left behind with its error kept, and silences no
-other. All of this waits: call it from a thread, not from the event loop.
+be loaded, raises, or takes longer than it may is left behind with its error kept, and silences no other. All of this
+waits: call it from a thread, not from the event loop.
 """
 
 from __future__ import annotations
 
-import copy
+import asyncio
+import inspect
 import logging
 import threading
-from collections.abc import Callable, Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
-from types import MappingProxyType
 from typing import Any, Self
 
 import pluggy
 
 from precious_daemon import __version__, hookspecs
 from precious_daemon.config import Places, Settings, nearest
-from precious_daemon.hookspecs import PROJECT, Context, Output, PluginPhoto, SuggestedPhoto
+from precious_daemon.errors import NotFound, PreciousError
+from precious_daemon.hookspecs import PROJECT, Context, Later, Output, PluginPhoto, SuggestedPhoto
+from precious_daemon.plugins import options
 from precious_daemon.plugins.find import Found, find
 
-__all__ = ["PluginInfo", "Plugins"]
+__all__ = ["PluginInfo", "Plugins", "in_words"]
 
 log = logging.getLogger(__name__)
+
+STATUS_SECONDS = 60.0
+GRACE = 1.0  # seconds that an async hook gets to clean up after it was cancelled
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +57,9 @@ class Plugins:
         self._hidden: list[PluginInfo] = []  # behind another one of the same name
         self._errors: dict[tuple[str, str], str] = {}  # by plugin and hook: of its last call
         self._busy: dict[str, threading.Thread] = {}  # calls that were given up and go on all the same
+        self._waits: set[threading.Event] = set()  # of calls under way
+        self._stopped = False
+        self._lines: tuple[float, dict[str, str]] | None = None  # what `status` said, and when
         for plugin in found:
             self._add(plugin)
         for name in settings.plugins.enabled:
@@ -68,35 +76,47 @@ class Plugins:
         """Every plugin there is, enabled or not, with what went wrong the last time."""
         return [replace(info, error=self._error(info)) for info in self._infos.values()] + self._hidden
 
+    def stop(self) -> None:
+        """The service ends: nobody waits for a call any longer."""
+        self._stopped = True
+        for over in list(self._waits):
+            over.set()
+
     def _error(self, info: PluginInfo) -> str | None:
         failed = [f"{hook}: {error}" for (name, hook), error in self._errors.items() if name == info.name]
         return info.error or "; ".join(failed) or None
 
     # --- calling -------------------------------------------------------------------------------------------------------
 
+    def having(self, hook: str) -> list[str]:
+        """The plugins that implement a hook, in the order in which they were found."""
+        return [info.name for info in self._infos.values() if hook in info.hooks]
+
     def call(self, hook: str, **arguments: Any) -> dict[str, Any | Exception]:
         """Call a hook of every plugin that has it: its result, or what it raised, by plugin. Adds `context`."""
+        return {name: self.call_one(name, hook, **arguments) for name in self.having(hook)}
 
-        def ask(caller: pluggy.HookCaller, context: Context) -> Any:
-            return next(iter(caller(context=context, **arguments)), None)
-
-        return {name: self._alone(name, hook, ask) for name in self._having(hook)}
+    def call_one(self, name: str, hook: str, **arguments: Any) -> Any | Exception:
+        """The same of one plugin."""
+        return self._alone(name, hook, lambda ask, context: ask(context=context, **arguments))
 
     def deliver(
-        self, run: str, suggestions: Iterable[SuggestedPhoto], thumbnail: Callable[[str], bytes | None]
-    ) -> dict[str, str | None]:
-        """Hand the night's suggestions to every output: None, or what went wrong in words, by plugin.
-
-        `thumbnail` is called from other threads.
-        """
+        self,
+        name: str,
+        run: str,
+        suggestions: Iterable[SuggestedPhoto],
+        thumbnail: Callable[[str], bytes | None],
+        best: Sequence[PluginPhoto] = (),
+    ) -> Exception | None:
+        """Hand the night's suggestions to one plugin. `thumbnail` is called from other threads."""
         surest_first = tuple(sorted(suggestions, key=_doubt))
 
-        def hand_over(caller: pluggy.HookCaller, context: Context) -> None:
-            output = Output(context.version, context.folder, context.settings, context.log, thumbnail)
-            caller(run=run, suggestions=surest_first, output=output)
+        def hand_over(ask: _Ask, context: Context) -> None:
+            output = Output(context.version, context.folder, context.settings, context.log, thumbnail=thumbnail)
+            ask(run=run, suggestions=surest_first, best=tuple(best), output=output)
 
-        results = {name: self._alone(name, "deliver", hand_over) for name in self._having("deliver")}
-        return {name: _words(result) if isinstance(result, Exception) else None for name, result in results.items()}
+        result = self._alone(name, "deliver", hand_over)
+        return result if isinstance(result, Exception) else None
 
     def vetoes(self, photos: Mapping[int, PluginPhoto]) -> dict[int, str]:
         """Why a photo must not be suggested, by its key, for those of `photos` that a plugin protects.
@@ -104,9 +124,9 @@ class Plugins:
         Only the plugin knows what it protects, so a photo that it failed on, or did not come to in time, is protected too.
         """
         found: dict[int, str] = {}
-        for name in self._having("veto"):
+        for name in self.having("veto"):
             said: dict[int, str | None] = {}
-            error = self._alone(name, "veto", partial(_ask_for_each, photos, said))
+            error = self._ask_for_each(name, "veto", photos, said, {})
             judged = dict(said)  # a call that was given up goes on writing
             unknown = f"the plugin {name} could not say whether this photo may go" if error else None
             for key in photos:
@@ -114,34 +134,100 @@ class Plugins:
                     found.setdefault(key, reason)
         return found
 
-    def _having(self, hook: str) -> list[str]:
-        return [info.name for info in self._infos.values() if hook in info.hooks]
+    def rules(self, parts: Iterable[Mapping[int, PluginPhoto]], now: float) -> dict[int, tuple[str, ...]]:
+        """What the rules say against photos, by their key. The photos come in parts, so that a million need little memory.
 
-    def _alone(self, name: str, hook: str, action: Callable[[pluggy.HookCaller, Context], Any]) -> Any | Exception:
-        """The result of `action` with a caller that reaches this plugin only, or what it raised."""
-        others = [plugin for other, plugin in self._manager.list_name_plugin() if other != name]
-        caller = self._manager.subset_hook_caller(hook, others)
+        A rule that failed is not asked about further parts; what it said before stands.
+        """
+        found: dict[int, tuple[str, ...]] = {}
+        asked = self.having("rule")
+        memos: dict[str, dict[str, Any]] = {name: {} for name in asked}
+        for photos in parts if asked else ():
+            for name in list(asked):
+                said: dict[int, str | None] = {}
+                if self._ask_for_each(name, "rule", photos, said, memos[name], now=now):
+                    asked.remove(name)
+                for key, reason in list(said.items()):
+                    if reason:
+                        found[key] = (*found.get(key, ()), reason)
+        return found
+
+    def status_lines(self) -> dict[str, str]:
+        """One line of each plugin that has something to say, asked for at most once a minute."""
+        now = time.monotonic()
+        if self._lines is None or now - self._lines[0] > STATUS_SECONDS:
+            said = self.call("status")
+            self._lines = now, {name: line for name, line in said.items() if line and isinstance(line, str)}
+        return self._lines[1]
+
+    def _ask_for_each(
+        self,
+        name: str,
+        hook: str,
+        photos: Mapping[int, PluginPhoto],
+        said: dict[int, str | None],
+        memo: dict[str, Any],
+        **more: Any,
+    ) -> Exception | None:
+        """Ask one plugin about every photo, and write down what it says as it goes."""
+
+        def each(ask: _Ask, context: Context) -> None:
+            context = replace(context, memo=memo)
+            for key, photo in photos.items():
+                reason = ask(photo=photo, context=context, **more)
+                if not isinstance(reason, str | None):
+                    raise TypeError(f"{hook} has to return a text or None, not {reason!r}")
+                said[key] = reason
+
+        result = self._alone(name, hook, each)
+        return result if isinstance(result, Exception) else None
+
+    def _alone(self, name: str, hook: str, action: Callable[[_Ask, Context], Any]) -> Any | Exception:
+        """The result of `action` with a way to call this plugin's hook, or what it raised."""
+        (implementation,) = [i for i in getattr(self._manager.hook, hook).get_hookimpls() if i.plugin_name == name]
+        seconds = self._patience(implementation.plugin)
+
+        def act() -> Any:
+            context = self._context(name, implementation.plugin)
+            with _Ask(implementation, seconds) as ask:
+                return action(ask, context)
+
+        grace = GRACE if inspect.iscoroutinefunction(implementation.function) else 0.0
         try:
-            result = self._guarded(name, hook, lambda: action(caller, self._context(name)))
+            result = self._guarded(name, hook, act, seconds, grace)
+        except Later as exc:
+            self._errors.pop((name, hook), None)
+            return exc
         except Exception as exc:
-            log.exception("plugin %s failed in %s", name, hook)
-            self._errors[name, hook] = _words(exc)
+            log.log(logging.WARNING if isinstance(exc, PreciousError) else logging.ERROR,
+                    "plugin %s failed in %s", name, hook, exc_info=not isinstance(exc, PreciousError))  # fmt: skip
+            self._errors[name, hook] = in_words(exc)
             return exc
         self._errors.pop((name, hook), None)
         return result
 
-    def _context(self, name: str) -> Context:
+    def _patience(self, plugin: object) -> float:
+        """Seconds: what the settings say, or more where the plugin has to read whole photos and says so."""
+        return max(self._settings.plugins.timeout_seconds, float(getattr(plugin, "PATIENCE", 0)))
+
+    def _context(self, name: str, plugin: object) -> Context:
         folder = self._places.reports / name
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        table = self._settings.plugin.get(name, {})
-        if not isinstance(table, dict):
-            raise TypeError(f"plugin.{name} has to be a section of the settings, [plugin.{name}]")
-        return Context(
-            __version__, folder, MappingProxyType(copy.deepcopy(table)), logging.getLogger(f"precious_daemon.plugin.{name}")
-        )
+        settings = options.read(plugin, name, self._settings.plugin.get(name, {}))
+        return Context(__version__, folder, settings, logging.getLogger(f"precious_daemon.plugin.{name}"))
 
-    def _guarded(self, name: str, what: str, action: Callable[[], Any]) -> Any:
-        """The result of `action`, run in a thread of its own and waited for no longer than the timeout allows."""
+    def context(self, name: str) -> Context:
+        """The context of a plugin that is enabled, for what is called outside of the service, such as its command."""
+        plugin = self._manager.get_plugin(name)
+        if plugin is None:
+            info = self._infos.get(name)
+            if info is None:
+                raise NotFound(f'There is no plugin "{name}"{nearest(name, self._infos)}')
+            raise NotFound(info.error or f"{name} is not enabled. Enable it with: precious-daemon plugins enable {name}")
+        return self._context(name, plugin)
+
+    def _guarded(self, name: str, what: str, action: Callable[[], Any], seconds: float, grace: float = 0.0) -> Any:
+        """The result of `action`, run in a thread of its own and waited for no longer than it may take."""
         if name in self._busy and self._busy[name].is_alive():
             raise RuntimeError("it is still busy with an earlier call that took too long")
         outcome: list[Any] = []
@@ -152,19 +238,25 @@ class Plugins:
                 outcome.append(action())
             except BaseException as exc:  # noqa: BLE001  # raised again below, where it is logged; sys.exit() counts too
                 failure.append(exc)
+            finally:
+                over.set()
 
-        seconds = self._settings.plugins.timeout_seconds
+        over = threading.Event()
+        self._waits.add(over)
+        if self._stopped:
+            over.set()
         thread = threading.Thread(target=run, name=f"plugin-{name}-{what}", daemon=True)
         thread.start()
-        thread.join(seconds)
+        over.wait(seconds + grace)
+        self._waits.discard(over)
         if outcome:
             return outcome[0]
         if not failure:
             self._busy[name] = thread
-            raise TimeoutError(f"it took longer than {seconds:g} s and was given up for this run")
+            raise RuntimeError("the service stops") if self._stopped else _too_long(seconds)
         if isinstance(failure[0], Exception):
             raise failure[0]
-        raise RuntimeError(_words(failure[0])) from failure[0]
+        raise RuntimeError(in_words(failure[0])) from failure[0]
 
     # --- loading -------------------------------------------------------------------------------------------------------
 
@@ -176,15 +268,20 @@ class Plugins:
         info = PluginInfo(found.name, found.origin, found.name in self._settings.plugins.enabled, found.summary)
         if info.enabled:
             try:
-                info = replace(info, hooks=self._guarded(found.name, "load", lambda: self._register(found)))
+                seconds = self._settings.plugins.timeout_seconds
+                info = replace(info, hooks=self._guarded(found.name, "load", lambda: self._register(found), seconds))
+            except PreciousError as exc:
+                log.warning("plugin %s cannot be loaded: %s", found.name, exc)
+                info = replace(info, error=str(exc))
             except Exception as exc:
                 log.exception("plugin %s cannot be loaded", found.name)
-                info = replace(info, error=f"It cannot be loaded: {_words(exc)}")
+                info = replace(info, error=f"It cannot be loaded: {in_words(exc)}")
         self._infos[found.name] = info
 
     def _register(self, found: Found) -> tuple[str, ...]:
         """Import and register a plugin; the hooks that it implements. A plugin with a fault is not registered at all."""
         plugin = found.load()
+        options.read(plugin, found.name, self._settings.plugin.get(found.name, {}))
         known = {name for name in vars(hookspecs) if hasattr(self._manager.hook, name)}
         try:
             self._manager.register(plugin, found.name)
@@ -201,15 +298,35 @@ class Plugins:
         return tuple(sorted(hooks))
 
 
-def _ask_for_each(
-    photos: Mapping[int, PluginPhoto], said: dict[int, str | None], caller: pluggy.HookCaller, context: Context
-) -> None:
-    """Ask one plugin for its veto on every photo, and write down what it says as it goes."""
-    for key, photo in photos.items():
-        reason = next(iter(caller(photo=photo, context=context)), None)
-        if not isinstance(reason, str | None):
-            raise TypeError(f"veto has to return a text or None, not {reason!r}")
-        said[key] = reason
+class _Ask:
+    """Calls one implementation with the arguments that it names; what an `async def` returns is waited for."""
+
+    def __init__(self, implementation: pluggy.HookImpl, seconds: float) -> None:
+        self._function, self._names = implementation.function, implementation.argnames
+        self._seconds = seconds
+        self._runner: asyncio.Runner | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._runner:
+            self._runner.close()
+
+    def __call__(self, **arguments: Any) -> Any:
+        result = self._function(*(arguments[name] for name in self._names))
+        if not inspect.iscoroutine(result):
+            return result
+        self._runner = self._runner or asyncio.Runner()
+
+        async def waited() -> Any:
+            async with asyncio.timeout(self._seconds):
+                return await result
+
+        try:
+            return self._runner.run(waited())
+        except TimeoutError as exc:
+            raise _too_long(self._seconds) from exc
 
 
 def _doubt(suggestion: SuggestedPhoto) -> tuple[bool, float]:
@@ -217,5 +334,12 @@ def _doubt(suggestion: SuggestedPhoto) -> tuple[bool, float]:
     return not suggestion.certified, suggestion.keep or 0.0
 
 
-def _words(error: BaseException) -> str:
+def _too_long(seconds: float) -> TimeoutError:
+    return TimeoutError(f"it took longer than {seconds:g} s and was given up for this run")
+
+
+def in_words(error: BaseException) -> str:
+    """For the owner: our own sentences as they are, other errors with their kind."""
+    if isinstance(error, PreciousError):
+        return str(error)
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

@@ -1,20 +1,30 @@
-"""The settings of the built-in plugins: a table with defaults, where a typo is an error that says so."""
+"""The settings of a plugin: a frozen dataclass named `Settings` in its module, filled from `[plugin.NAME]`.
+
+A typo is an error that names the nearest setting there is; types and bounds are checked as in the rest of the file.
+"""
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
+from dataclasses import field, is_dataclass
+from types import MappingProxyType
 from typing import Any
 
-from precious_daemon.config import nearest
+from precious_daemon import config
 from precious_daemon.errors import ConfigError
 
 
-def options(plugin: str, settings: Mapping[str, Any], **defaults: Any) -> dict[str, Any]:
-    """The defaults, overlaid with `[plugin.NAME]`. Unknown names and other types than the default's raise ConfigError."""
-    for name, value in settings.items():
-        if name not in defaults:
-            raise ConfigError(f"plugin.{plugin}.{name} is not a setting{nearest(name, defaults)}")
-        if type(value) is not type(defaults[name]):
-            words = {bool: "true or false", int: "a whole number", str: "a text"}
-            raise ConfigError(f"plugin.{plugin}.{name} has to be {words[type(defaults[name])]}, not {value!r}.")
-    return defaults | dict(settings)
+def setting(default: Any, meaning: str, low: float | None = None, high: float | None = None) -> Any:
+    """A field of a `Settings`: text, number, true or false, or a tuple of texts."""
+    return field(default=default, metadata={"meaning": meaning, "low": low, "high": high})
+
+
+def read(plugin: object, name: str, table: object) -> Any:
+    """What the plugin finds in `context.settings`. Raises ConfigError."""
+    if not isinstance(table, Mapping):
+        raise ConfigError(f"plugin.{name} has to be a section of the settings, [plugin.{name}].")
+    kind = getattr(plugin, "Settings", None)
+    if isinstance(kind, type) and is_dataclass(kind):
+        return config.section(kind, f"plugin.{name}", table, "settings")
+    return MappingProxyType(copy.deepcopy(dict(table)))

@@ -1,7 +1,8 @@
-"""Report of the night's suggestions: a page with thumbnails for people, JSON and CSV for scripts.
+"""Report of the night's suggestions: a page with thumbnails for people, JSON, JSON lines and CSV for scripts.
 
-Each run leaves `report-RUN.html`, `.json` and `.csv`; `latest.html`, `.json` and `.csv` lead to the newest ones. The page
-needs nothing beside itself. Settings: `keep`, how many runs stay; `pictures`, how many thumbnails a page holds at most.
+Each run leaves `report-RUN.html`, `.json`, `.jsonl` and `.csv`; `latest.html` and so on lead to the newest ones. The page
+needs nothing beside itself, and runs no script. In the CSV, `path` is exact; other texts that a spreadsheet would take for a
+formula get a `'` before them.
 """
 
 from __future__ import annotations
@@ -13,41 +14,41 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO
 
-from precious_daemon.hookspecs import Context, Output, SuggestedPhoto, hookimpl
-from precious_daemon.plugins.options import options
+from precious_daemon.hookspecs import Output, SuggestedPhoto, hookimpl
+from precious_daemon.plugins import words
+from precious_daemon.plugins.options import setting
 
-KINDS = ("html", "json", "csv")
+KINDS = ("html", "json", "jsonl", "csv")
+COLUMNS = [f.name for f in fields(SuggestedPhoto) if f.name not in ("uid", "root")]
 CHUNK = 8  # pieces of the page written at once: what is in memory at any time
 
 
-@hookimpl
-def startup(context: Context) -> None:
-    _options(context)
+@dataclass(frozen=True, slots=True)
+class Settings:
+    keep: int = setting(30, "how many runs stay", 1)
+    pictures: int = setting(500, "how many thumbnails a page holds at most", 0)
 
 
 @hookimpl
 def deliver(run: str, suggestions: Sequence[SuggestedPhoto], output: Output) -> None:
-    chosen = _options(output)
     base = f"report-{re.sub(r'[^A-Za-z0-9_.-]', '-', run)}"
     at = datetime.now(UTC).astimezone()
     with _whole(output.folder / f"{base}.html") as file:
-        file.writelines(_page(suggestions, output.thumbnail, chosen["pictures"], at))
+        file.writelines(_page(suggestions, output.thumbnail, output.settings.pictures, at))
     with _whole(output.folder / f"{base}.json") as file:
         _write_json(file, run, at, suggestions)
+    with _whole(output.folder / f"{base}.jsonl") as file:
+        file.writelines(json.dumps(_row(photo)) + "\n" for photo in suggestions)
     with _whole(output.folder / f"{base}.csv") as file:
         _write_csv(file, suggestions)
     for kind in KINDS:
         _point(output.folder / f"latest.{kind}", f"{base}.{kind}")
-    _forget_old(output.folder, chosen["keep"])
-
-
-def _options(context: Context) -> dict[str, Any]:
-    return options("report", context.settings, keep=30, pictures=500)
+    _forget_old(output.folder, output.settings.keep)
 
 
 # --- the three forms ---------------------------------------------------------------------------------------------------
@@ -69,7 +70,7 @@ def _page(
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
     )
-    environment.filters |= {"text": _shown, "bytes": _bytes, "day": _day, "percent": _percent}
+    environment.filters |= {"text": words.shown, "bytes": words.size, "day": _day, "percent": words.percent}
     page = environment.get_template("report.html").stream(suggestions=suggestions, picture=picture, pictures=pictures, at=at)
     page.enable_buffering(CHUNK)
     return iter(page)
@@ -77,8 +78,9 @@ def _page(
 
 def _row(photo: SuggestedPhoto) -> dict[str, Any]:
     """One suggestion as plain values; the order is that of the columns."""
-    row = {"path": str(photo.path)} | {f.name: getattr(photo, f.name) for f in fields(photo) if f.name not in ("uid", "root")}
-    return row | {"root": str(photo.root), "reasons": list(photo.reasons)}
+    row = {"path": str(photo.path)} | {name: getattr(photo, name) for name in COLUMNS}
+    lists = {"reasons": list(photo.reasons), "companions": list(photo.companions), "looks": sorted(photo.looks)}
+    return row | lists | {"keeper": str(photo.keeper) if photo.keeper else None, "root": str(photo.root)}
 
 
 def _write_json(file: TextIO, run: str, at: datetime, suggestions: Sequence[SuggestedPhoto]) -> None:
@@ -92,10 +94,9 @@ def _write_json(file: TextIO, run: str, at: datetime, suggestions: Sequence[Sugg
 def _write_csv(file: TextIO, suggestions: Sequence[SuggestedPhoto]) -> None:
     """As spreadsheets read it. `path` is exact; other texts that a spreadsheet would take for a formula get a ' before them."""
     writer = csv.writer(file)
-    columns = ["path", *(f.name for f in fields(SuggestedPhoto) if f.name not in ("uid", "root")), "root"]
-    writer.writerow(columns)
+    writer.writerow(["path", *COLUMNS, "root"])
     for photo in suggestions:
-        row = _row(photo) | {"reasons": "; ".join(photo.reasons)}
+        row = {name: "; ".join(value) if isinstance(value, list) else value for name, value in _row(photo).items()}
         writer.writerow([value if name == "path" else _harmless(value) for name, value in row.items()])
 
 
@@ -106,29 +107,11 @@ def _harmless(value: object) -> object:
 # --- words on the page -------------------------------------------------------------------------------------------------
 
 
-def _shown(text: str) -> str:
-    """A name as it can be shown: bytes that are no UTF-8, control and direction characters become signs."""
-    whole = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in whole)
-
-
-def _bytes(size: float) -> str:
-    units = ["bytes", "KB", "MB", "GB", "TB"]
-    while size >= 1000 and len(units) > 1:
-        size /= 1000
-        del units[0]
-    return f"{size:.1f} {units[0]}" if size < 10 and units[0] != "bytes" else f"{size:.0f} {units[0]}"
-
-
 def _day(taken_at: float | None) -> str:
     try:
         return f"{datetime.fromtimestamp(taken_at, UTC):%Y-%m-%d %H:%M}" if taken_at is not None else ""
     except (ValueError, OverflowError, OSError):  # cameras write what they like
         return ""
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.0f} %" if share >= 0.01 else "under 1 %"
 
 
 # --- files -------------------------------------------------------------------------------------------------------------

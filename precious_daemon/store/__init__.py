@@ -10,25 +10,18 @@ import asyncio
 import fcntl
 import os
 import sqlite3
-import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from precious_daemon.config import Places
 from precious_daemon.errors import DatabaseError, LibraryLocked
+from precious_daemon.lean import without
 
-if TYPE_CHECKING or "numpy" in sys.modules:
+with without("numpy"):  # for column types that are not used here: 18 MB that the service saves
     from sqlite_utils import Database
-else:
-    # sqlite-utils imports numpy where it finds it, for column types that are not used here: 18 MB that the service saves
-    sys.modules["numpy"] = None
-    try:
-        from sqlite_utils import Database
-    finally:
-        del sys.modules["numpy"]
 
 __all__ = ["Database", "Lock", "Store", "connect", "insert"]
 
@@ -69,10 +62,10 @@ class Store:
         self._local = threading.local()
         self._connections: list[sqlite3.Connection] = []
         self._lock = Lock(places) if writer else None
+        from precious_daemon.store import schema
+
         try:
             if writer:
-                from precious_daemon.store import schema
-
                 if new_cache:
                     for suffix in ("", "-wal", "-shm"):
                         places.cache_db.with_name(places.cache_db.name + suffix).unlink(missing_ok=True)
@@ -83,6 +76,10 @@ class Store:
                 self._writer = None
                 if not places.library_db.exists():
                     raise DatabaseError("There is no library yet. Start one with: precious-daemon run FOLDER")
+                if schema.is_behind(places):  # the program is newer than the library, and nothing else is running
+                    self._lock = Lock(places)
+                    schema.migrate(places)
+                    self._lock.release()
             self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="store-reader")
         except BaseException:
             if self._lock:

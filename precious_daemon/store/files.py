@@ -24,6 +24,10 @@ class Known(NamedTuple):
     mtime_ns: int
     state: str  # of its photo
     ambiguous: str | None
+    bond: str | None
+    content_id: str | None  # of its photo, as the following
+    taken_at: float | None
+    taken_from: str | None
 
     def is_still_at(self, status: os.stat_result) -> bool:
         """The same file, unchanged. Its disk may have another number than before the machine was started anew."""
@@ -33,7 +37,8 @@ class Known(NamedTuple):
 def in_folder(db: Database, root_id: int, folder: str) -> tuple[dict[str, Known], dict[str, int]]:
     """The known files of a folder by name, and how many there are of each suffix that cannot be read."""
     sql = """
-        SELECT files.path, files.id, photo_id, role, dev, inode, files.size, mtime_ns, state, ambiguous
+        SELECT files.path, files.id, photo_id, role, dev, inode, files.size, mtime_ns, state, ambiguous,
+            bond, content_id, taken_at, taken_from
         FROM files CROSS JOIN photos ON photos.id = photo_id WHERE files.root_id = ? AND folder = ?
     """
     place = os.fsencode(folder)
@@ -89,7 +94,7 @@ def of_root(db: Database, root_id: int, after: int, limit: int) -> list[FileEntr
     """Files of photos that should be there, in the order of their ids; `after` is the id of the last one seen."""
     sql = """
         SELECT files.* FROM files CROSS JOIN photos ON photos.id = photo_id
-        WHERE files.id > ? AND files.root_id = ? AND state NOT IN ('missing', 'trashed') ORDER BY files.id LIMIT ?
+        WHERE files.id > ? AND files.root_id = ? AND state NOT IN ('missing', 'trashed', 'purged') ORDER BY files.id LIMIT ?
     """
     return [file_from(row) for row in db.query(sql, [after, root_id, limit])]
 
@@ -99,7 +104,7 @@ def should_be_there(db: Database, file_ids: Iterable[int]) -> list[FileEntry]:
     marks = ",".join(str(int(i)) for i in file_ids)
     sql = f"""
         SELECT files.* FROM files JOIN photos ON photos.id = photo_id
-        WHERE files.id IN ({marks}) AND state NOT IN ('missing', 'trashed') ORDER BY files.id
+        WHERE files.id IN ({marks}) AND state NOT IN ('missing', 'trashed', 'purged') ORDER BY files.id
     """
     return [file_from(row) for row in db.query(sql)]
 
@@ -111,6 +116,16 @@ def by_stamps(db: Database, stamps: Mapping[str, Stamp]) -> dict[str, list[FileE
         name: [file_from(row) for row in db.query(sql, [stamp.inode, stamp.dev, stamp.size, stamp.mtime_ns])]
         for name, stamp in stamps.items()
     }
+
+
+def with_content(db: Database, content_hash: bytes, root_ids: Iterable[int]) -> list[FileEntry]:
+    """Stills of these roots that should be there and have this content."""
+    marks = ",".join(str(int(i)) for i in root_ids)
+    sql = f"""
+        SELECT files.* FROM photos CROSS JOIN files ON files.photo_id = photos.id AND role = 'still'
+        WHERE photos.content_hash = ? AND state NOT IN ('missing', 'trashed', 'purged') AND photos.root_id IN ({marks})
+    """
+    return [file_from(row) for row in db.query(sql, [content_hash])]
 
 
 # --- writing -----------------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterable, Iterator
 
 from precious_daemon.decide import decided
@@ -60,6 +61,19 @@ def group_of(db: Database, photo_id: int) -> list[Group]:
     return [Group(GroupKind(kind), tuple(members)) for kind, members in found.items()]
 
 
+def larger(db: Database, photo_ids: Iterable[int]) -> dict[int, str]:
+    """Of photos that there are in a larger size as well: the path of the best of these, below its root."""
+    marks = ",".join(str(int(i)) for i in photo_ids)
+    sql = f"""
+        SELECT me.photo_id, best.path FROM cache.group_members AS me
+        JOIN cache.group_members AS m ON m.kind = me.kind AND m.group_id = me.group_id AND m.best
+        JOIN photos AS best ON best.id = m.photo_id JOIN photos AS mine ON mine.id = me.photo_id
+        WHERE me.kind = 'same' AND me.photo_id IN ({marks}) AND best.state = 'present'
+        AND best.width * best.height > mine.width * mine.height
+    """
+    return {row[0]: os.fsdecode(row[1]) for row in db.execute(sql)}
+
+
 def key_of(db: Database, photo_id: int, kind: GroupKind) -> Key | None:
     row = db.execute("SELECT group_id FROM cache.group_members WHERE kind = ? AND photo_id = ?", [kind, photo_id]).fetchone()
     return (kind, row[0]) if row else None
@@ -116,6 +130,17 @@ def group_numbers(db: Database, photo_ids: Iterable[int]) -> dict[int, int]:
     """A group of each of these photos that is in one."""
     marks = ",".join(str(int(i)) for i in photo_ids)
     return dict(db.execute(f"SELECT photo_id, group_id FROM cache.group_members WHERE photo_id IN ({marks})").fetchall())
+
+
+def mates(db: Database, photo_ids: Iterable[int], limit: int) -> list[int]:
+    """Some of the photos that share a group with these."""
+    marks = ",".join(str(int(i)) for i in photo_ids)
+    sql = f"""
+        SELECT m.photo_id FROM cache.group_members AS me CROSS JOIN cache.group_members AS m
+            ON m.kind = me.kind AND m.group_id = me.group_id
+        WHERE me.photo_id IN ({marks}) AND m.photo_id != me.photo_id LIMIT ?
+    """
+    return [row[0] for row in db.execute(sql, [limit])]
 
 
 def next_representative(db: Database, voter_id: int, exclude: Collection[int] = ()) -> Photo | None:

@@ -6,11 +6,12 @@ import os
 import posixpath
 import secrets
 from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from precious_daemon.errors import NotFound
-from precious_daemon.models import FileEntry, Glimpse, Photo, PhotoFacts, PhotoState, Role, Stamp
-from precious_daemon.store import Database, insert, pictures, tallies
+from precious_daemon.models import FileEntry, Glimpse, Photo, PhotoFacts, PhotoState, Role, Scope, Stamp
+from precious_daemon.store import Database, insert, pictures, scopes, tallies
 from precious_daemon.store.answers import is_out
 
 NOWHERE = b"//nowhere"  # where a file is that another has taken the place of: never a path in a root
@@ -37,7 +38,22 @@ def file_from(row: dict[str, Any]) -> FileEntry:
     return FileEntry(
         row["id"], row["photo_id"], row["root_id"], os.fsdecode(row["path"]), Role(row["role"]),
         Stamp(row["dev"], row["inode"], row["size"], row["mtime_ns"]), row["content_hash"],
+        row["bond"],
     )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """What is known of a photo beside what every page needs."""
+
+    format: str | None
+    taken_from: str | None
+    taken_offset: int | None  # minutes east of UTC
+    lens: str | None
+    exposure: str | None
+    latitude: float | None
+    longitude: float | None
+    ambiguous: str | None
 
 
 # --- reading -----------------------------------------------------------------------------------------------------------
@@ -80,6 +96,24 @@ def files_of(db: Database, photo_id: int) -> list[FileEntry]:
     return [file_from(row) for row in db.query("SELECT * FROM files WHERE photo_id = ? ORDER BY id", [photo_id])]
 
 
+def companions(db: Database, photo_ids: Iterable[int]) -> dict[int, tuple[str, ...]]:
+    """Names of the files that belong to each photo beside its still; photos without any are absent."""
+    found: dict[int, list[str]] = {}
+    marks = ",".join(str(int(i)) for i in photo_ids)
+    sql = f"SELECT photo_id, path FROM files WHERE role != 'still' AND photo_id IN ({marks}) ORDER BY photo_id, path"
+    for photo_id, path in db.execute(sql):
+        found.setdefault(photo_id, []).append(posixpath.basename(os.fsdecode(path)))
+    return {photo_id: tuple(names) for photo_id, names in found.items()}
+
+
+def parts(db: Database, after: int, limit: int) -> list[Photo]:
+    """The next photos that were read, by id: for going through all of them without holding them."""
+    sql = f"""
+        SELECT {_COLUMNS} FROM photos WHERE id > ? AND state = 'present' AND content_hash IS NOT NULL ORDER BY id LIMIT ?
+    """
+    return [photo_from(row) for row in db.query(sql, [after, limit])]
+
+
 def sizes(db: Database, photo_ids: Iterable[int]) -> dict[int, int]:
     """Bytes of all files of each photo."""
     marks = ",".join(str(int(i)) for i in photo_ids)
@@ -90,6 +124,25 @@ def ambiguous(db: Database, photo_id: int) -> str | None:
     """Why the companions of this photo cannot be told, or None."""
     row = db.execute("SELECT ambiguous FROM photos WHERE id = ?", [photo_id]).fetchone()
     return row[0] if row else None
+
+
+def details(db: Database, photo_id: int) -> Details:
+    sql = "SELECT format, taken_from, taken_offset, lens, exposure, latitude, longitude, ambiguous FROM photos WHERE id = ?"
+    return Details(*db.execute(sql, [photo_id]).fetchone())
+
+
+def all_ambiguous(db: Database, limit: int) -> list[Photo]:
+    """Photos that are there, and whose companions cannot be told."""
+    sql = f"""
+        SELECT {_COLUMNS} FROM photos INDEXED BY photos_ambiguous
+        WHERE ambiguous IS NOT NULL AND state IN ('present', 'new') ORDER BY id DESC LIMIT ?
+    """
+    return [photo_from(row) for row in db.query(sql, [limit])]
+
+
+def ambiguous_count(db: Database) -> int:
+    sql = "SELECT count(*) FROM photos WHERE ambiguous IS NOT NULL AND state IN ('present', 'new')"
+    return int(db.execute(sql).fetchone()[0])
 
 
 def counts(db: Database) -> dict[PhotoState, int]:
@@ -107,6 +160,12 @@ def page(db: Database, state: PhotoState, after: tuple[float, int] | None = None
         values += (after[0], *after)
     sql = f"SELECT {_COLUMNS} FROM photos WHERE {where} ORDER BY coalesce(taken_at, 0) DESC, id DESC LIMIT ?"
     return [photo_from(row) for row in db.query(sql, [*values, limit])]
+
+
+def newest(db: Database, after: tuple[float, int] | None = None, limit: int = 100) -> list[Photo]:
+    """As `page`, of all that are there: those that wait to be read among those that have been."""
+    found = [photo for state in (PhotoState.PRESENT, PhotoState.NEW) for photo in page(db, state, after, limit)]
+    return sorted(found, key=lambda photo: (photo.taken_at or 0, photo.id), reverse=True)[:limit]
 
 
 def random_present(
@@ -139,6 +198,29 @@ def random_present(
     return [photo_from(row) for row in rows]
 
 
+def random_ids(db: Database, point: int, count: int, exclude: Collection[int] = ()) -> list[int]:
+    """Up to `count` ids of present photos at a random `point` of a fixed random order: only an index is read."""
+    sql = f"""
+        SELECT id FROM photos INDEXED BY photos_by_draw
+        WHERE state = 'present' AND draw {{}} ? AND id NOT IN ({",".join(str(int(i)) for i in exclude)}) ORDER BY draw LIMIT ?
+    """
+    found = [row[0] for row in db.execute(sql.format(">="), [point, count])]
+    if len(found) < count:
+        found += [row[0] for row in db.execute(sql.format("<"), [point, count - len(found)])]
+    return found
+
+
+def of_ranking(db: Database, voter_id: int, photo_ids: Collection[int], scope: Scope | None = None) -> list[int]:
+    """Those of these photos that are there, in this voter's ranking and of the scope, in the order given."""
+    inside, bounds = scopes.condition(scope) if scope else ("1", [])
+    sql = f"""
+        SELECT id FROM photos WHERE id IN ({",".join(str(int(i)) for i in photo_ids)}) AND state = 'present' AND {inside}
+        AND NOT {is_out("photos.id")}
+    """
+    found = {row[0] for row in db.execute(sql, [*bounds, voter_id])}
+    return [i for i in photo_ids if i in found]
+
+
 def to_ingest(db: Database, limit: int, roots: Iterable[int], but: Iterable[int] = ()) -> list[FileEntry]:
     """Stills that wait to be read, newest first, `but` not those of these photos."""
     marks, others = (",".join(str(int(i)) for i in ids) for ids in (roots, but))
@@ -157,6 +239,15 @@ def waiting_count(db: Database, roots: Iterable[int]) -> int:
     return int(
         db.execute(f"SELECT count(*) FROM photos INDEXED BY photos_unread WHERE {_UNREAD} AND root_id IN ({marks})").fetchone()[0]
     )
+
+
+def unread_sizes(db: Database, roots: Iterable[int]) -> dict[int, int]:
+    """How many photos of each size wait to be read."""
+    marks = ",".join(str(int(r)) for r in roots)
+    sql = f"""
+        SELECT size, count(*) FROM photos INDEXED BY photos_unread WHERE {_UNREAD} AND root_id IN ({marks}) GROUP BY size
+    """
+    return dict(db.execute(sql).fetchall())
 
 
 def to_glimpse(
@@ -190,6 +281,17 @@ def newest_id(db: Database) -> int:
     return int(db.execute("SELECT coalesce(max(id), 0) FROM photos").fetchone()[0])
 
 
+def all_stand_elsewhere(db: Database, root_id: int) -> bool:
+    """Whether every photo that should be in a root is in another one too, byte for byte. Ends at the first that is not."""
+    sql = """
+        SELECT 1 FROM photos AS p WHERE root_id = ? AND state IN ('present', 'new', 'broken') AND NOT EXISTS (
+            SELECT 1 FROM photos AS t JOIN roots ON roots.id = t.root_id AND roots.state = 'watched'
+            WHERE t.content_hash = p.content_hash AND t.root_id != p.root_id AND t.state = 'present'
+        ) LIMIT 1
+    """
+    return db.execute(sql, [root_id]).fetchone() is None
+
+
 def known_sample(db: Database, root_id: int, count: int) -> list[FileEntry]:
     """Some stills that should be there, at index speed."""
     sql = """
@@ -221,8 +323,10 @@ def for_children(db: Database, taught_by: int | None = None) -> Iterator[tuple[P
 def unembedded(db: Database, backbone: str) -> Iterator[bytes]:
     """Content hashes of present photos that this network has not seen, newest first."""
     sql = """
-        SELECT DISTINCT photos.content_hash FROM photos LEFT JOIN cache.embeddings AS e USING (content_hash)
-        WHERE state = 'present' AND photos.content_hash IS NOT NULL AND e.backbone IS NOT ? ORDER BY taken_at DESC
+        SELECT DISTINCT photos.content_hash FROM photos
+        WHERE state = 'present' AND photos.content_hash IS NOT NULL AND NOT EXISTS (
+            SELECT 1 FROM cache.embeddings AS e WHERE e.content_hash = photos.content_hash AND e.backbone = ?)
+        ORDER BY taken_at DESC
     """
     yield from (row[0] for row in db.execute(sql, [backbone]))
 
@@ -242,26 +346,54 @@ def add_still(db: Database, root_id: int, path: str, stamp: Stamp, now: float) -
     return photo_id
 
 
-def put_file(db: Database, photo_id: int, root_id: int, path: str, role: Role, stamp: Stamp) -> None:
-    """Know a file of a capture, or what has become of it.
-
-    A RAW file that was a photo of its own goes with the still that has come: the photo that it was has no file any more.
-    """
-    if role is not Role.STILL:
-        sql = """
-            UPDATE photos SET state = 'missing' WHERE state != 'trashed' AND id =
-                (SELECT photo_id FROM files WHERE root_id = ? AND path = ? AND role = 'still' AND photo_id != ?)
-        """
-        db.execute(sql, [root_id, os.fsencode(path), photo_id])
+def put_file(db: Database, photo_id: int, root_id: int, path: str, role: Role, stamp: Stamp, bond: str | None = None) -> None:
+    """Know a file of a capture, or what has become of it. `bond`: how it is known to be of it, where not by its name."""
     db.execute(
         """
-        INSERT INTO files (photo_id, root_id, folder, path, role, dev, inode, size, mtime_ns) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+        INSERT INTO files (photo_id, root_id, folder, path, role, dev, inode, size, mtime_ns, bond)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         ON CONFLICT (root_id, path) DO UPDATE SET photo_id = excluded.photo_id, role = excluded.role, dev = excluded.dev,
-            inode = excluded.inode, size = excluded.size, mtime_ns = excluded.mtime_ns, content_hash = NULL
+            inode = excluded.inode, size = excluded.size, mtime_ns = excluded.mtime_ns, bond = excluded.bond,
+            content_hash = NULL
         """,
         [photo_id, root_id, os.fsencode(posixpath.dirname(path)), os.fsencode(path), role,
-         stamp.dev, stamp.inode, stamp.size, stamp.mtime_ns],
+         stamp.dev, stamp.inode, stamp.size, stamp.mtime_ns, bond],
     )  # fmt: skip
+
+
+def join(db: Database, photo_id: int, root_id: int, path: str, now: float) -> int:
+    """The file at `path`, until now a photo of its own, is a companion of this photo: both are one capture from now on.
+
+    Returns its id: that of the one of which the owner said something. Where that is both, or neither, it is the photo that the
+    still was, and the other is left without a file.
+    """
+    sql = "SELECT photo_id FROM files WHERE root_id = ? AND path = ? AND role = 'still' AND photo_id != ?"
+    row = db.execute(sql, [root_id, os.fsencode(path), photo_id]).fetchone()
+    if row is None:
+        return photo_id
+    alone = get(db, row[0])
+    if (
+        alone.state is not PhotoState.TRASHED
+        and _has_history(db, alone.id)
+        and _merge(db, get(db, photo_id), alone, now) == alone.id
+    ):
+        return alone.id
+    sql = "UPDATE photos SET state = 'missing', changed_at = ? WHERE id = ? AND state NOT IN ('trashed', 'purged')"
+    db.execute(sql, [now, alone.id])
+    return photo_id
+
+
+def still_of(db: Database, photo_id: int) -> FileEntry | None:
+    for row in db.query("SELECT * FROM files WHERE photo_id = ? AND role = 'still'", [photo_id]):
+        return file_from(row)
+    return None
+
+
+def still_replaced(db: Database, gone: FileEntry, path: str, stamp: Stamp, now: float) -> None:
+    """The still is gone and a companion, its RAW twin, stands for the capture: the photo stays what it was to the owner."""
+    db.execute("DELETE FROM files WHERE id = ?", [gone.id])
+    db.execute("UPDATE photos SET path = ? WHERE id = ?", [os.fsencode(path), gone.photo_id])
+    still_changed(db, gone.photo_id, path, stamp, now)
 
 
 def still_changed(db: Database, photo_id: int, path: str, stamp: Stamp, now: float) -> None:
@@ -292,7 +424,7 @@ def file_moved(db: Database, entry: FileEntry, root_id: int, path: str, now: flo
         db.execute(
             f"""
             UPDATE photos SET root_id = ?, path = ?, changed_at = ?,
-                state = CASE WHEN state NOT IN ('missing', 'trashed') THEN state ELSE {READ_OR_NOT} END
+                state = CASE WHEN state NOT IN ('missing', 'trashed', 'purged') THEN state ELSE {READ_OR_NOT} END
             WHERE id = ?
             """,
             [root_id, os.fsencode(path), now, entry.photo_id],
@@ -309,7 +441,7 @@ def file_gone(db: Database, entry: FileEntry, now: float) -> None:
         db.execute("DELETE FROM files WHERE id = ?", [entry.id])
         return
     db.execute(
-        "UPDATE photos SET state = 'missing', changed_at = ? WHERE id = ? AND state NOT IN ('trashed', 'missing')",
+        "UPDATE photos SET state = 'missing', changed_at = ? WHERE id = ? AND state NOT IN ('trashed', 'missing', 'purged')",
         [now, entry.photo_id],
     )
     photo = get(db, entry.photo_id)
@@ -321,7 +453,7 @@ def file_back(db: Database, photo_id: int, now: float) -> None:
     """A photo thought missing, or in the trash, is there again with its old stamp."""
     db.execute(
         f"UPDATE photos SET state = {READ_OR_NOT}, changed_at = ? "
-        "WHERE id = ? AND state IN ('missing', 'trashed') "
+        "WHERE id = ? AND state IN ('missing', 'trashed', 'purged') "
         "AND NOT EXISTS (SELECT 1 FROM units WHERE photo_id = photos.id AND units.state = 'planned')",  # just before its move
         [now, photo_id],
     )
@@ -332,13 +464,17 @@ def set_ambiguous(db: Database, photo_id: int, why: str | None) -> None:
 
 
 def record_glimpse(db: Database, entry: FileEntry, seen: Glimpse, now: float) -> None:
-    """A photo can be looked at and voted on before it has been read: it is present, without a content hash yet."""
+    """A photo that can be looked at and voted on before it has been read is present, without a content hash yet.
+
+    Of one that cannot be seen yet only its shape and time are known: it stays new, and nothing is asked about it.
+    """
     sql = """
-        UPDATE photos SET state = 'present', width = ?, height = ?, format = ?, taken_at = ?, taken_from = ?, camera = ?,
+        UPDATE photos SET state = ?, width = ?, height = ?, format = ?, taken_at = ?, taken_from = ?, camera = ?,
             changed_at = ? WHERE id = ? AND state = 'new'
     """
-    values = [seen.width, seen.height, seen.format, seen.taken_at, seen.taken_from, seen.camera, now, entry.photo_id]
-    if db.execute(sql, values).rowcount:
+    state = PhotoState.PRESENT if seen.thumbnail else PhotoState.NEW
+    values = [state, seen.width, seen.height, seen.format, seen.taken_at, seen.taken_from, seen.camera, now, entry.photo_id]
+    if db.execute(sql, values).rowcount and seen.thumbnail:
         pictures.put_first_look(db, entry.photo_id, seen.thumbnail)
 
 
@@ -352,12 +488,12 @@ def record_facts(db: Database, entry: FileEntry, facts: PhotoFacts, now: float) 
         """
         UPDATE photos SET state = 'present', error = NULL, content_hash = ?, perceptual_hash = ?, width = ?, height = ?,
             format = ?, taken_at = ?, taken_from = ?, camera = ?, taken_offset = ?, lens = ?, exposure = ?, latitude = ?,
-            longitude = ?, changed_at = ? WHERE id = ?
+            longitude = ?, content_id = ?, changed_at = ? WHERE id = ?
         """,
         [
             facts.content_hash, _signed(facts.perceptual_hash), facts.width, facts.height, facts.format, facts.taken_at,
             facts.taken_from, facts.camera, facts.taken_offset, facts.lens, facts.exposure, facts.latitude, facts.longitude,
-            now, entry.photo_id,
+            facts.content_id, now, entry.photo_id,
         ],
     )  # fmt: skip
     pictures.forget_first_look(db, entry.photo_id)
@@ -377,7 +513,7 @@ def _hand_over(db: Database, missing: Photo, now: float) -> None:
     """A photo just went missing: a younger one with the same bytes, of which the owner said nothing yet, is it, moved."""
     sql = """
         SELECT id FROM photos AS p WHERE content_hash = ? AND state = 'present' AND id > ?
-        AND NOT EXISTS (SELECT 1 FROM answers WHERE photo_id = p.id OR other_id = p.id)
+        AND NOT EXISTS (SELECT 1 FROM answers WHERE photo_id = p.id OR other_id = p.id OR third_id = p.id OR fourth_id = p.id)
         AND NOT EXISTS (SELECT 1 FROM suggestions WHERE photo_id = p.id OR keeper_id = p.id) LIMIT 1
     """
     twin = db.execute(sql, [missing.content_hash, missing.id]).fetchone()
@@ -388,34 +524,44 @@ def _hand_over(db: Database, missing: Photo, now: float) -> None:
 
 def _merge(db: Database, young: Photo, old: Photo, now: float) -> int:
     """Make the `young` row's files those of the `old` photo, which keeps its id and all that was said about it."""
-    used = db.execute(
+    if _has_history(db, young.id):
+        return young.id  # both have a history of their own: they stay two photos
+    columns = """
+        root_id, path, state, error, content_hash, perceptual_hash, width, height, format, size, taken_at, taken_from, camera,
+        taken_offset, lens, exposure, latitude, longitude, content_id, ambiguous
+    """
+    db.execute("DELETE FROM files WHERE photo_id = ?", [old.id])
+    db.execute("UPDATE files SET photo_id = ? WHERE photo_id = ?", [old.id, young.id])
+    db.execute(
+        f"""
+        UPDATE photos SET ({columns}) = (SELECT {columns} FROM photos WHERE id = ?), changed_at = ? WHERE id = ?
+        """,
+        [young.id, now, old.id],
+    )
+    for table in ("clusters", "group_members", "scores", "ratings", "guesses"):
+        db.execute(f"DELETE FROM cache.{table} WHERE photo_id = ?", [young.id])
+    db.execute("DELETE FROM photos WHERE id = ?", [young.id])
+    return old.id
+
+
+def _has_history(db: Database, photo_id: int) -> bool:
+    """Whether anything was said of a photo, or done with it, that has to stay with it."""
+    found = db.execute(
         """
         SELECT 1 FROM answers WHERE photo_id = :id OR other_id = :id
+        UNION SELECT 1 FROM answers WHERE third_id = :id
+        UNION SELECT 1 FROM answers WHERE fourth_id = :id
+        UNION SELECT 1 FROM prompts WHERE photo_id = :id
         UNION SELECT 1 FROM units WHERE photo_id = :id OR keeper_id = :id
         UNION SELECT 1 FROM suggestions WHERE photo_id = :id OR keeper_id = :id
         UNION SELECT 1 FROM pool_members WHERE photo_id = :id
         UNION SELECT 1 FROM group_decision_members WHERE photo_id = :id
         UNION SELECT 1 FROM named_cluster_members WHERE photo_id = :id
+        UNION SELECT 1 FROM priors WHERE photo_id = :id
         """,
-        {"id": young.id},
+        {"id": photo_id},
     ).fetchone()
-    if used:
-        return young.id  # both have a history of their own: they stay two photos
-    db.execute("DELETE FROM files WHERE photo_id = ?", [old.id])
-    db.execute("UPDATE files SET photo_id = ? WHERE photo_id = ?", [old.id, young.id])
-    db.execute(
-        """
-        UPDATE photos SET (root_id, path, state, error, content_hash, perceptual_hash, width, height, format, size, taken_at,
-            taken_from, camera, taken_offset, lens, exposure, latitude, longitude, ambiguous) = (SELECT root_id, path, state,
-            error, content_hash, perceptual_hash, width, height, format, size, taken_at, taken_from, camera, taken_offset, lens,
-            exposure, latitude, longitude, ambiguous FROM photos WHERE id = ?), changed_at = ? WHERE id = ?
-        """,
-        [young.id, now, old.id],
-    )
-    for table in ("clusters", "group_members", "scores", "ratings"):
-        db.execute(f"DELETE FROM cache.{table} WHERE photo_id = ?", [young.id])
-    db.execute("DELETE FROM photos WHERE id = ?", [young.id])
-    return old.id
+    return found is not None
 
 
 def _signed(number: int) -> int:

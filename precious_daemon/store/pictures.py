@@ -81,6 +81,17 @@ def quality(db: Database, content_hash: bytes) -> Quality | None:
     return Quality.unpack(blob) if blob else None
 
 
+def qualities(db: Database, content_hashes: Iterable[bytes]) -> dict[bytes, Quality]:
+    """The measures of many; those without any are absent."""
+    found: dict[bytes, Quality] = {}
+    wanted = list(content_hashes)
+    for start in range(0, len(wanted), 500):
+        part = wanted[start : start + 500]
+        sql = f"SELECT content_hash, quality FROM cache.pictures WHERE content_hash IN ({','.join('?' * len(part))})"
+        found |= {row[0]: Quality.unpack(row[1]) for row in db.execute(sql, part)}
+    return found
+
+
 def has(db: Database, content_hash: bytes) -> bool:
     return db.execute("SELECT 1 FROM cache.pictures WHERE content_hash = ?", [content_hash]).fetchone() is not None
 
@@ -101,7 +112,28 @@ def put_embeddings(db: Database, backbone: str, rows: Iterable[tuple[bytes, byte
 
 
 def embedded_count(db: Database, backbone: str) -> int:
+    """Present photos that this network has seen."""
+    return _embedded(db).get(backbone, 0)
+
+
+def any_embedding(db: Database) -> bool:
+    return db.execute("SELECT 1 FROM cache.embeddings LIMIT 1").fetchone() is not None
+
+
+def backbone_in_use(db: Database, newest: str) -> str:
+    """The network whose features are learnt from: the newest, unless an older one has still seen more of the present photos."""
+    seen = _embedded(db)
+    return max(seen, key=lambda name: (seen[name], name == newest), default=newest)
+
+
+def forget_other_backbones(db: Database, newest: str) -> None:
+    """Once the newest network has seen everything."""
+    db.execute("DELETE FROM cache.embeddings WHERE backbone != ?", [newest])
+
+
+def _embedded(db: Database) -> dict[str, int]:
     sql = """
-        SELECT count(*) FROM photos JOIN cache.embeddings USING (content_hash) WHERE state = 'present' AND backbone = ?
+        SELECT backbone, count(*) FROM photos JOIN cache.embeddings USING (content_hash) WHERE state = 'present'
+        GROUP BY backbone
     """
-    return int(db.execute(sql, [backbone]).fetchone()[0])
+    return dict(db.execute(sql).fetchall())

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import zlib
+from array import array
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import Any
 
 from precious_daemon.models import Photo, Rating, Scope
+from precious_daemon.rating import START
 from precious_daemon.store import Database, scopes
 from precious_daemon.store.answers import is_out
 from precious_daemon.store.photos import photo_from
+
+_COLUMNS = "qddqqq"  # of a snapshot: photo id, mu, sigma, wins, losses, draws
 
 
 def _rating(row: dict[str, Any]) -> Rating:
@@ -29,35 +36,140 @@ def put(db: Database, voter_id: int, photo_id: int, rating: Rating) -> None:
     )
 
 
-def replace_all(db: Database, voter_id: int, ratings: dict[int, Rating]) -> None:
-    db.execute("DELETE FROM cache.ratings WHERE voter_id = ?", [voter_id])
-    for photo_id, rating in ratings.items():
-        put(db, voter_id, photo_id, rating)
+def forget(db: Database, voter_id: int, photo_ids: Iterable[int]) -> None:
+    db.conn.executemany("DELETE FROM cache.ratings WHERE voter_id = ? AND photo_id = ?", ((voter_id, i) for i in photo_ids))
 
 
-def priors(db: Database, voter_id: int) -> dict[int, Rating]:
-    """Ratings brought along from elsewhere, by photo id."""
-    return {
-        row["photo_id"]: Rating(row["mu"], row["sigma"], row["wins"], row["losses"])
-        for row in db.query("SELECT * FROM priors WHERE voter_id = ?", [voter_id])
-    }
+def everything(db: Database, voter_id: int) -> dict[int, Rating]:
+    """All ratings of a voter, by photo id."""
+    sql = "SELECT photo_id, mu, sigma, wins, losses, draws FROM cache.ratings WHERE voter_id = ?"
+    return {row[0]: Rating(*row[1:]) for row in db.execute(sql, [voter_id])}
 
 
-def put_prior(db: Database, voter_id: int, photo_id: int, rating: Rating) -> None:
+# --- where they start from ---------------------------------------------------------------------------------------------
+
+
+def priors(db: Database, voter_id: int, source: str | None = None) -> dict[int, Rating]:
+    """What ratings start from, by photo id: brought along from elsewhere (`import`), or guessed by the `model`."""
+    sql = "SELECT photo_id, mu, sigma, wins, losses FROM priors WHERE voter_id = ? AND source = coalesce(?, source)"
+    return {row[0]: Rating(*row[1:]) for row in db.execute(sql, [voter_id, source])}
+
+
+def put_prior(db: Database, voter_id: int, photo_id: int, rating: Rating, source: str = "import") -> None:
     db.execute(
-        "INSERT OR REPLACE INTO priors VALUES (?, ?, ?, ?, ?, ?)",
-        [voter_id, photo_id, rating.mu, rating.sigma, rating.wins, rating.losses],
+        "INSERT OR REPLACE INTO priors VALUES (?, ?, ?, ?, ?, ?, ?)",
+        [voter_id, photo_id, rating.mu, rating.sigma, rating.wins, rating.losses, source],
     )
 
 
+def begin(db: Database, voter_id: int, photo_id: int) -> Rating:
+    """What the rating of a photo starts from that is voted on for the first time; the model's guess is kept for good."""
+    sql = "SELECT mu, sigma, wins, losses FROM priors WHERE voter_id = ? AND photo_id = ?"
+    for row in db.execute(sql, [voter_id, photo_id]):
+        return Rating(*row)
+    for guess in guesses(db, voter_id, [photo_id]).values():
+        put_prior(db, voter_id, photo_id, guess, "model")
+        return guess
+    return START
+
+
+def starts_from_guess(db: Database, voter_id: int, photo_id: int) -> bool:
+    """Whether the model's guess is what the votes on this photo began with."""
+    sql = "SELECT 1 FROM priors WHERE voter_id = ? AND photo_id = ? AND source = 'model'"
+    return db.execute(sql, [voter_id, photo_id]).fetchone() is not None
+
+
+def guesses(db: Database, voter_id: int, photo_ids: Iterable[int]) -> dict[int, Rating]:
+    """What the model believes of these photos, by id; those that it has not seen are absent."""
+    marks = ",".join(str(int(i)) for i in photo_ids)
+    sql = f"SELECT photo_id, mu, sigma FROM cache.guesses WHERE voter_id = ? AND photo_id IN ({marks})"
+    return {row[0]: Rating(row[1], row[2]) for row in db.execute(sql, [voter_id])}
+
+
+def put_guesses(db: Database, voter_id: int, rows: Iterable[tuple[int, Rating]]) -> None:
+    """By photo id. Those of other photos stay."""
+    db.conn.executemany(
+        "INSERT OR REPLACE INTO cache.guesses VALUES (?, ?, ?, ?)", ((voter_id, i, r.mu, r.sigma) for i, r in rows)
+    )
+
+
+def put_report(db: Database, voter_id: int, report: dict[str, Any]) -> None:
+    """What came of weighing all votes at once."""
+    db.execute("INSERT OR REPLACE INTO cache.notes VALUES (?, ?)", [f"fit report of {voter_id}", json.dumps(report)])
+
+
+def report(db: Database, voter_id: int) -> dict[str, Any] | None:
+    row = db.execute("SELECT value FROM cache.notes WHERE key = ?", [f"fit report of {voter_id}"]).fetchone()
+    return json.loads(row[0]) if row else None
+
+
+# --- as they were ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All ratings of a voter after an answer."""
+
+    answer_id: int
+    known: int  # id of the newest answer when it was made
+    votes: int  # that count, up to `answer_id`
+    fit: int  # the answer up to which they were weighed all at once; 0: none
+    ratings: dict[int, Rating] = field(default_factory=dict)
+
+
+def put_snapshot(db: Database, voter_id: int, snapshot: Snapshot) -> None:
+    found = snapshot.ratings.values()
+    columns: list[array[Any]] = [
+        array("q", snapshot.ratings),
+        array("d", (r.mu for r in found)), array("d", (r.sigma for r in found)),
+        array("q", (r.wins for r in found)), array("q", (r.losses for r in found)), array("q", (r.draws for r in found)),
+    ]  # fmt: skip
+    blob = zlib.compress(b"".join(column.tobytes() for column in columns), 1)
+    values = [voter_id, snapshot.answer_id, snapshot.known, snapshot.votes, snapshot.fit, blob]
+    db.execute("INSERT OR REPLACE INTO cache.rating_snapshots VALUES (?, ?, ?, ?, ?, ?)", values)
+
+
+def snapshots(db: Database, voter_id: int) -> list[Snapshot]:
+    """Each without its ratings, oldest first."""
+    sql = "SELECT answer_id, known, votes, fit FROM cache.rating_snapshots WHERE voter_id = ? ORDER BY answer_id"
+    return [Snapshot(*row) for row in db.execute(sql, [voter_id])]
+
+
+def snapshot_ratings(db: Database, voter_id: int, answer_id: int) -> dict[int, Rating]:
+    sql = "SELECT ratings FROM cache.rating_snapshots WHERE voter_id = ? AND answer_id = ?"
+    raw = zlib.decompress(db.execute(sql, [voter_id, answer_id]).fetchone()[0])
+    length = len(raw) // len(_COLUMNS)
+    columns = [array(kind, raw[place * length : (place + 1) * length]) for place, kind in enumerate(_COLUMNS)]
+    return {row[0]: Rating(*row[1:]) for row in zip(*columns, strict=True)}
+
+
+def drop_snapshots(db: Database, voter_id: int, since: int) -> None:
+    """Those that hold this answer."""
+    db.execute("DELETE FROM cache.rating_snapshots WHERE voter_id = ? AND answer_id >= ?", [voter_id, since])
+
+
+def drop_snapshot(db: Database, voter_id: int, answer_id: int) -> None:
+    db.execute("DELETE FROM cache.rating_snapshots WHERE voter_id = ? AND answer_id = ?", [voter_id, answer_id])
+
+
 def applied_through(db: Database, voter_id: int) -> int:
-    """Id of the newest answer (or undo) that the ratings hold; 0 for none."""
+    """Id of the newest comparison (or undo of one) that the ratings hold; 0 for none."""
     row = db.execute("SELECT value FROM cache.notes WHERE key = ?", [f"ratings of {voter_id}"]).fetchone()
     return int(row[0]) if row else 0
 
 
 def set_applied_through(db: Database, voter_id: int, answer_id: int) -> None:
     db.execute("INSERT OR REPLACE INTO cache.notes VALUES (?, ?)", [f"ratings of {voter_id}", str(answer_id)])
+
+
+def fit(db: Database, voter_id: int) -> int:
+    """Id of the answer up to which the votes were weighed all at once; 0 where they were never."""
+    row = db.execute("SELECT value FROM cache.notes WHERE key = ?", [f"fit of {voter_id}"]).fetchone()
+    return int(row[0]) if row else 0
+
+
+def set_fit(db: Database, voter_id: int, answer_id: int) -> None:
+    db.execute("INSERT OR REPLACE INTO cache.notes VALUES (?, ?)", [f"fit of {voter_id}", str(answer_id)])
 
 
 def ranking(
@@ -91,13 +203,29 @@ def count(db: Database, voter_id: int) -> int:
 
 
 def neighbours(db: Database, voter_id: int, mu: float, count: int) -> list[int]:
-    """Ids of present rated photos in the ranking whose mu is nearest: `count` above and `count` below."""
-    found: list[int] = []
-    for compare, order in ((">=", "ASC"), ("<", "DESC")):
-        sql = f"""
-            SELECT r.photo_id FROM cache.ratings AS r CROSS JOIN photos ON photos.id = r.photo_id
-            WHERE r.voter_id = ? AND r.mu {compare} ? AND photos.state = 'present' AND NOT {is_out("r.photo_id")}
-            ORDER BY r.mu {order} LIMIT ?
-        """
-        found += [row[0] for row in db.execute(sql, [voter_id, mu, voter_id, count])]
-    return found
+    """Ids of rated photos whose mu is nearest, `count` above and `count` below: only an index is read.
+
+    Some may be gone, or out of the ranking.
+    """
+    sql = "SELECT photo_id FROM cache.ratings WHERE voter_id = ? AND mu {} ? ORDER BY mu {} LIMIT ?"
+    above = db.execute(sql.format(">=", "ASC"), [voter_id, mu, count]).fetchall()
+    below = db.execute(sql.format("<", "DESC"), [voter_id, mu, count]).fetchall()
+    return [row[0] for row in above + below]
+
+
+def mu_at(db: Database, voter_id: int, place: int) -> float | None:
+    """The mu of the photo at this place from the top; None where fewer are rated."""
+    sql = "SELECT mu FROM cache.ratings WHERE voter_id = ? ORDER BY mu DESC LIMIT 1 OFFSET ?"
+    row = db.execute(sql, [voter_id, place - 1]).fetchone()
+    return row[0] if row else None
+
+
+def mean_of_labelled(db: Database, voter_id: int, limit: int) -> tuple[float | None, float | None]:
+    """Mean mu of the photos that are kept, and of those that are deleted, among some that are labelled and rated."""
+    sql = """
+        SELECT avg(mu) FILTER (WHERE keep), avg(mu) FILTER (WHERE NOT keep)
+        FROM (SELECT photo_id, keep FROM labels WHERE voter_id = ? LIMIT ?) JOIN cache.ratings AS r USING (photo_id)
+        WHERE r.voter_id = ?
+    """
+    kept, deleted = db.execute(sql, [voter_id, limit, voter_id]).fetchone()
+    return kept, deleted

@@ -304,6 +304,35 @@ def m008_out_of_the_ranking(db: Database) -> None:
 
 
 @library()
+def m009_pause_and_pairs(db: Database) -> None:
+    """The pause that the owner asked for, and by what the files of a capture are known to belong together."""
+    db.executescript("""
+        CREATE TABLE pause (
+            one INTEGER PRIMARY KEY CHECK (one = 1),
+            since REAL NOT NULL,
+            until REAL                       -- NULL: until the owner resumes
+        );
+        ALTER TABLE photos ADD COLUMN content_id TEXT;        -- Apple's, the same in both files of a Live Photo
+        ALTER TABLE files ADD COLUMN bond TEXT;               -- why it is of this photo; NULL is by its name
+        CREATE TABLE relatives (             -- what videos and RAW files say of themselves, whosever they are
+            root_id INTEGER NOT NULL REFERENCES roots(id),
+            path BLOB NOT NULL,
+            folder BLOB NOT NULL,
+            inode INTEGER NOT NULL,
+            size INTEGER NOT NULL,
+            mtime_ns INTEGER NOT NULL,
+            seen INTEGER NOT NULL DEFAULT 0, -- whether it was looked into
+            content_id TEXT,
+            taken_at REAL,                   -- by its EXIF
+            PRIMARY KEY (root_id, path)
+        ) WITHOUT ROWID;
+        CREATE INDEX relatives_by_folder ON relatives(root_id, folder);
+        CREATE INDEX relatives_unseen ON relatives(root_id, folder) WHERE seen = 0;
+        CREATE INDEX photos_ambiguous ON photos(state, id) WHERE ambiguous IS NOT NULL;
+    """)
+
+
+@library()
 def m011_named_clusters(db: Database) -> None:
     """A name is kept by many members of its cluster, and finds them again; decisions of one rule belong together."""
     db.executescript("""
@@ -323,6 +352,111 @@ def m011_named_clusters(db: Database) -> None:
         DROP TABLE cluster_names;
         ALTER TABLE group_decisions ADD COLUMN rule TEXT;
         CREATE INDEX group_decisions_by_rule ON group_decisions(rule) WHERE rule IS NOT NULL;
+    """)
+
+
+@library()
+def m012_asking_well(db: Database) -> None:
+    """Answers about four photos, where a photo's rating starts from, and what generated pictures were asked for."""
+    db.executescript("""
+        ALTER TABLE answers ADD COLUMN third_id INTEGER REFERENCES photos(id);
+        ALTER TABLE answers ADD COLUMN fourth_id INTEGER REFERENCES photos(id);
+        CREATE INDEX answers_by_third ON answers(third_id) WHERE third_id IS NOT NULL;
+        CREATE INDEX answers_by_fourth ON answers(fourth_id) WHERE fourth_id IS NOT NULL;
+        CREATE INDEX answers_compared ON answers(voter_id) WHERE question IN ('pair', 'four');
+        CREATE INDEX answers_by_two ON answers(photo_id, other_id) WHERE other_id IS NOT NULL;
+        ALTER TABLE priors ADD COLUMN source TEXT NOT NULL DEFAULT 'import';   -- or model: its guess, when first voted on
+        CREATE TABLE prompts (
+            photo_id INTEGER PRIMARY KEY REFERENCES photos(id),
+            prompt TEXT NOT NULL,
+            source TEXT NOT NULL,            -- file, table or owner
+            at REAL NOT NULL
+        );
+        DROP TRIGGER vote_counted;
+        DROP TRIGGER vote_uncounted;
+        CREATE TRIGGER vote_counted AFTER INSERT ON answers
+        WHEN new.question IN ('pair', 'four')
+            AND new.choice IN ('first', 'second', 'third', 'fourth', 'order', 'draw') BEGIN
+            INSERT INTO tallies VALUES ('votes', new.voter_id, 'comparisons', 1) ON CONFLICT DO UPDATE SET count = count + 1;
+        END;
+        CREATE TRIGGER vote_uncounted AFTER INSERT ON answers WHEN new.undoes IS NOT NULL BEGIN
+            UPDATE tallies SET count = count - 1 WHERE what = 'votes' AND whose = new.voter_id AND EXISTS (
+                SELECT 1 FROM answers WHERE id = new.undoes AND question IN ('pair', 'four')
+                    AND choice IN ('first', 'second', 'third', 'fourth', 'order', 'draw'));
+        END;
+    """)
+
+
+@library()
+def m014_plugin_calls(db: Database) -> None:
+    """What plugins have to hear, and whether they did; before, only the outcome of a delivery was known."""
+    db.executescript("""
+        CREATE TABLE plugin_calls (
+            id INTEGER PRIMARY KEY,
+            run TEXT NOT NULL,               -- the same whenever a call is repeated
+            plugin TEXT NOT NULL,
+            hook TEXT NOT NULL,
+            voter_id INTEGER NOT NULL REFERENCES voters(id),
+            told TEXT NOT NULL,              -- JSON: what is handed over beside the run
+            at REAL NOT NULL,
+            attempts INTEGER NOT NULL DEFAULT 0,
+            next_at REAL,                    -- NULL: it arrived, or was given up
+            done_at REAL,                    -- when it arrived
+            error TEXT,
+            UNIQUE (run, plugin, hook)
+        );
+        CREATE INDEX plugin_calls_due ON plugin_calls(next_at) WHERE next_at IS NOT NULL;
+        INSERT INTO plugin_calls (run, plugin, hook, voter_id, told, at, attempts, done_at, error)
+            SELECT run, plugin, 'deliver', 1, '{}', at, 1, iif(error IS NULL, at, NULL), error FROM deliveries ORDER BY at;
+        DROP TABLE deliveries;
+    """)
+
+
+@library()
+def m015_held_back(db: Database) -> None:
+    """What the last run held back and why; and of each suggestion the content that it was made of."""
+    db.executescript("""
+        CREATE TABLE held_back (
+            voter_id INTEGER NOT NULL REFERENCES voters(id),
+            photo_id INTEGER NOT NULL REFERENCES photos(id) ON DELETE CASCADE,
+            place INTEGER NOT NULL,
+            kind TEXT NOT NULL,
+            why TEXT NOT NULL,
+            reasons TEXT NOT NULL,           -- JSON list of sentences
+            PRIMARY KEY (voter_id, photo_id)
+        ) WITHOUT ROWID;
+        CREATE INDEX held_back_by_place ON held_back(voter_id, place);
+        CREATE INDEX held_back_by_photo ON held_back(photo_id);
+        ALTER TABLE suggestions ADD COLUMN content_hash BLOB;
+        UPDATE suggestions SET content_hash = (SELECT content_hash FROM photos WHERE photos.id = photo_id);
+    """)
+
+
+@library()
+def m016_purges(db: Database) -> None:
+    """How long something has been in the trash is told by two clocks; a disk is known by more than its number."""
+    db.executescript("""
+        CREATE TABLE days_run (day TEXT PRIMARY KEY) WITHOUT ROWID;   -- UTC days on which the service was running
+        ALTER TABLE roots ADD COLUMN filesystem TEXT;
+    """)
+
+
+@library()
+def m017_tokens_and_logs(db: Database) -> None:
+    """Keys that the owner made for scripts; what was logged while a job ran; how to tell one signed-in browser from another."""
+    db.executescript("""
+        CREATE TABLE tokens (
+            id INTEGER PRIMARY KEY,
+            name TEXT NOT NULL UNIQUE,
+            token_hash BLOB NOT NULL UNIQUE,
+            scope TEXT NOT NULL,
+            voter_id INTEGER NOT NULL REFERENCES voters(id),
+            created_at REAL NOT NULL,
+            used_at REAL
+        );
+        ALTER TABLE job_runs ADD COLUMN log TEXT;
+        CREATE INDEX job_runs_of_a_job ON job_runs(name, id);
+        ALTER TABLE sessions ADD COLUMN browser TEXT;    -- what it calls itself
     """)
 
 
@@ -443,6 +577,51 @@ def c006_map(db: Database) -> None:
     """)
 
 
+@cache()
+def c007_asking_well(db: Database) -> None:
+    db.executescript("""
+        CREATE TABLE rating_snapshots (      -- all ratings of a voter as they were after an answer, packed
+            voter_id INTEGER NOT NULL,
+            answer_id INTEGER NOT NULL,
+            known INTEGER NOT NULL,          -- newest answer when it was made: an undo after that may spoil it
+            votes INTEGER NOT NULL,          -- that count, up to that answer
+            fit INTEGER NOT NULL,            -- the answer up to which votes were weighed all at once, not one by one; 0: none
+            ratings BLOB NOT NULL,
+            PRIMARY KEY (voter_id, answer_id)
+        );
+        CREATE TABLE guesses (               -- what is believed of photos without votes, on the scale of ratings
+            voter_id INTEGER NOT NULL,
+            photo_id INTEGER NOT NULL,
+            mu REAL NOT NULL,
+            sigma REAL NOT NULL,
+            PRIMARY KEY (voter_id, photo_id)
+        ) WITHOUT ROWID;
+        CREATE INDEX guesses_by_mu ON guesses(voter_id, mu, photo_id);
+        CREATE TABLE sidecars_read (         -- XMP sidecars as they were when last looked at
+            file_id INTEGER PRIMARY KEY,
+            mtime_ns INTEGER NOT NULL,
+            size INTEGER NOT NULL,
+            said TEXT                        -- keep, delete or nothing
+        );
+    """)
+
+
+@cache()
+def c008_embeddings_by_backbone(db: Database) -> None:
+    """What an older network saw stays in use until a new one has seen everything."""
+    db.executescript("""
+        CREATE TABLE embeddings_by_backbone (
+            content_hash BLOB NOT NULL,
+            backbone TEXT NOT NULL,          -- which network made it
+            vector BLOB NOT NULL,            -- float16
+            PRIMARY KEY (content_hash, backbone)
+        );
+        INSERT INTO embeddings_by_backbone SELECT content_hash, backbone, vector FROM embeddings;
+        DROP TABLE embeddings;
+        ALTER TABLE embeddings_by_backbone RENAME TO embeddings;
+    """)
+
+
 def migrate(places: Places) -> None:
     """Bring both databases to the present schema, or refuse one that a newer version wrote.
 
@@ -450,6 +629,20 @@ def migrate(places: Places) -> None:
     """
     _migrate(places.library_db, library, lambda name: backup.before_migration(places, name))
     _migrate(places.cache_db, cache, lambda name: None)
+
+
+def is_behind(places: Places) -> bool:
+    """Whether one of the databases is missing, or of an earlier version."""
+    for file, migrations in ((places.library_db, library), (places.cache_db, cache)):
+        if not file.exists():
+            return True
+        with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True, timeout=10)) as connection:
+            try:
+                if migrations.pending(Database(connection, execute_plugins=False)):
+                    return True
+            except sqlite3.DatabaseError:
+                return False  # damaged: whoever reads it says so
+    return False
 
 
 def _migrate(file: Path, migrations: Migrations, keep_copy: Callable[[str], object]) -> None:

@@ -108,6 +108,25 @@ def next_audit(db: Database, voter_id: int, exclude: Collection[int] = ()) -> Ph
     return None
 
 
+def least_sure(db: Database, voter_id: int, exclude: Collection[int] = ()) -> list[Photo]:
+    """The photo without a label that the model is least sure of, on either side of even chances; one at most."""
+    found: list[tuple[float, Photo]] = []
+    for compare, order in (("<=", "DESC"), (">", "ASC")):
+        sql = f"""
+            SELECT photos.*, abs(s.keep - 0.5) AS doubt FROM cache.scores AS s CROSS JOIN photos ON photos.id = s.photo_id
+            WHERE s.voter_id = ? AND s.keep {compare} 0.5 AND photos.state = 'present'
+            AND s.photo_id NOT IN ({",".join(str(int(i)) for i in exclude)})
+            AND NOT EXISTS (SELECT 1 FROM labels WHERE labels.voter_id = s.voter_id AND labels.photo_id = s.photo_id)
+            AND NOT EXISTS (SELECT 1 FROM live_answers a WHERE a.photo_id = s.photo_id AND +a.voter_id = s.voter_id
+                AND a.choice = 'skip' AND a.question IN ('label', 'audit'))
+            AND NOT EXISTS (SELECT 1 FROM pool_members m JOIN pools ON pools.id = m.pool_id
+                WHERE m.photo_id = s.photo_id AND m.pool_id = (SELECT max(id) FROM pools WHERE voter_id = s.voter_id))
+            ORDER BY s.keep {order} LIMIT 1
+        """
+        found += [(row["doubt"], photo_from(row)) for row in db.query(sql, [voter_id])]
+    return [photo for _, photo in sorted(found, key=lambda pair: pair[0])[:1]]
+
+
 def put_certificate(
     db: Database, voter_id: int, certificate: Certificate | None, sentence: str, needed: int | None, now: float
 ) -> None:

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+from precious_daemon.errors import NotFound
+from precious_daemon.models import Session
 from precious_daemon.store import Database
 
 
-def add(db: Database, token_hash: bytes, voter_id: int, now: float) -> None:
-    db.execute("INSERT INTO sessions VALUES (?, ?, ?, ?)", [token_hash, voter_id, now, now])
+def add(db: Database, token_hash: bytes, voter_id: int, now: float, browser: str = "") -> None:
+    """`browser` is what it calls itself."""
+    sql = "INSERT INTO sessions (token_hash, voter_id, created_at, seen_at, browser) VALUES (?, ?, ?, ?, ?)"
+    db.execute(sql, [token_hash, voter_id, now, now, browser])
+
+
+def all_sessions(db: Database, since: float) -> list[Session]:
+    """Those seen after `since`, last seen first."""
+    sql = "SELECT rowid, token_hash, created_at, seen_at, browser FROM sessions WHERE seen_at > ? ORDER BY seen_at DESC"
+    found = db.execute(sql, [since])
+    return [
+        Session(number, token_hash, created_at, seen_at, name or "") for number, token_hash, created_at, seen_at, name in found
+    ]
 
 
 def find(db: Database, token_hash: bytes, since: float) -> tuple[int, float] | None:
@@ -22,6 +35,12 @@ def touch(db: Database, token_hash: bytes, now: float) -> None:
 
 def remove(db: Database, token_hash: bytes) -> None:
     db.execute("DELETE FROM sessions WHERE token_hash = ?", [token_hash])
+
+
+def remove_by_id(db: Database, session_id: int) -> None:
+    """Sign a browser out. Raises NotFound where it is already."""
+    if not db.execute("DELETE FROM sessions WHERE rowid = ?", [session_id]).rowcount:
+        raise NotFound("That browser is signed out already.")
 
 
 def remove_older(db: Database, since: float) -> None:

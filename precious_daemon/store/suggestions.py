@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,17 +53,16 @@ _SELECT = """
 """
 
 
-def replace_open(db: Database, voter_id: int, run: str, suggestions: Iterable[Suggestion], now: float) -> int:
-    """The night's list: open suggestions that it no longer holds are withdrawn, dismissed ones stay dismissed.
+def replace_open(
+    db: Database, voter_id: int, run: str, suggestions: Iterable[Suggestion], now: float, again: Collection[int] = ()
+) -> int:
+    """The night's list: open suggestions that it no longer holds are withdrawn.
 
-    Returns how many are open now.
+    Dismissed ones stay dismissed, but for photos in `again`, of which something has changed since. Returns how many are
+    open now.
     """
-    settled = {
-        row[0]
-        for row in db.execute(
-            "SELECT photo_id FROM suggestions WHERE voter_id = ? AND state IN ('dismissed', 'approved', 'restored')", [voter_id]
-        )
-    }
+    sql = "SELECT photo_id FROM suggestions WHERE voter_id = ? AND state IN ('dismissed', 'approved', 'restored')"
+    settled = {row[0] for row in db.execute(sql, [voter_id])} - set(again)
     wanted = {s.photo_id: (place, s) for place, s in enumerate(suggestions) if s.photo_id not in settled}
     known = dict(db.execute("SELECT photo_id, id FROM suggestions WHERE voter_id = ? AND state = 'open'", [voter_id]).fetchall())
     for photo_id, suggestion_id in known.items():
@@ -78,6 +77,28 @@ def replace_open(db: Database, voter_id: int, run: str, suggestions: Iterable[Su
     return len(wanted)
 
 
+@dataclass(frozen=True, slots=True)
+class Dismissal:
+    """What the owner kept, and what was known of it then and is now."""
+
+    photo_id: int
+    had_copy: bool  # it was suggested because a copy of it stays
+    edited: bool  # its file has another content since
+
+
+def dismissals(db: Database, voter_id: int) -> list[Dismissal]:
+    """The newest one of each photo that is there, unless the photo was let go or brought back since."""
+    sql = """
+        SELECT s.photo_id, s.kind, s.content_hash IS NOT NULL AND s.content_hash != photos.content_hash AS edited
+        FROM suggestions AS s CROSS JOIN photos ON photos.id = s.photo_id
+        WHERE s.voter_id = ?1 AND s.state = 'dismissed' AND photos.state = 'present' AND NOT EXISTS (
+            SELECT 1 FROM suggestions AS later WHERE later.photo_id = s.photo_id AND later.voter_id = ?1
+            AND later.id > s.id AND later.state IN ('dismissed', 'approved', 'trashed', 'restored'))
+        ORDER BY s.photo_id
+    """
+    return [Dismissal(row[0], row[1] == "copy", bool(row[2])) for row in db.execute(sql, [voter_id])]
+
+
 def _values(s: Suggestion) -> dict[str, Any]:
     return {
         "kind": s.kind, "keep": s.keep, "certified": s.certified, "reasons": json.dumps(s.reasons),
@@ -87,7 +108,9 @@ def _values(s: Suggestion) -> dict[str, Any]:
 
 def _insert(db: Database, voter_id: int, photo_id: int, values: dict[str, Any], now: float) -> str:
     uid = secrets.token_hex(16)
-    insert(db, "suggestions", values | {"uid": uid, "voter_id": voter_id, "photo_id": photo_id, "created_at": now})
+    row_id = insert(db, "suggestions", values | {"uid": uid, "voter_id": voter_id, "photo_id": photo_id, "created_at": now})
+    of_photo = "(SELECT content_hash FROM photos WHERE photos.id = photo_id)"
+    db.execute(f"UPDATE suggestions SET content_hash = {of_photo} WHERE id = ?", [row_id])
     return uid
 
 
@@ -198,12 +221,3 @@ def counts(db: Database, voter_id: int) -> dict[SuggestionState, int]:
 def open_bytes(db: Database, voter_id: int) -> int:
     """Bytes that approving everything open would free after a purge."""
     return tallies.of(db, "suggested bytes", voter_id).get("open", 0)
-
-
-def record_delivery(db: Database, run: str, plugin: str, error: str | None, now: float) -> None:
-    db.execute("INSERT OR REPLACE INTO deliveries VALUES (?, ?, ?, ?)", [run, plugin, now, error])
-
-
-def deliveries(db: Database, run: str) -> dict[str, str | None]:
-    """Plugin name to its error, or None where it was delivered."""
-    return dict(db.execute("SELECT plugin, error FROM deliveries WHERE run = ?", [run]).fetchall())

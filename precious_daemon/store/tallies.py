@@ -37,7 +37,8 @@ _COUNT = """
     INSERT INTO tallies SELECT 'photos', root_id, state, count(*) FROM photos GROUP BY root_id, state;
     INSERT INTO tallies SELECT 'unsupported', 0, suffix, sum(count) FROM unsupported GROUP BY suffix;
     INSERT INTO tallies SELECT 'votes', voter_id, 'comparisons', count(*) FROM live_answers
-        WHERE question = 'pair' AND choice IN ('first', 'second', 'draw') GROUP BY voter_id;
+        WHERE question IN ('pair', 'four') AND choice IN ('first', 'second', 'third', 'fourth', 'order', 'draw')
+        GROUP BY voter_id;
     INSERT INTO tallies SELECT 'suggestions', voter_id, state, count(*) FROM suggestions GROUP BY voter_id, state;
     INSERT INTO tallies SELECT 'suggested bytes', voter_id, 'open', coalesce(sum(files.size), 0)
         FROM suggestions LEFT JOIN files USING (photo_id) WHERE state = 'open' GROUP BY voter_id;

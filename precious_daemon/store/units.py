@@ -2,6 +2,7 @@
 
     approved -> planned -> done -> restoring -> undone
         \\----------\\-> refused
+                            done -> purging -> purged
 
 A step is one transaction, and takes along what has to agree with it: the photo, the suggestion, and the owner's
 "delete", which counts only for as long as the unit does.
@@ -46,7 +47,7 @@ def _unit(row: dict[str, Any], files: Iterable[UnitFile]) -> Unit:
     )  # fmt: skip
 
 
-def _units(db: Database, where: str, values: Sequence[Any]) -> list[Unit]:
+def _units(db: Database, where: str, values: Sequence[Any] | dict[str, Any]) -> list[Unit]:
     rows = list(db.query(f"SELECT * FROM units WHERE {where}", values))
     files: dict[int, list[UnitFile]] = {row["id"]: [] for row in rows}
     marks = ",".join(map(str, files))
@@ -107,6 +108,13 @@ def moved_since(db: Database, since: float) -> int:
     """Units that went to the trash since then and are still there."""
     sql = "SELECT count(*) FROM units WHERE state IN ('planned', 'done') AND changed_at >= ?"
     return int(db.execute(sql, [since]).fetchone()[0])
+
+
+def undone_since(db: Database, since: float) -> tuple[int, int]:
+    """Units that were moved since then, and how many of these were put back."""
+    sql = "SELECT count(*), coalesce(sum(state = 'undone'), 0) FROM units WHERE state IN ('done', 'undone') AND approved_at >= ?"
+    moved, back = db.execute(sql, [since]).fetchone()
+    return int(moved), int(back)
 
 
 def going(db: Database, photo_id: int) -> list[Unit]:
@@ -224,6 +232,40 @@ def undone(db: Database, unit: Unit, now: float) -> Unit:
     _set_suggestion(db, unit, "restored", now)
     _take_back(db, unit, now)
     return get(db, unit.id)
+
+
+# --- for good ----------------------------------------------------------------------------------------------------------
+
+
+def purge(db: Database, unit: Unit, now: float) -> Unit:
+    """About to be removed for good: from here it can only be finished."""
+    _step(db, unit, [UnitState.DONE], UnitState.PURGING, now)
+    return get(db, unit.id)
+
+
+def purged(db: Database, unit: Unit, now: float) -> Unit:
+    """Its files are gone. What the owner said of the photo stays, and goes on teaching."""
+    _step(db, unit, [UnitState.PURGING], UnitState.PURGED, now)
+    db.execute("UPDATE photos SET state = 'purged', changed_at = ? WHERE id = ? AND state = 'trashed'", [now, unit.photo_id])
+    return get(db, unit.id)
+
+
+def note_day(db: Database, now: float) -> None:
+    """The service was running on this day."""
+    db.execute("INSERT OR IGNORE INTO days_run VALUES (date(?, 'unixepoch'))", [now])
+
+
+def ripe(db: Database, days: int, now: float) -> list[Unit]:
+    """What has been in the trash for so many days by the clock, and on as many different days of running since; oldest first.
+
+    A clock that was set forward and back again moves neither: days that are still to come do not count as run.
+    """
+    sql = """
+        state = 'done' AND changed_at <= :before AND :days <= (
+            SELECT count(*) FROM days_run WHERE day > date(units.changed_at, 'unixepoch') AND day <= date(:now, 'unixepoch')
+        ) ORDER BY id
+    """
+    return _units(db, sql, {"before": now - days * 86400, "days": days, "now": now})
 
 
 # --- what a step takes along -------------------------------------------------------------------------------------------

@@ -1,13 +1,16 @@
 """The only room that moves an original: into `ROOT/.precious-trash/`, after the owner approved it, and back.
 
 A unit is one capture with its companions: all of its files move, or none. Each goes through the steps in `steps`: gate,
-cap, approval, intent, verify, record, move, recheck, commit. Nothing is ever unlinked: there is no purge, so the owner
-alone empties the trash. The journal (`store.units`) and the records beside the files each suffice to put all back.
+cap, approval, intent, verify, record, move, recheck, commit. The journal (`store.units`) and the records beside the files
+each suffice to put all back. Nothing is ever removed for good but by `purge`, which is off until the owner turns it on.
 
     moves    the system calls: beneath a held folder, never following a link, never replacing
     gate     is this folder what it was, is each file what it was
     records  the trash on the disk, and putting back from records alone
+    keeper   is what stays in its place still there
     steps    one unit's way, and what to do after a crash
+    purge    the end of that way, where the owner wants one
+    journal  what all of them write down
 """
 
 from __future__ import annotations
@@ -25,11 +28,13 @@ from typing import ParamSpec, TypeVar
 from precious_daemon.config import Places, Settings
 from precious_daemon.errors import CountNeeded, TrashRefused
 from precious_daemon.models import PhotoState, SuggestionState, Unit, UnitFile, UnitState
-from precious_daemon.store import Database, Store, photos, suggestions, units
+from precious_daemon.store import Database, Store, photos, scores, suggestions, units
 from precious_daemon.store.suggestions import SuggestionRow
+from precious_daemon.trash.journal import LogFailed, name_of, with_companions
 from precious_daemon.trash.moves import Disk, DiskFailed, printable, shown
+from precious_daemon.trash.purge import LEAST_DAYS, Purge
 from precious_daemon.trash.records import home_of, recover_records
-from precious_daemon.trash.steps import LogFailed, Steps, name_of, with_companions
+from precious_daemon.trash.steps import Steps
 
 __all__ = ["Outcome", "Trash", "recover_records"]
 
@@ -37,12 +42,14 @@ T = TypeVar("T")
 P = ParamSpec("P")
 SMALL = 20  # photos that go in a day from however small a library
 DAY = 86400.0
-_PENDING = (UnitState.APPROVED, UnitState.PLANNED, UnitState.RESTORING)
+WEEK = 7 * DAY
+MANY_UNDONE = 5, 0.2  # so many put back in a week, and such a share of what was moved: the suggestions are not to be trusted
+_PENDING = (UnitState.APPROVED, UnitState.PLANNED, UnitState.RESTORING, UnitState.PURGING)
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one unit, in a sentence for the owner. `moved`: to the trash, or back from it."""
+    """What became of one unit, in a sentence for the owner. `moved`: to the trash, back from it, or out of the world."""
 
     unit: Unit
     moved: bool
@@ -56,11 +63,17 @@ class Trash:
         self, store: Store, places: Places, settings: Settings, clock: Callable[[], float] = time.time, disk: Disk | None = None
     ) -> None:
         self._store = store
-        self._settings = settings.trash
+        self.use(settings)
         self._clock = clock
-        self._steps = Steps(store, disk or Disk(), places.audit_log, clock)
+        disk = disk or Disk()
+        self._steps = Steps(store, disk, places.audit_log, clock)
+        self._purge = Purge(store, disk, places.audit_log, clock)
         self._batch = asyncio.Lock()  # one batch at a time
         self._unit = threading.Lock()  # a unit runs to its end even where its caller was cancelled, so each is read anew
+
+    def use(self, settings: Settings) -> None:
+        """Go on with these settings."""
+        self._settings = settings.trash
 
     # --- to the trash --------------------------------------------------------------------------------------------------
 
@@ -71,6 +84,14 @@ class Trash:
         """
         rows = await self._open(voter_id, suggestion_uids)
         await self._check_count(len(rows), typed_count)
+        if len(rows) > 1 and typed_count != len(rows) and any(row.suggestion.certified for row in rows):
+            certificate, sentence, _ = await self._store.aread(scores.certificate, voter_id)
+            if certificate is None:
+                raise CountNeeded(
+                    f"The certificate that covered these does not hold any more. {sentence} Look at them one by one, or type "
+                    f"{len(rows)} to move them all.",
+                    len(rows),
+                )
 
     async def _open(self, voter_id: int, uids: Sequence[str]) -> list[SuggestionRow]:
         rows = await self._store.aread(suggestions.by_uids, voter_id, list(dict.fromkeys(uids)))
@@ -90,6 +111,13 @@ class Trash:
         if count > self._settings.batch:
             sentence = f"{count} photos are more than the {self._settings.batch} that go at once. Type {count} to move them all."
             raise CountNeeded(sentence, count)
+        lately, back = await self._store.aread(units.undone_since, self._clock() - WEEK)
+        if count > 1 and back >= MANY_UNDONE[0] and back >= MANY_UNDONE[1] * lately:
+            raise CountNeeded(
+                f"You put back {back} of the {lately} photos that were moved in the last seven days. Look at these one by one, "
+                f"or type {count} to move them all.",
+                count,
+            )
         moved, library = await self._store.aread(_moved_and_library, self._clock() - DAY)
         if moved + count > max(SMALL, int(library * self._settings.daily_percent / 100)):
             raise CountNeeded(
@@ -216,6 +244,54 @@ class Trash:
         """What is in the trash, newest first. `after` is the id of the last unit shown."""
         return await self._store.aread(units.listing, limit, after)
 
+    # --- for good ------------------------------------------------------------------------------------------------------
+
+    async def note_day(self) -> None:
+        """The service is running today: something in the trash grows older by that, not by the clock alone."""
+        await self._store.awrite(units.note_day, self._clock())
+
+    async def ripe(self) -> list[Unit]:
+        """What may be removed for good if the owner says so, oldest first; nothing where `trash.purge_days` is 0."""
+        days = self._settings.purge_days
+        return await self._store.aread(units.ripe, max(days, LEAST_DAYS), self._clock()) if days else []
+
+    async def purge(self, typed_count: int | None = None, dry_run: bool = False) -> list[Outcome]:
+        """Step 10: remove for good what is ripe, once the owner has typed how many photos that are.
+
+        Raises TrashRefused where it is off or nothing is ripe, CountNeeded where the count is not typed or another one; a
+        `dry_run` needs none, looks at everything and changes nothing.
+        """
+        async with self._batch:
+            if not self._settings.purge_days:
+                raise TrashRefused(
+                    f"Nothing is ever removed for good unless you allow it: set purge_days = {LEAST_DAYS} or more under [trash] "
+                    "in the settings."
+                )
+            found = await self.ripe()
+            days = max(self._settings.purge_days, LEAST_DAYS)
+            if not found:
+                raise TrashRefused(f"Nothing has been in the trash for {days} days, and on {days} days of running, yet.")
+            if typed_count != len(found) and not dry_run:
+                raise CountNeeded(
+                    f"{len(found)} photos have been in the trash for more than {days} days. Type {len(found)} to remove them for "
+                    "good: this cannot be undone.",
+                    len(found),
+                )
+            return [await self._run(self._purge_one, unit, dry_run) for unit in found]
+
+    def _purge_one(self, unit: Unit, dry_run: bool) -> Outcome:
+        unit = self._store.read(units.get, unit.id)
+        if unit.state is not UnitState.DONE:
+            return Outcome(unit, False, f"{name_of(unit)} is not in the trash.")
+        try:
+            if dry_run:
+                self._purge.check(unit)
+                return Outcome(unit, False, f"Would remove {with_companions(unit)} for good.")
+            unit = self._purge.purge(unit)
+        except TrashRefused as refusal:
+            return Outcome(self._store.read(units.get, unit.id), False, str(refusal))
+        return Outcome(unit, True, f"Removed {with_companions(unit)} for good.")
+
     # --- after a crash -------------------------------------------------------------------------------------------------
 
     async def recover(self) -> list[str]:
@@ -229,12 +305,15 @@ class Trash:
             return await self._settle_pending()
 
     async def _settle_pending(self, *others: UnitState) -> list[str]:
-        left = await self._store.aread(units.in_states, UnitState.PLANNED, UnitState.RESTORING, *others)
+        going = UnitState.PLANNED, UnitState.RESTORING, UnitState.PURGING
+        left = await self._store.aread(units.in_states, *going, *others)
         said = [await self._run(self._settle, unit) for unit in left]
         return [sentence for sentence in said if sentence]
 
     def _settle(self, unit: Unit) -> str | None:
         unit = self._store.read(units.get, unit.id)
+        if unit.state is UnitState.PURGING:
+            return self._purge.finish(unit)
         return self._steps.settle(unit) if unit.state in _PENDING else None
 
     async def _run(self, action: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

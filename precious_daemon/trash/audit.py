@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import deque
 from pathlib import Path
 from typing import Any
 
@@ -25,3 +26,17 @@ def append(file: Path, entries: list[dict[str, Any]]) -> None:
         os.fsync(fd)
     finally:
         os.close(fd)
+
+
+def newest(file: Path, count: int) -> list[dict[str, Any]]:
+    """The last `count` entries, oldest first. A line that a crash cut short is passed over."""
+    if not file.exists():
+        return []
+    entries = []
+    with file.open("rb") as lines:
+        for line in deque(lines, maxlen=count):
+            try:
+                entries.append(json.loads(line))
+            except ValueError:
+                continue
+    return entries

@@ -10,11 +10,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
-from blake3 import blake3
-
 from precious_daemon.errors import TrashRefused
 from precious_daemon.models import FileEntry, Root, RootState, Stamp
 from precious_daemon.trash.moves import Disk, explained, printable, shown, stamp_of
+from precious_daemon.tree import same_disk
 
 MARKER = ".precious-root"
 SAMPLE = 20  # known photos that are looked for
@@ -64,7 +63,7 @@ def entered(disk: Disk, root: Root, why_not: str | None = None, *, writing: bool
 
 
 def _recognise(disk: Disk, root: Root, fd: int) -> None:
-    if root.device is not None and os.fstat(fd).st_dev != root.device:
+    if root.device is not None and not same_disk(root, fd):
         raise TrashRefused(
             f"{printable(root.path)} is on another disk than it was: nothing was changed. Confirm the folder first."
         )
@@ -155,6 +154,8 @@ def find_file(disk: Disk, root: int, folder: str, stamp: Stamp) -> str | None:
 
 
 def _hash(file: int) -> bytes:
+    from blake3 import blake3  # here: a service that deletes nothing does without
+
     digest = blake3()
     while block := os.read(file, _BLOCK):
         digest.update(block)

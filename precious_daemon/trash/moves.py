@@ -1,7 +1,7 @@
 """The system calls that moving needs: open beneath a held folder, rename without replacing, sync.
 
-All of them take descriptors, so that a name swapped for a link in the meantime leads nowhere else. Nothing here ever
-unlinks a file of the owner's: the only file that is removed is our own restore record.
+All of them take descriptors, so that a name swapped for a link in the meantime leads nowhere else. The only files that
+are ever removed are our own restore record, and, by `purge` alone, what has lain in the trash.
 """
 
 from __future__ import annotations
@@ -171,6 +171,10 @@ class Disk:
             for name in (RECORD, RECORD_NEW):
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(name, dir_fd=folder)
+
+    def remove(self, folder: int, name: str) -> None:
+        """Remove a file from our trash for good."""
+        os.unlink(name, dir_fd=folder)
 
     def drop_folder(self, folder: int, name: str) -> None:
         """Remove a folder of ours. OSError where something is in it."""

@@ -9,24 +9,22 @@ from __future__ import annotations
 import logging
 import os
 import posixpath
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
-from datetime import UTC, datetime
-from pathlib import Path
 
+from precious_daemon.captures import pair
 from precious_daemon.errors import TrashRefused
-from precious_daemon.models import Photo, PhotoState, Role, Root, RootState, Unit, UnitFile, UnitState
-from precious_daemon.store import Store, photos, roots, units
-from precious_daemon.trash import audit
+from precious_daemon.models import Photo, PhotoState, Role, Root, Unit, UnitFile, UnitState
+from precious_daemon.store import photos, roots, units
 from precious_daemon.trash.gate import SAMPLE, Found, entered, find_file, look_for, read_file
+from precious_daemon.trash.journal import Journal, LogFailed, name_of, refusal_of
+from precious_daemon.trash.keeper import check_keeper
 from precious_daemon.trash.moves import (
-    Disk,
     DiskFailed,
     Move,
     Swapped,
     Unsupported,
     carry,
-    explained,
     printable,
     shown,
     sync_folders,
@@ -47,30 +45,8 @@ from precious_daemon.trash.records import (
 log = logging.getLogger(__name__)
 
 
-class LogFailed(TrashRefused):
-    """The audit log cannot be written. What was moved is finished at the next start; nothing more is moved before."""
-
-
-def name_of(unit: Unit) -> str:
-    """The name of its still: "IMG_0042.JPG"."""
-    stills = [shown(file.path) for file in unit.files if file.role is Role.STILL]
-    return stills[0] if stills else "This photo"
-
-
-def with_companions(unit: Unit) -> str:
-    """ "IMG_0042.JPG and its 2 companions"."""
-    others = len(unit.files) - 1
-    return name_of(unit) + {-1: "", 0: "", 1: " and its companion"}.get(others, f" and its {others} companions")
-
-
-class Steps:
+class Steps(Journal):
     """What one unit goes through. Refusals are TrashRefused: nothing was moved, or everything is back."""
-
-    def __init__(self, store: Store, disk: Disk, audit_log: Path, clock: Callable[[], float]) -> None:
-        self._store = store
-        self._disk = disk
-        self._audit_log = audit_log
-        self._clock = clock
 
     # --- step 2: what an approval is bound to --------------------------------------------------------------------------
 
@@ -157,39 +133,22 @@ class Steps:
             if (now.stamp, now.content_hash) != (file.stamp, file.content_hash):
                 raise TrashRefused(f"{shown(file.path)} has changed since you approved it; look at it again.")
             found.append(now)
-        self._verify_keeper(unit, found)
+        self._check_companions(unit, found)
+        check_keeper(self._store, self._disk, unit, found)
         return found
 
-    def _verify_keeper(self, unit: Unit, found: Sequence[Found]) -> None:
-        """What is to stay in place of this photo is there now, is another file, and is not to go itself."""
-        kind = self._store.read(units.kind, unit)
-        if unit.keeper_id is None:
-            if kind in ("copy", "same"):
-                raise TrashRefused(f"{name_of(unit)} stays, for no other copy of it is known.")
-            return
-        keeper = self._store.read(photos.get, unit.keeper_id)
-        if keeper.state is not PhotoState.PRESENT:
-            raise TrashRefused(f"{name_of(unit)} stays, for {shown(keeper.path)}, which was to be kept, is not there any more.")
-        if self._store.read(units.going, keeper.id):
-            raise TrashRefused(
-                f"{name_of(unit)} stays, for {shown(keeper.path)}, which was to be kept, is to go as well. Keep one."
-            )
-        root = self._store.read(roots.get, keeper.root_id)
-        with ExitStack() as stack:
-            try:
-                fd = stack.enter_context(entered(self._disk, root, writing=False))
-                kept = read_file(self._disk, fd, keeper.path, stack)
-            except TrashRefused as refusal:
-                raise TrashRefused(f"{name_of(unit)} stays, for it is not sure that the one to keep does. {refusal}") from refusal
-        if (kept.stamp.dev, kept.stamp.inode) in {(f.stamp.dev, f.stamp.inode) for f in found}:
-            raise TrashRefused(
-                f"{name_of(unit)} and {shown(keeper.path)} are two names of one file, so there is no copy to remove."
-            )
-        a_copy = any(f.content_hash == kept.content_hash for f in found)
-        if kept.content_hash != keeper.content_hash or (kind == "copy" and not a_copy):
-            raise TrashRefused(
-                f"{name_of(unit)} stays, for {shown(keeper.path)}, which was to be kept, has changed. Look at both again."
-            )
+    def _check_companions(self, unit: Unit, found: Sequence[Found]) -> None:
+        """No file has come to the capture that the library has not seen yet: it would be left behind alone."""
+        for file, now in zip(unit.files, found, strict=True):
+            if file.role is Role.STILL:
+                start = posixpath.splitext(now.name)[0].casefold()[:_ALIKE]
+                near = [name for name in os.listdir(now.folder) if name.casefold().startswith(start)]
+                known = {posixpath.basename(f.path) for f in unit.files}
+                if new := sorted(set(pair(near).companions.get(now.name, ())) - known):
+                    raise TrashRefused(
+                        f"{shown(new[0])} has appeared beside {name_of(unit)} and belongs to it; look at it again after the next "
+                        "scan."
+                    )
 
     def _recheck_home(self, unit: Unit, fd: int, home: int, moves: Sequence[Move]) -> None:
         """The trash is still where it was: nobody moved it out of the root while it was being filled."""
@@ -232,18 +191,6 @@ class Steps:
         if isinstance(refusal, Swapped):
             self._freeze(unit.root_id, f"{refusal} Something else is changing its files.")
         return self._refused(unit, refusal)
-
-    def _stopped(self, unit: Unit, failure: Exception) -> DiskFailed:
-        """Touch nothing more. The journal keeps the unit as it is, until the owner has confirmed the folder."""
-        self._freeze(unit.root_id, str(failure))
-        return DiskFailed(f"{name_of(unit)}: {failure} Nothing more is changed in its folder until you have confirmed it.")
-
-    def _freeze(self, root_id: int, reason: str) -> None:
-        self._store.write(roots.set_state, root_id, RootState.FROZEN, reason)
-        try:
-            self._append([self._entry("frozen", self._store.read(roots.get, root_id), reason)])
-        except LogFailed as exc:
-            log.warning("%s", exc)
 
     # --- step 9 --------------------------------------------------------------------------------------------------------
 
@@ -292,10 +239,6 @@ class Steps:
                 attempt += 1  # taken at this very moment: the next name
             else:
                 return unit
-
-    def _in_trash(self, unit: Unit, fd: int) -> list[UnitFile]:
-        """The files of a unit whose place in the trash is not empty, whatever stands there."""
-        return [f for f in unit.files if f.trash_path and self._disk.status(fd, f.trash_path) is not None]
 
     def _is_whole(self, unit: Unit, fd: int) -> bool:
         try:
@@ -364,34 +307,8 @@ class Steps:
             unit = self._cancelled(unit, fd, exc)
             return unit.error or ""
 
-    # --- the audit log -------------------------------------------------------------------------------------------------
 
-    def _log(self, action: str, unit: Unit, reason: str) -> None:
-        root = self._store.read(roots.get, unit.root_id)
-        self._append([self._entry(action, root, reason, unit, file) for file in unit.files or (None,)])
-
-    def _entry(
-        self, action: str, root: Root, reason: str, unit: Unit | None = None, file: UnitFile | None = None
-    ) -> dict[str, str | None]:
-        return {
-            "at": datetime.fromtimestamp(self._clock(), UTC).isoformat(timespec="milliseconds"),
-            "action": action,
-            "root": root.path,
-            "path": (file.restored_path or file.path) if file else None,
-            "trash": file.trash_path if file else None,
-            "blake3": file.content_hash.hex() if file else None,
-            "batch": unit.batch if unit else None,
-            "unit": unit.uid if unit else None,
-            "reason": reason,
-        }
-
-    def _append(self, entries: list[dict[str, str | None]]) -> None:
-        try:
-            audit.append(self._audit_log, entries)
-        except OSError as exc:
-            raise LogFailed(
-                f"{printable(str(self._audit_log))} cannot be written ({exc.strerror}). Nothing more is moved until it can."
-            ) from exc
+_ALIKE = 40  # letters that the names of a still and its companions share at least: Google Takeout cuts long ones off
 
 
 def _require_present(photo: Photo) -> None:
@@ -399,11 +316,3 @@ def _require_present(photo: Photo) -> None:
         raise TrashRefused(f"{shown(photo.path)} is in the trash already.")
     if photo.state is not PhotoState.PRESENT:
         raise TrashRefused(f"{shown(photo.path)} is not there as it was, or not yet read again; scan the folder first.")
-
-
-def refusal_of(exc: TrashRefused | OSError, sentence: str) -> TrashRefused:
-    """An error as a refusal: DiskFailed where the disk is failing, and else the sentence with the system's reason."""
-    if isinstance(exc, TrashRefused):
-        return exc
-    trouble = explained(exc)
-    return trouble if isinstance(trouble, DiskFailed) else TrashRefused(f"{sentence} ({exc.strerror}).")

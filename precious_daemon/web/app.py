@@ -18,23 +18,30 @@ from precious_daemon.web import (
     atlas,
     clusters,
     events,
+    facts,
     folders,
     grouping,
     guard,
+    held,
+    history,
     home,
+    jobs,
     library,
     login,
     pictures,
+    plugin_pages,
     problems,
     report,
     reviewing,
     ruling,
     static,
 )
-from precious_daemon.web.keys import ADDRESS, API_KEY, LOGIN, PAGES, SERVICE, STOPPING, Address
-from precious_daemon.web.render import environment
+from precious_daemon.web.keys import ADDRESS, API_KEY, LOGIN, SERVICE, STOPPING, Address
 
-ROOMS = (home, folders, asking, library, reviewing, grouping, ruling, clusters, atlas, report, pictures, events, login, static)
+ROOMS = (
+    home, jobs, folders, asking, history, library, facts, reviewing, held, grouping, ruling, clusters, atlas, report,
+    plugin_pages, pictures, events, login, static,
+)  # fmt: skip
 LARGEST_BODY = 16 * 1024 * 1024  # a votes file of a million lines
 
 
@@ -43,7 +50,6 @@ def make_app(service: Service, address: Address, token: str) -> web.Application:
     app = web.Application(middlewares=[problems.calm, guard.guard], client_max_size=LARGEST_BODY)
     app[SERVICE], app[ADDRESS], app[API_KEY] = service, address, token
     app[LOGIN] = login.LoginKey(address)
-    app[PAGES] = environment()
     app[STOPPING] = asyncio.Event()
     for room in ROOMS:
         app.add_routes(room.routes)

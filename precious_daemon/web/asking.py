@@ -1,4 +1,4 @@
-"""The two pages that ask, and where their answers go. Nothing a model thinks is shown here: the answers must be blind."""
+"""The pages that ask, and where their answers go. Nothing a model thinks is shown here: the answers must be blind."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from aiohttp import web
 
 from precious_daemon import ask
 from precious_daemon.ask import Asked
-from precious_daemon.models import Choice, Question
+from precious_daemon.models import Aim, Choice, Order, Question
 from precious_daemon.store import answers, photos, scores
 from precious_daemon.web import within, words
 from precious_daemon.web.keys import SERVICE, VOTER
@@ -22,45 +22,81 @@ from precious_daemon.web.within import Within
 
 routes = web.RouteTableDef()
 
-PAGE = {Question.PAIR: "/compare", Question.LABEL: "/label", Question.AUDIT: "/label", Question.SUGGESTION: "/suggestions"}
+KINDS = {"pair": "/compare", "label": "/label", "any": "/ask"}
+"""What a page asks, and its address."""
+ELSEWHERE = {
+    Question.SUGGESTION: "/suggestions",
+    Question.RANKING: "/ranking",
+    Question.OUTSIDE: "/answers",
+}
+RATED = (Question.PAIR, Question.FOUR)
 
 
 @routes.get("/compare")
 async def compare(request: web.Request) -> web.Response:
-    return await _question(request, "compare.html", Question.PAIR)
+    return await _question(request, "pair")
 
 
 @routes.get("/label")
 async def label(request: web.Request) -> web.Response:
-    return await _question(request, "label.html", Question.LABEL)
+    return await _question(request, "label")
 
 
-async def _question(request: web.Request, template: str, kind: Question) -> web.Response:
+@routes.get("/ask")
+async def mixed(request: web.Request) -> web.Response:
+    """All kinds of questions in one stream."""
+    return await _question(request, "any")
+
+
+async def _question(request: web.Request, kind: str) -> web.Response:
     part = await _within(request, request.rel_url.raw_query_string)
-    asked = await _again(request, kind) or await _next(request, kind, part)
+    asked = await _again(request) or await _next(request, kind, part)
+    left = None
+    if asked is None and part.way.order is Order.ELIMINATION:
+        left = await ask.round_left(request.app[SERVICE], request[VOTER], part.way.since, part.scope)
+    newest = await request.app[SERVICE].store.aread(answers.newest_comparison, request[VOTER])
     return await page(
-        request, template, asked=asked, progress=await _progress(request, part), request_name=secrets.token_hex(16), within=part
-    )
+        request, "question.html", asked=asked, kind=kind, page=KINDS[kind], progress=await _progress(request, part),
+        request_name=secrets.token_hex(16), within=part, left=left, newest=newest, aims=AIMS, orders=ORDERS,
+    )  # fmt: skip
+
+
+AIMS = {
+    Aim.RANK: ("Everything", "What tells most about the ranking at large."),
+    Aim.TOP: ("The top", "Which photos belong among the best twenty: for a highlights album."),
+    Aim.BORDER: ("The border", "Which photos are worth keeping, and which are not."),
+}
+ORDERS = {
+    Order.TELLING: ("Most telling", "Pairs by how much their answer says. Needs the fewest answers."),
+    Order.SMART: ("Smart shuffle", "Close ratings and photos compared least first, shuffled anew every few votes."),
+    Order.PLAIN: ("Plain shuffle", "Pairs by chance."),
+    Order.ELIMINATION: ("Sequential elimination", "Whoever loses leaves the round, until one is left."),
+}
 
 
 async def _within(request: web.Request, query: str) -> Within:
     return await request.app[SERVICE].store.aread(within.read, query)
 
 
-async def _again(request: web.Request, kind: Question) -> Asked | None:
-    """The question that an undo came back to: `?photo=UID&purpose=...`, with two photos for a pair."""
+async def _again(request: web.Request) -> Asked | None:
+    """The question that an undo came back to: `?again=QUESTION&photo=UID&purpose=...`, with its photos in their order."""
     uids, purpose = request.query.getall("photo", []), request.query.get("purpose", "")
-    if len(uids) != (2 if kind is Question.PAIR else 1) or purpose not in ("rank", "train", "test", "audit"):
+    try:
+        question = Question(request.query.get("again", ""))
+    except ValueError:
+        return None
+    if len(uids) not in ask.SHOWN.get(question, (1,)) or purpose not in ask.PURPOSES.get(question, ()):
         return None
     shown = tuple([await request.app[SERVICE].store.aread(photos.by_uid, uid) for uid in uids])
-    return Asked(Question.AUDIT if purpose == "audit" else kind, purpose, shown)
+    return Asked(question, purpose, shown)
 
 
-async def _next(request: web.Request, kind: Question, part: Within, exclude: Collection[str] = ()) -> Asked | None:
+async def _next(request: web.Request, kind: str, part: Within, exclude: Collection[str] = ()) -> Asked | None:
     service, voter = request.app[SERVICE], request[VOTER]
-    if kind is Question.PAIR:
-        return await ask.next_pair(service, voter, exclude, part.scope)
-    return await ask.next_label(service, voter, exclude)
+    if kind == "label":
+        return await ask.next_label(service, voter, exclude)
+    find = ask.next_pair if kind == "pair" else ask.next_any
+    return await find(service, voter, exclude, part.scope, part.way)
 
 
 async def _progress(request: web.Request, part: Within) -> dict[str, Any]:
@@ -77,7 +113,7 @@ async def _progress(request: web.Request, part: Within) -> dict[str, Any]:
     said_label = f"Learning {train} of {goals.train_labels} · testing {test} of {goals.test_labels}"
     if done:
         said_label = f"{words.count(train + test)} answers to learn from"
-        said_label += f" · {words.count(needed, 'more check')} to certify" if needed else ""
+        said_label += f" · about {needed:,} until certified" if needed else ""
     return {
         "votes": votes, "reached": reached, "ahead": ahead, "train": train, "train_goal": goals.train_labels,
         "test": test, "test_goal": goals.test_labels, "audit": counts.get("audit", 0), "needed": needed,
@@ -89,56 +125,68 @@ async def _progress(request: web.Request, part: Within) -> dict[str, Any]:
 
 @routes.get("/api/question")
 async def question(request: web.Request) -> web.Response:
-    """The next question of `?kind=pair|label`, without the photos of `&exclude=UID,UID`; null where there is no other.
+    """The next question of `?kind=pair|label|any`, without the photos of `&exclude=UID,UID`; null where there is no other.
 
-    A pair is of the part of the library that `&folder=`, `&from=` and `&to=` name. Asking changes nothing, so that a page
-    can look ahead.
+    A comparison is of the part of the library that `&folder=`, `&from=` and `&to=` name, of `&of=` photos, and chosen as
+    `&aim=` and `&order=` say. Asking changes nothing, so that a page can look ahead.
     """
-    kind = request.query.get("kind", "")
-    if kind not in (Question.PAIR, Question.LABEL):
-        raise BadRequest('"kind" has to be pair or label.')
+    kind = _kind(request.query.get("kind", ""))
     exclude = [uid for uid in request.query.get("exclude", "").split(",") if uid]
     if len(exclude) > MOST:
         raise BadRequest(f'"exclude" may hold at most {MOST} photos.')
     part = await _within(request, request.rel_url.raw_query_string)
-    asked = await _next(request, Question(kind), part, exclude)
+    asked = await _next(request, kind, part, exclude)
     return web.json_response({"next": asked_json(asked), "progress": await _progress(request, part)})
+
+
+def _kind(name: str) -> str:
+    if name not in KINDS:
+        raise BadRequest('"kind" has to be pair, label or any.')
+    return name
 
 
 @routes.post("/api/answer")
 async def answer(request: web.Request) -> web.Response:
     """Stored on disk before this returns, together with the next question of the same page.
 
-    `within` is the end of that page's address where it asks about a part of the library: `folder=...&from=...&to=...`.
+    `kind` is that page's, and `within` the end of its address: `folder=...&from=...&to=...&of=4`.
     """
     fields = await said(request)
-    kind, choice = _one_of(Question, fields.text("question")), _one_of(Choice, fields.text("choice"))
+    asked, choice = _one_of(Question, fields.text("question")), _one_of(Choice, fields.text("choice"))
+    kind = _kind(fields.text("kind", "pair" if asked in RATED else "label"))
     stored = await ask.answer(
-        request.app[SERVICE], request[VOTER], kind, choice, fields.names("photos"), fields.text("purpose", "train"),
+        request.app[SERVICE], request[VOTER], asked, choice, fields.names("photos"), fields.text("purpose", "train"),
         fields.text("request", "") or None,
     )  # fmt: skip
     part = await _within(request, fields.text("within", "", longest=8192))
-    following = await _next(request, Question.PAIR if kind is Question.PAIR else Question.LABEL, part)
+    following = await _next(request, kind, part)
     value = {"answer": stored.id, "next": asked_json(following), "progress": await _progress(request, part)}
-    return reply(request, value, part.after(PAGE[kind]))
+    return reply(request, value, part.after(KINDS[kind]))
 
 
 @routes.post("/api/undo")
 async def undo(request: web.Request) -> web.Response:
     """Take back the newest answer, and give its question to be asked again."""
     fields = await said(request)
+    kind = _kind(fields.text("kind", "any"))
     part = await _within(request, fields.text("within", "", longest=8192))
-    undone, shown = await ask.take_back(request.app[SERVICE], request[VOTER])
-    where = PAGE[undone.question]
-    if undone.question is not Question.SUGGESTION:
-        where += "?" + "&".join([*(f"photo={photo.uid}" for photo in shown), f"purpose={undone.purpose}"])
-    if undone.question is Question.PAIR:
-        where = part.after(where)
+    taken_back = await ask.take_back(request.app[SERVICE], request[VOTER])
+    undone, shown = taken_back.answer, taken_back.photos
+    where = _where(undone.question, kind)
+    if undone.question not in ELSEWHERE:
+        again = [f"again={undone.question}", *(f"photo={photo.uid}" for photo in shown), f"purpose={undone.purpose}"]
+        where = part.after(where + "?" + "&".join(again))
     value = {
         "question": undone.question, "choice": undone.choice, "purpose": undone.purpose, "group_size": 1, "page": where,
         "photos": [photo_json(photo) for photo in shown], "progress": await _progress(request, part),
     }  # fmt: skip
     return reply(request, value, where)
+
+
+def _where(question: Question, kind: str) -> str:
+    """The page on which a question is asked again: the one that was left, where it asks such."""
+    own = "pair" if question in RATED else "label"
+    return ELSEWHERE.get(question) or KINDS["any" if kind == "any" else own]
 
 
 def _one_of(kind: Any, value: str) -> Any:

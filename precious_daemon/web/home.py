@@ -9,14 +9,13 @@ from typing import Any
 from aiohttp import hdrs, web
 
 from precious_daemon import status
-from precious_daemon.errors import NotFound
 from precious_daemon.models import PhotoState
 from precious_daemon.store import photos, ratings
 from precious_daemon.web import words
 from precious_daemon.web.events import running
+from precious_daemon.web.jobs import OUTCOMES, deed
 from precious_daemon.web.keys import LOGIN, SERVICE, VOTER
 from precious_daemon.web.render import page
-from precious_daemon.web.talk import reply, said
 
 routes = web.RouteTableDef()
 
@@ -73,27 +72,11 @@ def next_step(now: Mapping[str, Any]) -> Step:
     return Step("All is well", "Nothing waits for you. Comparing photos sharpens your ranking.", "Compare photos", "/compare")
 
 
-OUTCOMES = {"done": "finished", "failed": "failed", "stopped": "stopped early", "running": "is running"}
-DEEDS = {
-    "scan": "Looking for changes",
-    "ingest": "Reading photos",
-    "embed": "Looking at photos",
-    "group": "Grouping similar photos",
-    "learn": "Learning your taste",
-    "suggest": "Making suggestions",
-    "night": "The night's work",
-}
-
-
-def deed(job: str) -> str:
-    return DEEDS.get(job, job.capitalize())
-
-
 @routes.get("/")
 async def home(request: web.Request) -> web.Response:
     service = request.app[SERVICE]
     now = await status.snapshot(service, request[VOTER])
-    newest = await service.store.aread(photos.page, PhotoState.PRESENT, None, NEWEST)
+    newest = await service.store.aread(photos.newest, None, NEWEST)
     best = [photo for photo, _ in await service.store.aread(ratings.ranking, request[VOTER], None, 3)]
     told = {root["reason"] for root in now["roots"]}
     events = sorted((j for j in now["jobs"] if j["last"]), key=lambda j: -j["last"]["started_at"])
@@ -103,7 +86,7 @@ async def home(request: web.Request) -> web.Response:
         s=now,
         step=next_step(now),
         newest=newest,
-        best=best if len(best) == 3 else newest[:3],
+        best=best if len(best) == 3 else [photo for photo in newest if photo.state is PhotoState.PRESENT][:3],
         events=events[:4],
         warnings=[w for w in now["warnings"] if w not in told and "cannot be read" not in w],
         running=running(service),
@@ -117,42 +100,9 @@ async def show_help(request: web.Request) -> web.Response:
     return await page(request, "help.html")
 
 
-@routes.get("/jobs")
-async def jobs(request: web.Request) -> web.Response:
-    service = request.app[SERVICE]
-    now = await status.snapshot(service, request[VOTER])
-    busy = {p["job"] for p in running(service)} | {
-        j["name"] for j in now["jobs"] if j["last"] and j["last"]["outcome"] == "running"
-    }
-    return await page(request, "jobs.html", s=now, running=running(service), busy=busy, deed=deed, outcomes=OUTCOMES)
-
-
 @routes.get("/api/status")
 async def show_status(request: web.Request) -> web.Response:
     return web.json_response(await status.snapshot(request.app[SERVICE], request[VOTER]))
-
-
-@routes.post("/api/jobs/{name}/run")
-async def run(request: web.Request) -> web.Response:
-    await said(request)
-    name = _job(request)
-    started = request.app[SERVICE].jobs.start(name)
-    return reply(request, {"job": name, "started": started}, "/jobs")
-
-
-@routes.post("/api/jobs/{name}/stop")
-async def stop(request: web.Request) -> web.Response:
-    await said(request)
-    name = _job(request)
-    await request.app[SERVICE].jobs.stop_job(name)
-    return reply(request, {"job": name, "stopped": True}, "/jobs")
-
-
-def _job(request: web.Request) -> str:
-    name, names = request.match_info["name"], request.app[SERVICE].jobs.NAMES
-    if name not in names:
-        raise NotFound(f"There is no job of that name; there are {words.listed(names)}.")
-    return name
 
 
 @routes.post("/api/login-link")

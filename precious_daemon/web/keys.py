@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aiohttp import web
-from jinja2 import Environment
 
 from precious_daemon.service import Service
 
@@ -39,7 +38,6 @@ SERVICE: web.AppKey[Service] = web.AppKey("service")
 ADDRESS: web.AppKey[Address] = web.AppKey("address")
 LOGIN: web.AppKey[LoginKey] = web.AppKey("login")
 API_KEY: web.AppKey[str] = web.AppKey("api key")
-PAGES: web.AppKey[Environment] = web.AppKey("pages")
 STOPPING: web.AppKey[asyncio.Event] = web.AppKey("stopping")
 
 VOTER: web.RequestKey[int] = web.RequestKey("voter")

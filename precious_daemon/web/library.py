@@ -9,10 +9,11 @@ from typing import Any
 
 from aiohttp import hdrs, web
 
-from precious_daemon import ask
-from precious_daemon.models import FileEntry, Group, GroupKind, Photo, PhotoState, Rating, Root, Score
+from precious_daemon import ask, trade
+from precious_daemon.models import Group, GroupKind, Photo, PhotoState, Rating, Root, Score
 from precious_daemon.store import Database, answers, groups, photos, ratings, roots, scores
-from precious_daemon.web import within, words
+from precious_daemon.web import facts, within, words
+from precious_daemon.web.facts import Fact
 from precious_daemon.web.keys import SERVICE, VOTER
 from precious_daemon.web.problems import BadRequest, wants_page
 from precious_daemon.web.render import page
@@ -22,6 +23,7 @@ routes = web.RouteTableDef()
 
 PHOTOS_A_PAGE = 96
 RANKS_A_PAGE = 100
+APART_SHOWN = 500  # photos with unclear companions that their page lists
 OUT_SHOWN = 200  # photos out of the ranking that its page lists
 LARGEST_FILE = 16 * 1024 * 1024
 STATES = {
@@ -30,6 +32,7 @@ STATES = {
     PhotoState.BROKEN: "Cannot be read",
     PhotoState.MISSING: "Missing",
     PhotoState.TRASHED: "In the trash",
+    PhotoState.PURGED: "Removed for good",
 }
 KINDS = {GroupKind.COPY: "Copies, byte for byte", GroupKind.SAME: "The same picture", GroupKind.BURST: "Frames of one moment"}
 
@@ -41,7 +44,11 @@ async def show_photos(request: web.Request) -> web.Response:
         state = PhotoState(request.query.get("state", PhotoState.PRESENT))
     except ValueError as exc:
         raise BadRequest(f'"state" has to be one of {words.listed(PhotoState)}.') from exc
-    found = await store.aread(photos.page, state, keyset(request), PHOTOS_A_PAGE)
+    place = keyset(request)
+    if state is PhotoState.PRESENT:  # those that wait are on the grid as well: as a tile, until there is a picture
+        found = await store.aread(photos.newest, place, PHOTOS_A_PAGE)
+    else:
+        found = await store.aread(photos.page, state, place, PHOTOS_A_PAGE)
     return await page(
         request,
         "photos.html",
@@ -52,6 +59,17 @@ async def show_photos(request: web.Request) -> web.Response:
         older=f"{found[-1].taken_at or 0!r},{found[-1].id}" if len(found) == PHOTOS_A_PAGE else None,
         first="after" not in request.query,
     )
+
+
+@routes.get("/photos/apart")
+async def show_apart(request: web.Request) -> web.Response:
+    """Photos of which it cannot be told which files are theirs, with the reason."""
+    found = await request.app[SERVICE].store.aread(_apart)
+    return await page(request, "apart.html", found=found)
+
+
+def _apart(db: Database) -> list[tuple[Photo, str]]:
+    return [(photo, photos.ambiguous(db, photo.id) or "") for photo in photos.all_ambiguous(db, APART_SHOWN)]
 
 
 def by_month(found: Iterable[Photo]) -> list[tuple[str, list[Photo]]]:
@@ -71,7 +89,7 @@ class Whole:
 
     photo: Photo
     root: Root
-    files: list[FileEntry]
+    facts: list[Fact]
     score: Score | None
     rating: Rating | None
     out: bool  # of the ranking
@@ -84,7 +102,7 @@ def _whole(db: Database, uid: str, voter_id: int) -> Whole:
     return Whole(
         photo,
         roots.get(db, photo.root_id),
-        photos.files_of(db, photo.id),
+        facts.of(db, photo),
         scores.of(db, voter_id, [photo.id]).get(photo.id),
         ratings.many(db, voter_id, [photo.id]).get(photo.id),
         answers.out_of_ranking(db, voter_id, photo.id) is not None,
@@ -154,12 +172,12 @@ async def bring_back(request: web.Request) -> web.Response:
 
 @routes.get("/api/votes.csv")
 async def votes_csv(request: web.Request) -> web.Response:
-    return _csv("votes.csv", await ask.export_votes(request.app[SERVICE], request[VOTER]))
+    return _csv("votes.csv", await trade.export_votes(request.app[SERVICE], request[VOTER]))
 
 
 @routes.get("/api/ranking.csv")
 async def ranking_csv(request: web.Request) -> web.Response:
-    return _csv("ranking.csv", await ask.export_ranking(request.app[SERVICE], request[VOTER]))
+    return _csv("ranking.csv", await trade.export_ranking(request.app[SERVICE], request[VOTER]))
 
 
 def _csv(name: str, text: str) -> web.Response:
@@ -174,7 +192,7 @@ def _csv(name: str, text: str) -> web.Response:
 async def import_votes(request: web.Request) -> web.Response:
     """One of image-ranker's two files, as the body or as the field `file` of a form."""
     text = (await _uploaded(request)).decode("utf-8-sig", "surrogateescape")
-    report = await ask.import_csv(request.app[SERVICE], request[VOTER], text)
+    report = await trade.import_csv(request.app[SERVICE], request[VOTER], text)
     value: dict[str, Any] = {
         "kind": report.kind, "imported": report.imported, "unknown": list(report.unknown), "taken_out": report.taken_out,
     }  # fmt: skip

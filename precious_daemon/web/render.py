@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from precious_daemon import __version__
 from precious_daemon.models import Photo, SuggestionState
 from precious_daemon.store import suggestions
 from precious_daemon.web import words
-from precious_daemon.web.keys import PAGES, SERVICE, VOTER
+from precious_daemon.web.keys import SERVICE, VOTER
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 HERE = Path(__file__).parent
 PREVIEW_SIDE = 1024
@@ -20,12 +23,16 @@ KEYS = (
     ("Comparing two photos", (
         (("←",), "the left photo is better"), (("→",), "the right photo is better"), (("D",), "they are equal"),
         (("↑", "C"), "both stay"), (("↓", "X"), "both go"), (("S",), "skip"), (("Z", "Backspace"), "take back the last answer"),
-        (("Space",), "look at both at 100 %"),
+        (("Shift ←", "Shift →"), "take that photo out of the ranking"),
+    )),
+    ("Comparing four photos", (
+        (("1", "4"), "this one is the best"), (("O",), "put all four in order, the best first"), (("D",), "all are equal"),
+        (("Shift 1",), "take that photo out of the ranking"),
     )),
     ("One photo", (
         (("→", "K"), "keep"), (("←", "D"), "delete"), (("S",), "skip"), (("Z", "Backspace"), "take back the last answer"),
-        (("Space",), "look at it at 100 %"),
     )),
+    ("Every question", ((("Space",), "look at it at 100 %"),)),
     ("Suggestions", (
         (("J",), "next"), (("K",), "previous"), (("Space",), "select"), (("A",), "move to the trash"), (("X",), "keep it"),
         (("Z",), "undo the last one"),
@@ -38,18 +45,21 @@ KEYS = (
     ("At 100 %", (
         (("←", "→", "↑", "↓"), "move"), (("+", "-"), "magnify, less"), (("1",), "100 %"), (("F",), "the whole photo"),
         (("N", "P"), "another frame beside the best"), (("A",), "all frames together"), (("B",), "this one is the best"),
-        (("K",), "it stays as well"), (("Space", "Esc"), "back"),
+        (("K",), "it stays as well"), (("I",), "what differs"), (("Space", "Esc"), "back"),
     )),
     ("The map", (
         (("←", "→", "↑", "↓"), "move"), (("+", "-"), "closer, farther"), (("0",), "all of it"),
         (("N", "P"), "next cluster, the one before"), (("Enter",), "open the cluster"), (("Esc",), "close it"),
     )),
-    ("Everywhere", (((("?",), "show these keys")),)),
+    ("Everywhere", ((("I",), "details of the photo, or what differs between two"), (("?",), "show these keys"))),
 )  # fmt: skip
 
 
+@cache
 def environment() -> Environment:
     """Escapes everything; a name that a template misspells is an error."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # here: until a page is asked for, it takes no memory
+
     env = Environment(
         loader=FileSystemLoader(HERE / "templates"),
         autoescape=True,
@@ -108,7 +118,7 @@ async def page(request: web.Request, template: str, status: int = 200, **values:
     if VOTER in request:
         counts = await service.store.aread(suggestions.counts, request[VOTER])
         to_review = counts[SuggestionState.OPEN]
-    html = request.app[PAGES].get_template(template).render(
+    html = environment().get_template(template).render(
         values, here=request.path, to_review=to_review, signed_in=VOTER in request,
         moment=lambda at: words.moment(at, now), ago=lambda at: words.ago(at, now),
     )  # fmt: skip

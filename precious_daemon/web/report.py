@@ -127,18 +127,39 @@ def _mistakes(db: Database, report: Mapping[str, Any]) -> list[Mistake]:
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class ForNow:
+    """What the answers since the last night come to."""
+
+    answers: int
+    photos: int
+    to_go: int
+    sure: tuple[Photo, ...]
+
+
+async def _for_now(request: web.Request) -> ForNow | None:
+    service = request.app[SERVICE]
+    guess = service.jobs.instant.guess(request[VOTER])
+    if guess is None or guess.to_go is None:
+        return None
+    known = await service.store.aread(photos.many, guess.sure)
+    return ForNow(guess.answers, guess.photos, guess.to_go, tuple(known[i] for i in guess.sure if i in known))
+
+
 @routes.get("/report")
 async def show_report(request: web.Request) -> web.Response:
     store = request.app[SERVICE].store
     model = await store.aread(scores.newest_model, request[VOTER])
     _, sentence, needed = await store.aread(scores.certificate, request[VOTER])
+    for_now = await _for_now(request)
     if model is None:
-        return await page(request, "report.html", model=None, sentence=sentence, needed=needed)
+        return await page(request, "report.html", model=None, sentence=sentence, needed=needed, for_now=for_now)
     report: dict[str, Any] = model["report"]
     cost = {key: value for key, value in (report.get("cost") or {}).items() if isinstance(value, int | float | str)}
     return await page(
         request, "report.html", model=model, sentence=sentence, needed=needed, why=report.get("why", ""),
         champion=LEARNERS.get(model["champion"], model["champion"]), learners=learners(report), confusion=confusion(report),
         pr=pr_curve(report), reliability=reliability(report), mistakes=await store.aread(_mistakes, report), cost=cost,
+        for_now=for_now,
         box=(WIDTH, HEIGHT, _x(0), _x(1), _y(0), _y(1)),
     )  # fmt: skip

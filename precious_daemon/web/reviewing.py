@@ -11,7 +11,7 @@ from aiohttp import web
 from precious_daemon import review
 from precious_daemon.models import Certificate, Photo, Root, SuggestionState, Unit
 from precious_daemon.service import Service
-from precious_daemon.store import Database, photos, roots, scores, suggestions
+from precious_daemon.store import Database, held, photos, roots, scores, suggestions, units
 from precious_daemon.store.suggestions import SuggestionRow
 from precious_daemon.trash import Outcome
 from precious_daemon.web import words
@@ -72,6 +72,7 @@ async def show_suggestions(request: web.Request) -> web.Response:
     listing = await service.store.aread(_listing, request[VOTER], keyset(request))
     return await page(
         request, "suggestions.html", listing=listing, first="after" not in request.query, last_moved=await _last_moved(request),
+        held=await service.store.aread(held.count, request[VOTER]),
         batch=service.settings.trash.batch, alpha=service.settings.certify.alpha,
     )  # fmt: skip
 
@@ -79,10 +80,10 @@ async def show_suggestions(request: web.Request) -> web.Response:
 async def _last_moved(request: web.Request) -> list[Unit]:
     """The newest batch in the trash, while it is fresh."""
     service = request.app[SERVICE]
-    units = await service.trash.listing(UNITS_A_PAGE)
-    if not units or service.clock() - units[0].changed_at > JUST_NOW:
+    found = await service.trash.listing(UNITS_A_PAGE)
+    if not found or service.clock() - found[0].changed_at > JUST_NOW:
         return []
-    return [unit for unit in units if unit.batch == units[0].batch]
+    return [unit for unit in found if unit.batch == found[0].batch]
 
 
 @routes.get("/api/suggestions")
@@ -144,13 +145,16 @@ async def reopen(request: web.Request) -> web.Response:
     return reply(request, {"reopened": reopened}, "/suggestions")
 
 
-async def told(request: web.Request, outcomes: Sequence[Outcome], back: str, **more: Any) -> web.Response:
+async def told(
+    request: web.Request, outcomes: Sequence[Outcome], back: str, deed: str | None = None, **more: Any
+) -> web.Response:
     """What became of each unit, with `more` for scripts. Without these, a page says so where anything was refused."""
     refused = [outcome for outcome in outcomes if not outcome.moved]
+    deed = deed or ("back in its place" if back == "/trash" else "in the trash")
     value = {
         "moved": [o.unit.uid for o in outcomes if o.moved],
         "refused": [{"unit": o.unit.uid, "message": o.message} for o in refused],
-        "sentence": _sentence(outcomes, refused, back),
+        "sentence": _sentence(outcomes, refused, deed),
     } | more
     response = reply(request, value, back)
     if refused and response.status == 303:
@@ -158,9 +162,8 @@ async def told(request: web.Request, outcomes: Sequence[Outcome], back: str, **m
     return response
 
 
-def _sentence(done: Sequence[Outcome], refused: list[Outcome], back: str) -> str:
+def _sentence(done: Sequence[Outcome], refused: list[Outcome], deed: str) -> str:
     moved = len(done) - len(refused)
-    deed = "back in its place" if back == "/trash" else "in the trash"
     said_moved = f"{words.count(moved, 'photo is', 'photos are')} {deed}." if moved else "Nothing was moved."
     if moved > 1:
         said_moved = said_moved.replace("its place", "their places")
@@ -180,23 +183,29 @@ class Thrown:
     size: int
 
 
-def _thrown(db: Database, units: list[Unit]) -> list[Thrown]:
-    known = photos.many(db, (unit.photo_id for unit in units))
+def _thrown(db: Database, found: list[Unit]) -> list[Thrown]:
+    known = photos.many(db, (unit.photo_id for unit in found))
     folders = {root.id: root for root in roots.all_roots(db)}
-    return [Thrown(u, known[u.photo_id], folders[u.root_id], sum(f.stamp.size for f in u.files)) for u in units]
+    return [Thrown(u, known[u.photo_id], folders[u.root_id], sum(f.stamp.size for f in u.files)) for u in found]
 
 
 async def _trash(request: web.Request, limit: int) -> list[Thrown]:
     service, after = request.app[SERVICE], request.query.get("after")
-    units = await service.trash.listing(limit, whole(after, "after") if after else None)
-    return await service.store.aread(_thrown, units)
+    found = await service.trash.listing(limit, whole(after, "after") if after else None)
+    return await service.store.aread(_thrown, found)
 
 
 @routes.get("/trash")
 async def show_trash(request: web.Request) -> web.Response:
+    service = request.app[SERVICE]
     thrown = await _trash(request, UNITS_A_PAGE)
     older = thrown[-1].unit.id if len(thrown) == UNITS_A_PAGE else None
-    return await page(request, "trash.html", thrown=thrown, older=older, first="after" not in request.query)
+    ripe = await service.trash.ripe()
+    count, size = await service.store.aread(units.totals)
+    return await page(
+        request, "trash.html", thrown=thrown, older=older, first="after" not in request.query, count=count, size=size,
+        ripe=len(ripe), ripe_size=sum(f.stamp.size for unit in ripe for f in unit.files), days=service.settings.trash.purge_days,
+    )  # fmt: skip
 
 
 @routes.get("/api/trash")
@@ -213,6 +222,20 @@ async def list_trash(request: web.Request) -> web.Response:
             ]
         }
     )  # fmt: skip
+
+
+@routes.post("/api/trash/purge")
+async def purge(request: web.Request) -> web.Response:
+    """Remove for good what has been in the trash long enough, with the number of photos typed; `dry_run` only looks."""
+    fields, service = await said(request), request.app[SERVICE]
+    typed_count = fields.number("typed_count")
+    if fields.flag("dry_run"):
+        outcomes = await service.trash.purge(dry_run=True)
+        messages = [words.shown(outcome.message) for outcome in outcomes]
+        return web.json_response({"moved": [], "refused": [], "sentence": "\n".join(["Nothing was removed.", *messages])})
+    outcomes = await service.trash.purge(typed_count)
+    gone = sum(f.stamp.size for outcome in outcomes if outcome.moved for f in outcome.unit.files)
+    return await told(request, outcomes, "/trash", deed=f"removed for good, and {words.size(gone)} are free again")
 
 
 @routes.post("/api/trash/restore")

@@ -90,6 +90,12 @@ async def said(request: web.Request) -> Said:
     return Said(fields)
 
 
+async def said_fields(request: web.Request) -> dict[str, str]:
+    """The fields of a form or of a JSON object as texts, for whoever reads them on their own."""
+    fields: Mapping[str, Any] = await request.post() if wants_page(request) else (await said(request))._fields
+    return {key: value for key, value in fields.items() if isinstance(value, str)}
+
+
 def reply(request: web.Request, value: Any, back: str) -> web.Response:
     """`value` for a script; a form's sender is taken to the page `back`."""
     if wants_page(request):

@@ -1,17 +1,19 @@
-"""A part of the library, as an address names it: `?folder=2024/Italy&from=2024-05&to=2024-06-15`."""
+"""What is compared and how, as an address names it: `?folder=2024/Italy&from=2024-05&to=2024-06-15&of=4&aim=top&order=smart`."""
 
 from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from urllib.parse import parse_qs, quote
 
-from precious_daemon.models import Scope
+from precious_daemon.models import Aim, Order, Scope, Way
 from precious_daemon.store import Database, scopes
 from precious_daemon.web.problems import BadRequest
-from precious_daemon.web.words import shown
+from precious_daemon.web.talk import whole
+from precious_daemon.web.words import listed, shown
 
 _DATE = re.compile(r"(\d{4})(?:-(\d\d?)(?:-(\d\d?))?)?")
 
@@ -24,12 +26,25 @@ class Within:
     folder: str = ""
     since: str = ""
     until: str = ""
+    way: Way = field(default_factory=Way)
 
     @property
     def query(self) -> str:
         """For the end of an address; empty for the whole library. Folder names need not be UTF-8."""
-        said = (("folder", self.folder), ("from", self.since), ("to", self.until))
+        said = [("folder", self.folder), ("from", self.since), ("to", self.until)]
+        usual = Way()
+        names = (("of", "of"), ("aim", "aim"), ("order", "order"), ("every", "every"), ("round", "since"))
+        said += [(name, str(value)) for name, field in names if (value := getattr(self.way, field)) != getattr(usual, field)]
         return "&".join(f"{name}={quote(os.fsencode(value))}" for name, value in said if value)
+
+    @property
+    def part(self) -> Within:
+        """The same part of the library, compared in the usual way."""
+        return replace(self, way=Way())
+
+    def with_way(self, **changes: Any) -> Within:
+        """The same part of the library, compared in another way."""
+        return replace(self, way=replace(self.way, **changes))
 
     @property
     def words(self) -> str:
@@ -46,11 +61,23 @@ def read(db: Database, query: str) -> Within:
     """From the raw query of an address. Raises NotFound for a folder that is not watched, BadRequest for what is no date."""
     fields = {name: values[0].strip() for name, values in parse_qs(query, errors="surrogateescape").items()}
     folder, since, until = (fields.get(name, "") for name in ("folder", "from", "to"))
+    way = _way(fields)
     if not (folder or since or until):
-        return Within()
+        return Within(way=way)
     root_id, inside = scopes.folder(db, folder) if folder else (None, "")
     scope = Scope(root_id, inside, _day(since)[0] if since else None, _day(until)[1] if until else None)
-    return Within(scope, folder, since, until)
+    return Within(scope, folder, since, until, way)
+
+
+def _way(fields: dict[str, str]) -> Way:
+    try:
+        aim, order = Aim(fields.get("aim") or Aim.RANK), Order(fields.get("order") or Order.TELLING)
+    except ValueError as exc:
+        raise BadRequest(f'"aim" has to be one of {listed(Aim)}, and "order" one of {listed(Order)}.') from exc
+    of, every = whole(fields.get("of") or 2, "of"), whole(fields.get("every") or 3, "every")
+    if of not in (2, 3, 4) or not 1 <= every <= 1000:
+        raise BadRequest('"of" has to be 2, 3 or 4 photos at once, and "every" from 1 to 1000 votes.')
+    return Way(of if order is Order.TELLING else 2, aim, order, every, whole(fields.get("round") or 0, "round"))
 
 
 def _day(text: str) -> tuple[float, float]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import posixpath
-import unicodedata
 from collections.abc import Iterable
 from datetime import UTC, datetime, tzinfo
 
@@ -25,7 +24,13 @@ def shown(text: str) -> str:
 
 
 def _odd(sign: str) -> bool:
-    return sign in _TURNS or unicodedata.category(sign) in ("Cc", "Cs", "Zl", "Zp")
+    if sign.isprintable():
+        return False
+    if sign in _TURNS:
+        return True
+    import unicodedata  # here: few libraries have such a name, and the table takes its room in memory
+
+    return unicodedata.category(sign) in ("Cc", "Cs", "Zl", "Zp")
 
 
 def count(number: int, one: str = "", more: str = "") -> str:

@@ -530,3 +530,32 @@ def test_of_a_large_map_only_what_is_in_view_is_in_the_page(owner: Page, served:
     assert owner.locator(".spot").count() < 700
     assert max(int(name.split(".")[0]) for name in asked) == 9
     assert len(asked) == len(set(asked)), "each tile once"
+
+
+def test_details_are_one_key_away_and_follow_what_is_shown(owner: Page, served: Served, library: list[Photo]) -> None:
+    owner.goto(served.site.address.url + "/compare")
+    names = {photo.uid: photo.path for photo in library}
+    sheet = owner.get_by_label("Details", exact=True)
+    expect(sheet).to_be_hidden()
+    owner.keyboard.press("i")
+    for uid in shown(owner):
+        expect(sheet.locator("thead")).to_contain_text(names[uid])
+    expect(sheet.locator("tbody")).to_contain_text("Taken")
+    answered(owner, served, lambda: owner.keyboard.press("d"))
+    for uid in shown(owner):
+        expect(sheet.locator("thead")).to_contain_text(names[uid])
+    owner.keyboard.press("i")
+    expect(sheet).to_be_hidden()
+    owner.goto(f"{served.site.address.url}/photo/{library[0].uid}")
+    owner.keyboard.press("i")
+    expect(owner.locator(".facts")).to_be_hidden()
+
+
+def test_details_of_two_frames_at_full_size(owner: Page, served: Served, bursts: list[list[Photo]]) -> None:
+    owner.goto(served.site.address.url + "/groups")
+    owner.keyboard.press("Space")
+    expect(owner.locator("#zoom")).to_be_visible()
+    owner.keyboard.press("i")
+    expect(owner.locator("#zoom .fact-sheet thead th")).to_have_count(3)
+    owner.keyboard.press("Escape")
+    expect(owner.locator(".fact-sheet")).to_be_hidden()

@@ -30,7 +30,7 @@ def embedded(tmp_path_factory: pytest.TempPathFactory) -> Library:
     """36 photos, a third of them junk, with their features in the cache. Read only."""
     library = new_library(tmp_path_factory.mktemp("embedded"), 36)
     job = library.embed_job()
-    assert embed(job, {"cache_db": str(library.places.cache_db), "backbone": "efficientnet-lite0-224"}, Deadline(None, 0))
+    assert embed(job, {"cache_db": str(library.places.cache_db), "backbone": "efficientnet-lite2-260"}, Deadline(None, 0))
     library.keep_embeddings(job)
     return library
 

@@ -66,7 +66,7 @@ def test_report_tells_of_every_learner_and_of_the_conditions(learnt: Path) -> No
         assert sum(map(sum, learner["test"]["confusion"])) == learner["test"]["n"] == len(TEST)
     assert (report["labels"]["train"], report["labels"]["test"], report["labels"]["audit"]) == (16, 12, 0)
     assert report["cost"]["peak_rss_mb"] > 100
-    assert report["conditions"]["backbone"] == "efficientnet-lite0-224"
+    assert report["conditions"]["backbone"] == "efficientnet-lite2-260"
     assert sum(b["count"] for b in report["reliability"]) == len(TEST)
 
 

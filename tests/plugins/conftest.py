@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from pathlib import Path
 from textwrap import dedent
@@ -11,36 +10,28 @@ from typing import Any
 import pytest
 
 from precious_daemon.config import Places, PluginSettings, Settings
-from precious_daemon.hookspecs import Output, PluginPhoto, SuggestedPhoto
-from precious_daemon.plugins import Plugins
+from precious_daemon.hookspecs import SuggestedPhoto
+from precious_daemon.plugins import Plugins, in_words
+from precious_daemon.plugins.trial import JPEG, output, photo, suggestion
+from tests.web.conftest import browser, service, site, stranger
 
-JPEG = b"\xff\xd8 a thumbnail \xff\xd9"
+__all__ = [
+    "JPEG", "Load", "WritePlugin", "browser", "delivered", "output", "photo", "service", "site", "stranger", "suggestion",
+    "thumbnail",
+]  # fmt: skip
+
 WritePlugin = Callable[[str, str], Path]
 Load = Callable[..., Plugins]
-
-
-def photo(name: str = "IMG_1.JPG", folder: str = "2024/03", root: Path = Path("/photos")) -> PluginPhoto:
-    return PluginPhoto(f"uid-{name}", root, folder, name, 1_234_567, 4000, 3000, 1_709_370_000.0, "Canon EOS R6")
-
-
-def suggestion(
-    name: str = "IMG_1.JPG", keep: float | None = 0.03, folder: str = "2024/03", root: Path = Path("/photos"), **changes: Any
-) -> SuggestedPhoto:
-    facts = {
-        "uid": f"uid-{name}", "root": root, "folder": folder, "name": name, "size": 1_234_567, "width": 4000, "height": 3000,
-        "taken_at": 1_709_370_000.0, "camera": "Canon EOS R6", "kind": "taste", "reasons": ("blurred",), "keep": keep,
-        "certified": False, "keeper": None,
-    }  # fmt: skip
-    return SuggestedPhoto(**(facts | changes))
 
 
 def thumbnail(uid: str) -> bytes | None:
     return JPEG
 
 
-def output(own: Path, thumbnail: Callable[[str], bytes | None] = thumbnail, /, **settings: Any) -> Output:
-    own.mkdir(parents=True, exist_ok=True)
-    return Output("1.0", own, settings, logging.getLogger("test"), thumbnail)
+def delivered(plugins: Plugins, run: str, given: list[SuggestedPhoto], **more: Any) -> dict[str, str | None]:
+    """Deliver to all: None, or the error in words, by plugin."""
+    results = {name: plugins.deliver(name, run, given, thumbnail, **more) for name in plugins.having("deliver")}
+    return {name: result and in_words(result) for name, result in results.items()}
 
 
 @pytest.fixture

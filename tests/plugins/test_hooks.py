@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import inspect
 import re
+import subprocess
 import sys
 from dataclasses import fields, is_dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
-from precious_daemon import hookspecs
+from precious_daemon import config, hookspecs
+from precious_daemon.cli import cli
 from precious_daemon.config import Places
 from precious_daemon.hookspecs import PluginPhoto, SuggestedPhoto
-from tests.plugins.conftest import JPEG, Load, WritePlugin, photo, suggestion, thumbnail
+from precious_daemon.service import Service
+from tests.plugins.conftest import JPEG, Load, WritePlugin, delivered, photo, suggestion
+from tests.web.library import Browser
 
 DOCS = (Path(__file__).parents[2] / "docs" / "plugins.md").read_text("utf-8")
 HOOKS = {name: value for name, value in vars(hookspecs).items() if hasattr(value, f"{hookspecs.PROJECT}_spec")}
-VALUES = [value for value in vars(hookspecs).values() if is_dataclass(value)]
+VALUES: list[Any] = [value for value in vars(hookspecs).values() if is_dataclass(value)]
 TEN_LINES = re.findall(r"```python\n(.*?)```", DOCS, re.DOTALL)[0]
 
 
@@ -50,13 +56,19 @@ def test_hook_deliver(write_plugin: WritePlugin, load: Load, here: Places) -> No
             (output.folder / run).write_bytes(output.thumbnail(suggestions[0].uid))
         """,
     )
-    assert load("output").deliver("night-1", [suggestion()], thumbnail) == {"output": None}
+    assert delivered(load("output"), "night-1", [suggestion()]) == {"output": None}
     assert (here.reports / "output" / "night-1").read_bytes() == JPEG
 
 
+def test_hook_rule(write_plugin: WritePlugin, load: Load) -> None:
+    write_plugin("old", "@hookimpl\ndef rule(photo, now):\n    return 'old' if now - photo.taken_at > 100 else None")
+    young = photo("b.jpg", taken_at=950.0)
+    assert load("old").rules([{1: photo("a.jpg", taken_at=0.0)}, {2: young}], 1000.0) == {1: ("old",)}
+
+
 def _told(hook: str, write_plugin: WritePlugin, load: Load) -> None:
-    write_plugin("listener", f"@hookimpl\ndef {hook}(photos):\n    return [photo.name for photo in photos]")
-    assert load("listener").call(hook, photos=(photo("a"), photo("b"))) == {"listener": ["a", "b"]}
+    write_plugin("listener", f"@hookimpl\ndef {hook}(run, photos):\n    return run, [photo.name for photo in photos]")
+    assert load("listener").call(hook, run="r", photos=(photo("a"), photo("b"))) == {"listener": ("r", ["a", "b"])}
 
 
 def test_hook_trashed(write_plugin: WritePlugin, load: Load) -> None:
@@ -65,6 +77,73 @@ def test_hook_trashed(write_plugin: WritePlugin, load: Load) -> None:
 
 def test_hook_restored(write_plugin: WritePlugin, load: Load) -> None:
     _told("restored", write_plugin, load)
+
+
+def test_hook_resolved(write_plugin: WritePlugin, load: Load) -> None:
+    write_plugin("listener", "@hookimpl\ndef resolved(photos, decision):\n    return decision, len(photos)")
+    told = load("listener").call("resolved", run="r", photos=(photo(),), decision="dismissed")
+    assert told == {"listener": ("dismissed", 1)}
+
+
+def test_hook_command(write_plugin: WritePlugin, load: Load) -> None:
+    write_plugin(
+        "speaker",
+        """
+        import click
+
+        @hookimpl
+        def command(context):
+            @click.command()
+            @click.argument("word")
+            def say(word):
+                click.echo(f"{word} from {context.folder.name}")
+            return say
+        """,
+    )
+    config.places().config_file.write_text('[plugins]\nenabled = ["speaker"]\n')
+    said = CliRunner().invoke(cli, ["plugins", "run", "speaker", "hello"])
+    assert (said.exit_code, said.output) == (0, "hello from speaker\n")
+    assert "report is not enabled" in CliRunner().invoke(cli, ["plugins", "run", "report"]).output
+
+
+async def test_hook_page(write_plugin: WritePlugin, load: Load, service: Service, browser: Browser) -> None:
+    """Behind the same session and guard as every page (see also tests/web/test_guard.py)."""
+    write_plugin(
+        "shop",
+        """
+        from precious_daemon.hookspecs import Reply
+
+        @hookimpl
+        def page(request):
+            if request.path == "data.json":
+                return Reply('{"a": 1}', kind="application/json")
+            if request.path == "fails":
+                raise ValueError("it is closed")
+            if request.path:
+                return None
+            return Reply(f"<p>{request.method} {request.query.get('q', '-')} {request.form.get('f', '-')}</p>", title="<Shop>")
+        """,
+    )
+    service.plugins = load("shop")
+    first = await browser.get("/plugin/shop/?q=1")
+    assert "<p>GET 1 -</p>" in await first.text()
+    assert "<h1>&lt;Shop&gt;</h1>" in await first.text()
+    assert "script-src 'self'" in first.headers["Content-Security-Policy"]
+    assert "<p>POST - 2</p>" in await (await browser.submit("/plugin/shop/", {"f": "2"})).text()
+    assert await (await browser.get("/plugin/shop/data.json")).json() == {"a": 1}
+    assert [(await browser.get(f"/plugin/{path}")).status for path in ("shop/none", "none/", "report/")] == [404, 404, 404]
+    assert (await browser.get("/plugin/shop/fails")).status >= 400
+    assert "it is closed" in await (await browser.get("/plugins")).text()
+    assert (await browser.submit("/plugin/shop/", {"f": "2"}, Sec_Fetch_Site="cross-site")).status == 403
+    browser.session.cookie_jar.clear()
+    assert (await browser.get("/plugin/shop/")).status == 303
+
+
+async def test_hook_status(write_plugin: WritePlugin, load: Load, service: Service, browser: Browser) -> None:
+    write_plugin("mood", "@hookimpl\ndef status(context):\n    return f'fine since {context.version}'")
+    service.plugins = load("mood")
+    assert (await (await browser.get("/api/status")).json())["plugins"] == {"mood": "fine since 0.1.0"}
+    assert "fine since 0.1.0" in await (await browser.get("/plugins")).text()
 
 
 def test_every_hook_has_a_test() -> None:
@@ -76,9 +155,14 @@ def test_every_hook_has_a_test() -> None:
 
 
 @pytest.mark.parametrize("name", HOOKS)
-def test_every_hook_is_documented_under_its_signature_with_its_first_line(name: str) -> None:
+def test_every_hook_is_documented_under_its_signature(name: str) -> None:
     signature = f"{name}({', '.join(inspect.signature(HOOKS[name]).parameters)})"
-    assert HOOKS[name].__doc__ in section(signature)
+    assert str(inspect.getdoc(HOOKS[name])) in section(signature)
+
+
+def test_the_generated_parts_are_up_to_date() -> None:
+    check = [sys.executable, "-m", "cogapp", "--check", "docs/plugins.md"]
+    subprocess.run(check, cwd=Path(__file__).parents[2], check=True, capture_output=True)
 
 
 def test_no_hook_is_documented_that_does_not_exist() -> None:
@@ -110,7 +194,7 @@ def _works_as_documented(load: Load, here: Places, origin: str) -> None:
     assert (found.origin, found.error, found.hooks) == (origin, None, ("deliver", "veto"))
     assert plugins.vetoes({1: photo(folder="2024/Family"), 2: photo(folder="2024")}) == {1: "it is in 2024/Family"}
     hostile = "a\udcff.jpg"  # a name that is not UTF-8
-    assert plugins.deliver("n", [suggestion(hostile)], thumbnail) == {"report": None, "keepers": None}
+    assert delivered(plugins, "n", [suggestion(hostile)]) == {"report": None, "keepers": None}
     assert (here.reports / "keepers" / "list.txt").read_bytes() == b"/photos/2024/03/a\xff.jpg\tblurred\n"
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from precious_daemon.errors import ConfigError
-from precious_daemon.hookspecs import SuggestedPhoto
+from precious_daemon.hookspecs import PluginPhoto, SuggestedPhoto
 from precious_daemon.plugins import links
-from tests.plugins.conftest import output, suggestion
+from tests.plugins.conftest import output, photo, suggestion
 
 
 @pytest.fixture
@@ -28,8 +28,8 @@ def album(tmp_path: Path) -> Path:
     return tmp_path / "album"
 
 
-def deliver(tmp_path: Path, given: list[SuggestedPhoto], **settings: object) -> None:
-    links.deliver(given, output(tmp_path / "own", **{"folder": str(tmp_path / "album"), **settings}))
+def deliver(tmp_path: Path, given: list[SuggestedPhoto], best: list[PluginPhoto] | None = None, **settings: object) -> None:
+    links.deliver(given, best or [], output(tmp_path / "own", links, **{"folder": str(tmp_path / "album"), **settings}))
 
 
 def listing(album: Path) -> dict[str, str]:
@@ -49,7 +49,7 @@ def test_links_sort_by_sureness_and_same_names_do_not_collide(tmp_path: Path, ph
 
 
 def test_without_a_setting_the_album_is_in_the_plugins_own_folder(tmp_path: Path, photos: Path) -> None:
-    links.deliver([suggestion("a.jpg", folder="", root=photos)], output(tmp_path / "own"))
+    links.deliver([suggestion("a.jpg", folder="", root=photos)], [], output(tmp_path / "own", links))
     assert (tmp_path / "own" / "album" / "0001 a.jpg").read_text() == "a.jpg"
 
 
@@ -97,7 +97,7 @@ def test_links_to_trashed_photos_are_removed(tmp_path: Path, photos: Path, album
     for relative in (False, True):
         given = [suggestion("a.jpg", folder="sub", root=photos), suggestion("a.jpg", folder="", root=photos)]
         deliver(tmp_path, given, relative=relative)
-        links.trashed(given[:1], output(tmp_path / "own"))
+        links.trashed(given[:1], output(tmp_path / "own", links))
         assert os.listdir(album) == ["0002 a.jpg"]
 
 
@@ -120,16 +120,41 @@ def test_any_name_that_a_file_can_have_is_linked(tmp_path: Path, photos: Path, a
 def test_a_ledger_that_names_files_elsewhere_removes_nothing(tmp_path: Path, photos: Path, album: Path) -> None:
     precious = tmp_path / "precious"
     precious.symlink_to("somewhere")
-    own = output(tmp_path / "own", folder=str(album))
+    own = output(tmp_path / "own", links, folder=str(album))
     (own.folder / "links.json").write_text(json.dumps({str(album): {"../precious": "somewhere"}}))
-    links.deliver([], own)
+    links.deliver([], [], own)
     assert precious.is_symlink()
 
 
 @pytest.mark.parametrize(
     ("settings", "says"),
-    [({"folder": "pictures"}, "start with / or ~"), ({"relative": 1}, "true or false"), ({"foldr": "/x"}, "folder")],
+    [
+        ({"folder": "pictures"}, "start with / or ~"),
+        ({"of": "worst"}, "suggestions"),
+        ({"relative": 1}, "true or false"),
+        ({"foldr": "/x"}, "folder"),
+    ],
 )
 def test_a_setting_that_cannot_work_is_said_at_the_start(tmp_path: Path, settings: dict[str, object], says: str) -> None:
     with pytest.raises(ConfigError, match=says):
-        links.startup(output(tmp_path, **settings))
+        links.startup(output(tmp_path, links, **settings))
+
+
+def test_copies_are_whole_and_leave_when_they_are_no_longer_wanted(tmp_path: Path, photos: Path, album: Path) -> None:
+    given = [suggestion("a.jpg", folder="sub", root=photos), suggestion("b.jpg", folder="", root=photos),
+             suggestion("gone.jpg", folder="", root=photos)]  # fmt: skip
+    deliver(tmp_path, given, copy=True)
+    assert not (album / "0001 a.jpg").is_symlink()
+    assert (album / "0001 a.jpg").read_text() == "sub/a.jpg"
+    assert sorted(os.listdir(album)) == ["0001 a.jpg", "0002 b.jpg"]
+    (album / "0002 b.jpg").write_text("edited there")
+    deliver(tmp_path, given[:1])
+    assert os.readlink(album / "0001 a.jpg") == f"{photos}/sub/a.jpg"
+    assert (album / "0002 b.jpg").read_text() == "edited there"
+    assert (photos / "b.jpg").read_text() == "b.jpg"
+
+
+def test_the_best_are_an_album_of_their_own(tmp_path: Path, photos: Path, album: Path) -> None:
+    best = [photo("b.jpg", "", root=photos), photo("a.jpg", "", root=photos), photo("a.jpg", "sub", root=photos)]
+    deliver(tmp_path, [suggestion("a.jpg", folder="", root=photos)], best, of="best", most=2)
+    assert listing(album) == {"0001 b.jpg": f"{photos}/b.jpg", "0002 a.jpg": f"{photos}/a.jpg"}

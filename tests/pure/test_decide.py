@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from precious_daemon.decide import Known, decided, suggest
+from precious_daemon.decide import Known, Occasion, Proposal, decided, suggest
 from precious_daemon.models import Certificate, Group, GroupDecision, GroupKind, GroupMember, Quality, Score, Suggestion
 
 GOOD = Quality(0.6, 0.7, 0.3, 0.2, 0.2, 0.0, 0.5, 0.4, 0.0, 0.0, 0.3, 0.3, 0.05, 0.9, 0.29)
@@ -37,10 +37,12 @@ def decide(
     vetoes: dict[int, str] | None = None,
     evidence: dict[int, dict[str, int]] | None = None,
     decisions: list[GroupDecision] | None = None,
+    **more: object,
 ) -> list[Suggestion]:
     facts = facts or {i: known(i) for i in range(1, 10)}
     scores = [Score(i, keep, 0.0) for i, keep in (keeps or {}).items()]
-    return suggest(scores, groups or [], proof, facts, labels or {}, vetoes or {}, evidence or {}, decisions or [])
+    given = (scores, groups or [], proof, facts, labels or {}, vetoes or {}, evidence or {}, decisions or [])
+    return suggest(*given, **more).suggestions  # type: ignore[arg-type]
 
 
 def photos(suggestions: list[Suggestion]) -> list[int]:
@@ -76,7 +78,7 @@ def libraries(draw: st.DrawFn) -> dict[str, object]:
 @settings(max_examples=150)
 @given(libraries())
 def test_the_rules_hold_in_any_library(library: dict) -> None:
-    found = suggest(**library)
+    found = suggest(**library).suggestions
     going = set(photos(found))
     assert len(going) == len(found)
     assert going <= library["facts"].keys()
@@ -268,7 +270,7 @@ def test_what_was_said_to_stay_is_not_suggested_in_any_library(library: dict, wo
     for number, (members, rng) in enumerate(words, 1):
         stays = {i for i in members if rng.random() < 0.6}
         decisions.append(said(number, rng.choice(sorted(stays or members)), members, stays))
-    found = suggest(**library, decisions=decisions)
+    found = suggest(**library, decisions=decisions).suggestions
     for one, before in zip(decided(library["groups"], decisions), library["groups"], strict=True):
         assert {m.photo_id for m in one.members} == {m.photo_id for m in before.members}
         assert len(bests([one])) == 1
@@ -278,3 +280,76 @@ def test_what_was_said_to_stay_is_not_suggested_in_any_library(library: dict, wo
     for decision in decisions:
         latest |= {i: i in decision.stays for i in decision.members}
     assert not any(s.kind == "taste" and latest.get(s.photo_id) and s.photo_id not in library["labels"] for s in found)
+
+
+# --- rules, what changed, and what is held back ------------------------------------------------------------------------
+
+
+def everything(keeps: dict[int, float], **more: object) -> Proposal:
+    facts = {i: known(i) for i in range(1, 10)}
+    given = {"labels": {}, "vetoes": {}, "evidence": {}} | more
+    groups = given.pop("groups", [])
+    return suggest([Score(i, keep, 0.0) for i, keep in keeps.items()], groups, None, facts, **given)  # type: ignore[arg-type]
+
+
+def test_what_a_rule_speaks_against_is_suggested_with_its_reason() -> None:
+    found = everything({1: 0.1}, rules={1: ("old",), 2: ("a screenshot", "old"), 3: ("old",)}, labels={3: True}).suggestions
+    assert [(s.photo_id, s.kind, s.keep) for s in found] == [(1, "taste", 0.1), (2, "rule", None)]
+    assert found[0].reasons == ("old", "going by your answers, the chance that you would keep it is 10 %")
+    assert found[1].reasons == ("a screenshot", "old")
+
+
+def test_a_rule_does_not_take_the_last_of_a_group() -> None:
+    proposal = everything({}, groups=[group(GroupKind.COPY, 1, 2)], rules={1: ("old",), 2: ("old",)})
+    assert photos(proposal.suggestions) == [2]
+
+
+def test_what_has_a_veto_is_held_back_with_both_reasons() -> None:
+    (one,) = everything({1: 0.1, 2: 0.9}, vetoes={1: "you gave it 5 stars", 2: "it is in an album"}).held
+    assert (one.suggestion.photo_id, one.why) == (1, "you gave it 5 stars")
+    assert one.suggestion.reasons == ("going by your answers, the chance that you would keep it is 10 %",)
+
+
+def of_one_day(*members: int, present: int, leave: int = 1) -> Occasion:
+    return Occasion(frozenset(members), present, leave, "the last of its day")
+
+
+def test_the_last_photo_of_a_day_is_held_back_and_it_is_the_least_sure_one() -> None:
+    proposal = everything({1: 0.1, 2: 0.3, 3: 0.2}, occasions=[of_one_day(1, 2, 3, present=3)])
+    assert photos(proposal.suggestions) == [1, 3]
+    assert [(h.suggestion.photo_id, h.why) for h in proposal.held] == [(2, "the last of its day")]
+
+
+def test_a_day_with_other_photos_needs_none_held_back() -> None:
+    assert everything({1: 0.1, 2: 0.3}, occasions=[of_one_day(1, 2, present=3)]).held == []
+    assert len(everything({1: 0.1, 2: 0.3}, occasions=[of_one_day(1, 2, present=3, leave=2)]).held) == 1
+
+
+def test_what_goes_for_a_copy_or_by_the_owners_word_is_not_kept_for_the_day_but_counts() -> None:
+    day = [of_one_day(1, 2, 3, present=3)]
+    proposal = everything({3: 0.1}, groups=[group(GroupKind.COPY, 9, 1)], labels={2: False}, occasions=day)
+    assert photos(proposal.suggestions) == [2, 1]
+    assert [h.suggestion.photo_id for h in proposal.held] == [3]
+
+
+@given(
+    st.dictionaries(st.integers(1, 9), st.floats(0, 0.5)),
+    st.lists(st.tuples(st.sets(st.integers(1, 9)), st.integers(0, 3), st.integers(1, 3)), max_size=4),
+)
+def test_accepting_everything_leaves_enough_of_every_occasion(keeps: dict, drawn: list) -> None:
+    occasions = [of_one_day(*members, present=len(members) + more, leave=leave) for members, more, leave in drawn]
+    proposal = everything(keeps, occasions=occasions)
+    going = set(photos(proposal.suggestions))
+    for one in occasions:
+        assert one.present - len(one.members & going) >= min(one.leave, one.present)
+    assert going | {h.suggestion.photo_id for h in proposal.held} == keeps.keys()
+    assert not going & {h.suggestion.photo_id for h in proposal.held}
+
+
+def test_a_kept_photo_comes_back_as_a_copy_only_and_says_what_changed() -> None:
+    since = {1: "you kept it once, and there is an exact copy of it since"}
+    copies = [group(GroupKind.COPY, 2, 1)]
+    assert photos(everything({1: 0.1}, labels={1: True}, changed=since).suggestions) == []
+    (found,) = everything({}, groups=copies, labels={1: True}, changed=since).suggestions
+    assert found.reasons == (since[1], "an exact copy of 2023/IMG_0002.JPG")
+    assert photos(everything({}, groups=copies, labels={1: True}).suggestions) == []

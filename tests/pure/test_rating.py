@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from precious_daemon import rating
-from precious_daemon.models import Rating, Vote
+from precious_daemon.models import Lineup, Rating, Vote
 
 NORMAL = NormalDist()
 EXACT = trueskill.TrueSkill(
@@ -99,22 +99,48 @@ def test_replay_finds_the_order_that_the_votes_came_from() -> None:
 
 def test_an_order_of_two_is_a_vote() -> None:
     pair = Rating(27.0, 5.0), Rating(24.0, 3.0)
-    for ours, voted in zip(rating.best_of(pair), rating.update(*pair), strict=True):
-        assert (ours.mu, ours.sigma) == pytest.approx((voted.mu, voted.sigma), rel=1e-6)
-        assert (ours.wins, ours.losses) == (voted.wins, voted.losses)
+    for draw in (False, True):
+        for ours, voted in zip(rating.update_many(pair, draw=draw), rating.update(*pair, draw=draw), strict=True):
+            assert (ours.mu, ours.sigma) == pytest.approx((voted.mu, voted.sigma), rel=1e-9)
+            assert (ours.wins, ours.losses, ours.draws) == (voted.wins, voted.losses, voted.draws)
 
 
-def test_an_order_of_many_agrees_with_the_package_and_counts_each_comparison() -> None:
-    order = [Rating(20.0 + 2 * i, 6.0 - i / 2) for i in range(5)]
-    theirs = EXACT.rate([(trueskill.Rating(r.mu, r.sigma),) for r in order])
-    for place, (ours, (expected,)) in enumerate(zip(rating.best_of(order), theirs, strict=True)):
-        assert (ours.mu, ours.sigma) == pytest.approx((float(expected.mu), float(expected.sigma)), rel=1e-5)
-        assert (ours.wins, ours.losses) == (4 - place, place)
+@settings(deadline=None, max_examples=30)
+@given(st.lists(st.builds(Rating, st.floats(5, 45), st.floats(0.5, 9)), min_size=3, max_size=5), st.booleans())
+def test_an_order_or_a_draw_of_many_agrees_with_the_package(order: list[Rating], draw: bool) -> None:
+    groups = [(trueskill.Rating(r.mu, r.sigma),) for r in order]
+    theirs = EXACT.rate(groups, ranks=[0] * len(order) if draw else None, min_delta=1e-12)
+    for ours, (expected,) in zip(rating.update_many(order, draw=draw), theirs, strict=True):
+        assert (ours.mu, ours.sigma) == pytest.approx((float(expected.mu), float(expected.sigma)), abs=1e-5)
+
+
+def test_the_best_of_four_moves_up_and_the_others_down_alike() -> None:
+    best, *others = rating.update_many([rating.START] * 4, ordered=False)
+    assert best.mu > rating.MU > others[0].mu
+    assert len({(r.mu.__round__(6), r.sigma.__round__(6)) for r in others}) == 1, "nothing was said of them"
+    assert (best.wins, best.losses, others[0].wins, others[0].losses) == (3, 0, 0, 1)
+    ordered = rating.update_many([rating.START] * 4)
+    assert sum(r.sigma for r in ordered) < best.sigma + sum(r.sigma for r in others), "a full order says more"
 
 
 def test_an_order_against_all_expectation_does_not_break() -> None:
     order = [Rating(-400.0 + 200 * i, 1.0) for i in range(4)]
-    assert all(math.isfinite(r.mu) and r.sigma > 0 for r in rating.best_of(order))
+    for ordered in (True, False):
+        assert all(math.isfinite(r.mu) and r.sigma > 0 for r in rating.update_many(order, ordered=ordered))
+
+
+@given(st.lists(st.tuples(st.permutations(range(6)), st.integers(2, 4), st.booleans(), st.booleans()), max_size=15))
+def test_replay_takes_answers_about_several_as_they_were_taken(history: list[tuple[list[int], int, bool, bool]]) -> None:
+    lineups = [Lineup(tuple(order[:count]), ordered, draw) for order, count, ordered, draw in history]
+    state: dict[int, Rating] = {}
+    for lineup in lineups:
+        known = [state.get(i, rating.START) for i in lineup.photos]
+        state |= dict(zip(lineup.photos, rating.update_many(known, ordered=lineup.ordered, draw=lineup.draw), strict=True))
+    replayed = rating.replay(lineups)
+    assert replayed.keys() == state.keys()
+    for photo, expected in state.items():
+        assert (replayed[photo].mu, replayed[photo].sigma) == pytest.approx((expected.mu, expected.sigma), rel=1e-9)
+        assert (replayed[photo].wins, replayed[photo].draws) == (expected.wins, expected.draws)
 
 
 def test_a_photo_without_votes_is_worth_nothing_for_sure() -> None:

@@ -20,7 +20,7 @@ from precious_daemon.trash.moves import Disk
 from precious_daemon.trash.records import TRASH
 
 NOON = 1_800_000_000.0
-ROOMY = parse({"trash": {"batch": 1000, "daily_percent": 100.0}})
+ROOMY = parse({"trash": {"batch": 1000, "daily_percent": 100.0, "purge_days": 30}})
 
 
 class Clock:
@@ -78,10 +78,10 @@ class Library:
     def photo(self, photo_id: int) -> Photo:
         return self.store.read(photos.get, photo_id)
 
-    def suggest(self, *chosen: Photo, kind: str = "taste", keeper: Photo | None = None) -> list[str]:
+    def suggest(self, *chosen: Photo, kind: str = "taste", keeper: Photo | None = None, certified: bool = False) -> list[str]:
         """Add open suggestions, and return their names."""
         known = {r.photo.id: r.suggestion for r in self.store.read(suggestions.page, 1)}
-        known |= {p.id: Suggestion(p.id, kind, 0.01, True, ("it is blurred",), keeper and keeper.id) for p in chosen}
+        known |= {p.id: Suggestion(p.id, kind, 0.01, certified, ("it is blurred",), keeper and keeper.id) for p in chosen}
         self.store.write(suggestions.replace_open, 1, "run", list(known.values()), self.clock())
         states = SuggestionState.OPEN, SuggestionState.APPROVED
         names = {row.photo.id: row.uid for state in states for row in self.store.read(suggestions.page, 1, state)}
@@ -123,11 +123,21 @@ class Library:
                 assert self.photo(unit.photo_id).state == "trashed"
             elif any(u.photo_id == unit.photo_id and u.id > unit.id for u in self.units(*UnitState)):
                 continue  # a later unit tells where it is
+            elif unit.state is UnitState.PURGED:
+                assert not any((self.folder / (f.trash_path or "")).exists() for f in unit.files), unit
+                assert self.photo(unit.photo_id).state == "purged"
             else:
                 assert unit.state in (UnitState.REFUSED, UnitState.UNDONE, UnitState.APPROVED), unit
                 assert not any(f.trash_path and (self.folder / f.trash_path).exists() for f in unit.files), unit
                 assert self.photo(unit.photo_id).state != "trashed"
         assert not list((self.folder / TRASH).rglob("record.json.new"))
+
+
+def ripen(library: Library, days: int = 31) -> None:
+    """The service runs for so many days."""
+    for _ in range(days):
+        library.clock.now += 86400
+        library.store.write(units.note_day, library.clock.now)
 
 
 def contents(folder: Path) -> dict[str, list[str]]:

@@ -29,11 +29,11 @@ def prepared(here: Places, folder: Path) -> tuple[str, set[str]]:
         return library.approve(photo), set(library.contents())
 
 
-def killed(here: Places, folder: Path, batch: str, call: str, when: int) -> bool:
+def killed(here: Places, folder: Path, batch: str, call: str, when: int, program: str = "tests.trash.apply_and_undo") -> bool:
     """Run it with a SIGKILL at the `when`-th of these system calls; False when it ended before."""
     assert STRACE
     trace = [STRACE, "-f", "-qq", "-o", "/dev/null", "-e", f"trace={call}", "-e", f"inject={call}:signal=KILL:when={when}"]
-    command = [*trace, sys.executable, "-m", "tests.trash.apply_and_undo", str(folder), batch]
+    command = [*trace, sys.executable, "-m", program, str(folder), *filter(None, [batch])]
     done = subprocess.run(command, cwd=Path(__file__).parents[2], env=os.environ, capture_output=True, timeout=60, check=False)
     if done.returncode in (-signal.SIGKILL, 128 + signal.SIGKILL):
         return True
@@ -74,3 +74,36 @@ def test_killed_at_every_change(here: Places, tmp_path: Path, call: str, step: i
             break
     assert when > at_least
     assert state is UnitState.UNDONE
+
+
+@pytest.mark.parametrize(
+    ("call", "step", "at_least"),
+    [
+        ("unlinkat", 1, 6),  # three files, the record and two folders of ours
+        ("fsync", 1, 3),  # the audit log, the unit's folder, the audit log
+        ("fdatasync", 1, 3),  # the journal
+    ],
+)
+def test_killed_at_every_change_of_a_removal_for_good(here: Places, tmp_path: Path, call: str, step: int, at_least: int) -> None:
+    folder = tmp_path / "photos"
+    with Store(here) as store:
+        Library(store, here, folder).add("stays.jpg", b"stays")
+    for when in range(1, 100, step):
+        with Store(here) as store:
+            library = Library(store, here, folder)
+            number = len(library.units(*UnitState))
+            library.send(library.add(f"{number}/IMG.JPG", b"%d" % number, f"{number}/IMG.MOV", f"{number}/IMG.JPG.xmp"))
+            before = set(contents(folder))
+        alive = not killed(here, folder, "", call, when, "tests.trash.apply_and_purge")
+        state = settled(here, folder)
+        after = set(contents(folder))
+        assert state in (UnitState.DONE, UnitState.PURGED)
+        assert after == before if state is UnitState.DONE else len(before - after) == 3
+        assert ["stays.jpg"] in contents(folder).values()
+        if alive:
+            break
+        with Store(here) as store:
+            library = Library(store, here, folder)
+            library.undo(*library.units(UnitState.DONE))
+    assert when > at_least
+    assert state is UnitState.PURGED

@@ -1,7 +1,9 @@
-"""Any order of approving, moving, restoring, crashing and meddling: every byte that ever was is still on the disk."""
+"""Any order of approving, moving, restoring, crashing and meddling: every byte that ever was is still on the disk, but
+for what the owner confirmed to be removed for good."""
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
 import shutil
@@ -16,7 +18,7 @@ from precious_daemon.config import Places
 from precious_daemon.models import PhotoState, RootState, UnitState
 from precious_daemon.store import Store, roots
 from precious_daemon.trash import recover_records
-from tests.trash.library import FaultyDisk, Killed, Library
+from tests.trash.library import FaultyDisk, Killed, Library, ripen
 
 HOW = ["before", "after", errno.EIO, errno.ENOSPC, errno.EXDEV, errno.EACCES]
 FAULTS = st.one_of(
@@ -25,6 +27,7 @@ FAULTS = st.one_of(
     st.tuples(st.integers(1, 5), st.sampled_from(HOW), st.just("rename")),
     st.tuples(st.integers(2, 4), st.just("before"), st.just("rename")),
 )
+UNDER_WAY = UnitState.PLANNED, UnitState.RESTORING, UnitState.PURGING
 Fault = tuple[int, str | int, str | None] | None
 
 
@@ -85,7 +88,7 @@ class Trashing(RuleBasedStateMachine):
 
     def occupy(self) -> None:
         """While the service is down, new files take the names of what was being moved."""
-        for unit in self.library.units(UnitState.PLANNED, UnitState.RESTORING):
+        for unit in self.library.units(*UNDER_WAY):
             for file in unit.files:
                 path = self.library.folder / (file.restored_path or file.path)
                 if not path.exists():
@@ -121,6 +124,22 @@ class Trashing(RuleBasedStateMachine):
         self.disk.arm(None)
 
     @rule(fault=FAULTS)
+    @precondition(lambda self: self.library.units(UnitState.DONE) and self.library.root_now().state is RootState.WATCHED)
+    def purge(self, fault: Fault) -> None:
+        """A month later, the owner confirms that all in the trash may go: only that is allowed to be gone."""
+        there = {path: digest for digest, paths in self.library.contents().items() for path in paths}
+        going = {u.id: {there[f.trash_path or ""] for f in u.files} for u in self.library.units(UnitState.DONE)}
+        ripen(self.library)
+        self.arm(fault)
+        try:
+            asyncio.run(self.library.trash.purge(len(asyncio.run(self.library.trash.ripe()))))
+        except Killed:
+            self.crash()
+        self.disk.arm(None)
+        for unit in self.library.units(UnitState.PURGING, UnitState.PURGED):
+            self.ever -= going.get(unit.id, set())
+
+    @rule(fault=FAULTS)
     def recover(self, fault: Fault) -> None:
         self.confirm()
         self.arm(fault)
@@ -133,7 +152,7 @@ class Trashing(RuleBasedStateMachine):
     @rule()
     @precondition(lambda self: self.library.units(UnitState.DONE))
     def recover_from_records(self) -> None:
-        if not self.library.units(UnitState.PLANNED, UnitState.RESTORING):
+        if not self.library.units(*UNDER_WAY):
             recover_records(str(self.library.folder))
             self.confirm()
             self.library.undo(*self.library.units(UnitState.DONE))
@@ -151,7 +170,7 @@ class Trashing(RuleBasedStateMachine):
 
     @invariant()
     def the_journal_and_the_disk_agree(self) -> None:
-        if hasattr(self, "library") and not self.library.units(UnitState.PLANNED, UnitState.RESTORING):
+        if hasattr(self, "library") and not self.library.units(*UNDER_WAY):
             for unit in self.library.units(UnitState.DONE):
                 there = [(self.library.folder / (f.trash_path or "")).exists() for f in unit.files]
                 assert all(there)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from precious_daemon import review
+from precious_daemon import review, telling
 from precious_daemon.config import Places, PluginSettings, Settings
 from precious_daemon.errors import CountNeeded, NotFound, TrashRefused
 from precious_daemon.hookspecs import PluginPhoto, hookimpl
@@ -21,7 +21,7 @@ from tests.trash.library import Library, said
 
 def service(library: Library) -> Any:
     plugins = Plugins(library.places, Settings(plugins=PluginSettings(enabled=())), [])
-    return SimpleNamespace(store=library.store, trash=library.trash, clock=library.clock, plugins=plugins)
+    return SimpleNamespace(store=library.store, trash=library.trash, clock=library.clock, plugins=plugins, background=set())
 
 
 def labels(library: Library) -> dict[int, bool]:
@@ -186,6 +186,12 @@ def test_plugins_are_told_what_went_and_what_came_back(library: Library) -> None
     here = service(library)
     settings = Settings(plugins=PluginSettings(enabled=("listener",)))
     here.plugins = Plugins(library.places, settings, [Found("listener", "built in", "", Listener)])
-    (outcome,) = asyncio.run(review.approve_and_apply(here, 1, library.suggest(library.add("IMG_1.JPG", b"x"))))
-    asyncio.run(review.undo(here, 1, [outcome.unit.uid]))
+
+    async def there_and_back() -> None:
+        (outcome,) = await review.approve_and_apply(here, 1, library.suggest(library.add("IMG_1.JPG", b"x")))
+        await telling.finish(here)
+        await review.undo(here, 1, [outcome.unit.uid])
+        await telling.finish(here)
+
+    asyncio.run(there_and_back())
     assert heard == [("trashed", "IMG_1.JPG"), ("restored", "IMG_1.JPG")]

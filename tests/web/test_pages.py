@@ -12,8 +12,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from precious_daemon import web
-from precious_daemon.models import Group, GroupKind, GroupMember, Photo, RootState
+from precious_daemon import scan, web
+from precious_daemon.models import Glimpse, Group, GroupKind, GroupMember, Photo, PhotoState, RootState
 from precious_daemon.service import Service
 from precious_daemon.store import groups, job_runs, photos, ratings, roots, scores
 from precious_daemon.web.home import next_step
@@ -249,7 +249,7 @@ async def test_a_folder_is_added_and_removed(service: Service, browser: Browser,
 
 
 async def test_a_job_is_run_and_stopped_by_name(service: Service, browser: Browser) -> None:
-    assert await (await browser.post("/api/jobs/scan/run")).json() == {"job": "scan", "started": True}
+    assert await (await browser.post("/api/jobs/scan/run")).json() == {"job": "scan", "started": True, "note": ""}
     assert (await browser.post("/api/jobs/scan/stop")).status == 200
     assert (await browser.post("/api/jobs/rm/run")).status == 404
     assert (await browser.submit("/api/jobs/scan/run", {})).headers["Location"] == "/jobs"
@@ -334,3 +334,42 @@ async def test_static_files_are_only_those_there_are(browser: Browser) -> None:
         assert (await browser.get(f"/static/{name}", If_None_Match=response.headers["ETag"])).status == 304
     for name in ("..%2Fapp.py", "none.js", "style.css%00"):
         assert (await browser.get(f"/static/{name}")).status == 404
+
+
+async def test_pause_is_a_form_on_the_home_page_and_so_is_its_end(
+    browser: Browser, library: list[Photo], service: Service
+) -> None:
+    assert 'action="/api/pause"' in await (await browser.get("/")).text()
+    assert (await browser.submit("/api/pause", {"for": "1h"}, Accept="text/html")).status == 303
+    assert service.jobs.paused
+    for page in ("/", "/jobs"):
+        shown = await (await browser.get(page)).text()
+        assert "Paused until today" in shown or "Paused until tomorrow" in shown
+        assert 'action="/api/resume"' in shown
+    note = await (await browser.post("/api/jobs/scan/run")).json()
+    assert "stays paused" in note["note"]
+    assert (await browser.submit("/api/resume", {}, Accept="text/html")).status == 303
+    assert not service.jobs.paused
+    refused = await browser.post("/api/pause", {"for": "a while"})
+    assert "no length of time" in (await refused.json())["error"]
+
+
+async def test_new_photos_are_on_the_grid_before_they_are_read(browser: Browser, service: Service, tmp_path: Path) -> None:
+    """What a first look saw is a picture that can be voted on; what it did not is a tile, and is asked about later."""
+    seen, unseen = save(tmp_path / "a.jpg", 1, age=60), save(tmp_path / "b.jpg", 2, age=50)
+    root = scan.add_root(service.store, str(tmp_path), 0.0)
+    scan.scan(service.store, root, service.settings.watch, service.clock)
+    assert (await (await browser.get("/photos")).text()).count("Waits to be read") == 2
+    for entry in service.store.read(photos.to_ingest, 10, [root.id]):
+        look = Glimpse(320, 240, "JPEG", 1e9, "name", None, seen.read_bytes() if entry.path == seen.name else b"")
+        service.store.write(photos.record_glimpse, entry, look, 0.0)
+    (shown,) = service.store.read(photos.page, PhotoState.PRESENT)
+    (waiting,) = service.store.read(photos.page, PhotoState.NEW)
+    assert (shown.path, waiting.path) == (seen.name, unseen.name)
+    grid = await (await browser.get("/photos")).text()
+    assert grid.count("Waits to be read") == 1
+    assert f"/thumb/{shown.uid}" in grid
+    assert f"/photo/{waiting.uid}" in grid
+    assert (await browser.get(f"/thumb/{shown.uid}")).status == 200
+    assert (await (await browser.get("/api/question?kind=label")).json())["next"]["photos"][0]["uid"] == shown.uid
+    assert (await (await browser.get("/api/question?kind=pair")).json())["next"] is None

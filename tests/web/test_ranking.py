@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from precious_daemon import ask
+from precious_daemon import ask, trade
 from precious_daemon.models import Choice, Photo, Question, Scope
 from precious_daemon.service import Service
 from precious_daemon.store import answers, ratings
@@ -87,11 +87,11 @@ async def test_image_rankers_rows_of_nobody_take_photos_out_and_go_out_again(
 ) -> None:
     a, b, c = (photo.path for photo in library[:3])
     text = f"Winner,Loser\n{a},{b}\nNone,{c}\nNone,nowhere.jpg\n"
-    told = await ask.import_csv(service, 1, text)
+    told = await trade.import_csv(service, 1, text)
     assert (told.imported, told.unknown, told.taken_out) == (1, ("nowhere.jpg",), 1)
     assert service.store.read(answers.all_out_of_ranking, 1) == [library[2].id]
-    assert await ask.export_votes(service, 1) == f"Winner,Loser\n{a},{b}\nNone,{c}\n"
-    assert (await ask.import_csv(service, 1, text)).taken_out == 0, "it is out already"
+    assert await trade.export_votes(service, 1) == f"Winner,Loser\n{a},{b}\nNone,{c}\n"
+    assert (await trade.import_csv(service, 1, text)).taken_out == 0, "it is out already"
 
 
 # --- a part of the library ---------------------------------------------------------------------------------------------

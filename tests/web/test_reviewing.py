@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+import time
 
 import pytest
 
+from precious_daemon.config import parse
 from precious_daemon.models import Certificate, Photo, SuggestionState
 from precious_daemon.service import Service
-from precious_daemon.store import answers, scores, suggestions
+from precious_daemon.store import answers, scores, suggestions, units
+from precious_daemon.trash import Trash
 from tests.web.library import Browser, root_of, suggest, taste
 
 
@@ -144,3 +147,42 @@ async def test_pages_of_suggestions_follow_each_other_without_a_gap(
         seen += [s["uid"] for s in part["suggestions"]]
         after = part["after"]
     assert seen == wanted
+
+
+# --- for good ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def tidy(service: Service) -> Service:
+    """A service whose owner lets the trash be emptied."""
+    settings = parse({"trash": {"purge_days": 30}})
+    service.trash = Trash(service.store, service.places, settings, time.time)
+    service.settings = settings
+    return service
+
+
+async def test_removal_for_good_is_offered_when_ripe_and_needs_its_count(
+    tidy: Service, browser: Browser, library: list[Photo]
+) -> None:
+    (uid,) = suggest(tidy, taste(library[0]))
+    began = time.time()
+    await browser.post("/api/suggestions/approve", {"uids": [uid]})
+    tidy.store.write(lambda db: db.execute("UPDATE units SET changed_at = changed_at - 31 * 86400"))
+    assert "removed for good" not in await (await browser.get("/trash")).text()
+    for day in range(32):
+        tidy.store.write(units.note_day, began - day * 86400)
+    assert "1 photo may be removed for good" in await (await browser.get("/trash")).text()
+    rehearsed = await (await browser.post("/api/trash/purge", {"dry_run": True})).json()
+    assert rehearsed["sentence"].startswith("Nothing was removed.\nWould remove ")
+    refused = await browser.post("/api/trash/purge", {"typed_count": 2})
+    assert (refused.status, (await refused.json())["count"]) == (409, 1)
+    done = await (await browser.post("/api/trash/purge", {"typed_count": 1})).json()
+    assert re.fullmatch(r"1 photo is removed for good, and .* are free again\.", done["sentence"]), done
+    page = await (await browser.get("/trash")).text()
+    assert "The trash is empty" in page
+
+
+async def test_removal_for_good_is_off_by_default(browser: Browser, library: list[Photo]) -> None:
+    answer = await browser.post("/api/trash/purge", {"typed_count": 1})
+    assert answer.status == 409
+    assert "purge_days" in (await answer.json())["error"]

@@ -1,5 +1,6 @@
 // One group at a time: arrows choose the best, numbers keep more, one key decides. The forms do the same without this.
 import { keys, post, postCounted, toast } from "./app.js";
+import { followFacts, toggleFacts } from "./facts.js";
 import { zoomed } from "./zoom.js";
 
 const form = document.getElementById("group");
@@ -53,6 +54,7 @@ function choose(frame) {
   radio(frame).checked = true;
   frame.scrollIntoView({ block: "nearest", inline: "nearest" });
   draw();
+  followFacts([frame.dataset.uid]);
 }
 
 const step = (by) => choose(frames[Math.min(frames.length - 1, Math.max(0, frames.indexOf(best()) + by))]);
@@ -147,6 +149,7 @@ if (form) {
     Enter: () => decide("keep"),
     k: () => decide("keep_all"),
     s: pass,
+    i: () => toggleFacts(form.querySelector("[data-large]").parentElement, [best().dataset.uid]),
     z: undo,
     Backspace: undo,
     " ": () => look(frames.find((frame) => frame !== best())),

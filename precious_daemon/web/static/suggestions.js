@@ -1,5 +1,6 @@
 // Reviewing with keys and without reloading. Whatever is decided here can be undone from the message that follows.
 import { count, filesize, keys, post, postCounted, toast } from "./app.js";
+import { followFacts, toggleFacts } from "./facts.js";
 
 const form = document.getElementById("review");
 if (form) {
@@ -9,6 +10,7 @@ if (form) {
   const byUid = (uid) => form.querySelector(`.candidate[data-uid="${CSS.escape(uid)}"]`);
   const bar = form.querySelector(".bulk");
   let current = null;
+  const photosOf = (card) => [...card.querySelectorAll(".sides a")].map((link) => link.pathname.split("/").pop());
   let undoLast = null;
   let busy = false;
 
@@ -19,6 +21,7 @@ if (form) {
     card.classList.add("current");
     card.focus({ preventScroll: true });
     card.scrollIntoView({ block: "nearest" });
+    followFacts(photosOf(card));
   }
 
   function step(by) {
@@ -162,6 +165,7 @@ if (form) {
     a: () => current && approve([current.dataset.uid]),
     x: () => current && dismiss([current.dataset.uid]),
     z: () => undoLast && alone(undoLast),
+    i: () => toggleFacts(document.body, current ? photosOf(current) : []),
     " ": () => {
       const box = current?.querySelector("input[name=uids]");
       if (!box) return;

@@ -1,5 +1,7 @@
 // Photos side by side at 100 %, moved and magnified together: pixels of the originals, tile by tile, over the preview until they come.
 
+import { toggleFacts } from "./facts.js";
+
 const TILE = 1024; // pixels of a tile of an original, a side
 const LARGEST = 8; // pixels of the screen for one of the photo
 
@@ -215,6 +217,7 @@ function listen(made) {
       "=": () => zoom(1.5),
       "-": () => zoom(1 / 1.5),
       f: () => to(fit()),
+      i: () => toggleFacts(made, panes.map((one) => one.frame.uid)),
       1: () => to(1 / devicePixelRatio),
       " ": () => made.close(),
     };
@@ -228,6 +231,7 @@ function listen(made) {
   made.addEventListener("close", () => {
     for (const one of panes) one.figure.remove();
     panes = [];
+    toggleFacts(made, []);
   });
   new ResizeObserver(() => panes.length && draw()).observe(made);
 }

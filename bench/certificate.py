@@ -1,0 +1,112 @@
+"""Is the certificate's promise kept? A thousand simulated owners answer blindly, until a certificate comes or the pool ends.
+
+    python -m bench.certificate [--owners N] [--quick]
+
+The promise: with 95 % confidence at most 5 % of the suggestions are photos that the owner would keep. It is broken in a run
+where *any* certificate that was ever shown, after whichever answer, covers a set of which more are. Owners differ in how
+well the model knows them:
+
+    separable    the scores order their photos well: certificates are wanted here
+    noisy        the scores order little: the mistakes are everywhere
+    unbalanced   2 % of the photos are to go, and few candidates are right
+    borderline   exactly so many mistakes that a certificate is just not due: the hardest case for the promise
+    drifting     they change their mind about a part of the photos halfway through the answers, and are held to what they
+                 would say in the end: no test of answers can promise that, so there is no goal, and it shows what it costs
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from bench.common import Figure, arguments, report, say
+from precious_daemon.certify import Draw, certify
+
+ALPHA, CONFIDENCE = 0.05, 0.95
+POOL = 400  # draws
+KINDS = ("separable", "noisy", "unbalanced", "borderline", "drifting")
+DRIFT = 0.03  # share of photos that a drifting owner comes to want to keep
+
+
+@dataclass(frozen=True)
+class Owner:
+    keeps: list[float]  # the model's keep probability of each draw, in the pool's random order
+    kept: list[bool]  # what the owner says in the end
+    before: list[bool]  # what they say in the first half of the answers
+
+
+def owner(kind: str, rng: random.Random) -> Owner:
+    keeps = sorted(rng.random() * 0.5 for _ in range(POOL))
+    if kind == "separable":  # mistakes are all among the least sure
+        kept = [rng.random() < (0.004 if keep < 0.35 else 0.3) for keep in keeps]
+    elif kind == "noisy":
+        kept = [rng.random() < 0.12 for _ in keeps]
+    elif kind == "unbalanced":
+        kept = [rng.random() < 0.4 + keep for keep in keeps]
+    else:
+        wrong = set(rng.sample(range(POOL), int(ALPHA * POOL) + 1 if kind == "borderline" else 6))
+        kept = [i in wrong for i in range(POOL)]
+    before = list(kept)
+    if kind == "drifting":
+        kept = [said or rng.random() < DRIFT for said in kept]
+    order = rng.sample(range(POOL), POOL)
+    return Owner([keeps[i] for i in order], [kept[i] for i in order], [before[i] for i in order])
+
+
+def run(person: Owner, answers: int) -> tuple[bool, bool, int]:
+    """(ever certified, ever broken, answers until the first certificate or all)."""
+    certified, broken, first = False, False, answers
+    for n, threshold in _certificates(person, answers):
+        if not certified:
+            certified, first = True, n
+        covered = [kept for keep, kept in zip(person.keeps, person.kept, strict=True) if keep <= threshold]
+        broken = broken or sum(covered) > ALPHA * len(covered)
+    return certified, broken, first
+
+
+def _certificates(person: Owner, answers: int) -> Iterator[tuple[int, float]]:
+    for n in range(1, answers + 1):
+        said = [
+            (person.before if i < answers // 2 else person.kept)[i] if i < n else None for i in range(len(person.keeps))
+        ]  # fmt: skip
+        draws = [Draw(keep, kept) for keep, kept in zip(person.keeps, said, strict=True)]
+        verdict = certify(draws, ALPHA, CONFIDENCE, person.keeps)
+        if verdict.certificate is not None:
+            yield n, verdict.certificate.threshold
+
+
+def main() -> None:
+    parser = arguments(__doc__ or "")
+    parser.add_argument("--owners", type=int, default=0, help="of each kind; default: 200, or 12 with --quick")
+    parser.add_argument("--answers", type=int, default=240)
+    args = parser.parse_args()
+    owners = args.owners or (12 if args.quick else 200)
+    rng, began = random.Random(0), time.perf_counter()
+    figures: dict[str, Figure] = {}
+    all_broken = 0
+    for kind in KINDS:
+        runs = []
+        for n in range(owners):
+            runs.append(run(owner(kind, rng), args.answers))
+            if n % 50 == 49:
+                say(f"{kind}: {n + 1} owners")
+        broken = sum(b for _, b, _ in runs)
+        all_broken += broken
+        figures[f"{kind}: promise broken"] = Figure(
+            broken / owners, "of runs", 0.05 if not args.quick and kind != "drifting" else None
+        )
+        figures[f"{kind}: certified"] = Figure(sum(c for c, _, _ in runs) / owners, "of runs")
+        if any(c for c, _, _ in runs):
+            first = sorted(n for c, _, n in runs if c)
+            figures[f"{kind}: answers until certified, median"] = Figure(first[len(first) // 2], "answers")
+    figures["promise broken, all owners"] = Figure(
+        all_broken / (owners * len(KINDS)), "of runs", 0.05 if not args.quick else None
+    )
+    figures["seconds"] = Figure(time.perf_counter() - began, "s")
+    report("certificate", {"owners": owners * len(KINDS), "pool": POOL, "answers": args.answers, "alpha": ALPHA}, figures)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,128 @@
+"""Commands about plugins: which there are, switching them on and off, checking them, beginning a new one."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from precious_daemon.cli.talk import Ordered, opened
+from precious_daemon.errors import ConfigError, NotFound
+
+if TYPE_CHECKING:
+    from precious_daemon.plugins import Plugins
+
+
+def _loaded() -> Plugins:
+    from precious_daemon.plugins import Plugins
+
+    return Plugins.load(*opened())
+
+
+@click.group(cls=Ordered, invoke_without_command=True)
+@click.pass_context
+def plugins(ctx: click.Context) -> None:
+    """Who gets the suggestions, and who speaks for a photo. Without a command: list."""
+    if ctx.invoked_subcommand is None:
+        ctx.invoke(plugins_list)
+
+
+@plugins.command("list")
+@click.option("--json", "as_json", is_flag=True)
+def plugins_list(as_json: bool = False) -> None:
+    """Every plugin found, whether it is enabled, and what went wrong."""
+    from dataclasses import asdict
+
+    found = _loaded().names()
+    if as_json:
+        click.echo(json.dumps([asdict(info) for info in found], indent=2, default=list))
+        return
+    for info in found:
+        click.echo(f"{info.name:10}  {'enabled' if info.enabled else 'off':7}  {info.origin}  {info.summary}")
+        if info.error:
+            click.echo(f"   {info.error}", err=True)
+    click.echo("Switch one on with: precious-daemon plugins enable NAME")
+
+
+@plugins.command("enable")
+@click.argument("name")
+def plugins_enable(name: str) -> None:
+    """Switch the plugin NAME on, in the settings. A running service has to be started again."""
+    _switch(name, True)
+
+
+@plugins.command("disable")
+@click.argument("name")
+def plugins_disable(name: str) -> None:
+    """Switch the plugin NAME off, in the settings."""
+    _switch(name, False)
+
+
+def _switch(name: str, on: bool) -> None:
+    from precious_daemon.config import nearest
+    from precious_daemon.plugins.find import find
+    from precious_daemon.plugins.switch import switch
+
+    places, settings = opened()
+    known = {found.name for found in find(places, settings)} | set(settings.plugins.enabled)
+    if name not in known:
+        raise NotFound(f'There is no plugin "{name}"{nearest(name, known)}')
+    changed = switch(places.config_file, settings.plugins.enabled, name, on)
+    state = "on" if on else "off"
+    click.echo(
+        f"{name} is {state} now. A running service has to be started again." if changed else f"{name} was {state} already."
+    )
+    if on and (error := next(info.error for info in _loaded().names() if info.name == name)):
+        click.echo(f"   {error}", err=True)
+
+
+@plugins.command("check")
+@click.argument("name", required=False)
+def plugins_check(name: str | None) -> None:
+    """Load what is enabled, or only NAME, check its settings, and let it say whether it can work.
+
+    Exit code 2 where something cannot.
+    """
+    loaded = _loaded()
+    if name is not None:
+        loaded.context(name)  # or an error that says what to do
+    for asked in loaded.having("startup"):
+        if name in (None, asked):
+            loaded.call_one(asked, "startup")
+    wrong = 0
+    for info in loaded.names():
+        if info.enabled and name in (None, info.name):
+            click.echo(f"{info.name}: {info.error or 'fine; it has ' + ', '.join(info.hooks)}")
+            wrong += info.error is not None
+    if wrong:
+        raise ConfigError(f"{wrong} of the enabled plugins cannot work. Mend the settings, or disable them.")
+
+
+@plugins.command("new")
+@click.argument("name")
+@click.option("--into", type=click.Path(file_okay=False, path_type=Path), default=Path(), help="The folder to make it in.")
+def plugins_new(name: str, into: Path) -> None:
+    """Begin a plugin of your own: write a package NAME that works, with its test."""
+    from precious_daemon.plugins.fresh import write
+
+    folder = write(into, name)
+    click.echo(f"{folder} holds a plugin that works. Try it, and install it beside precious-daemon:")
+    click.echo(f"  cd {folder} && python -m pytest && python -m pip install -e . && precious-daemon plugins enable {name}")
+
+
+@plugins.command("run", context_settings={"ignore_unknown_options": True, "help_option_names": []})
+@click.argument("name")
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+@click.pass_context
+def plugins_run(ctx: click.Context, name: str, arguments: tuple[str, ...]) -> None:
+    """Run the command that the plugin NAME brings along."""
+    loaded = _loaded()
+    loaded.context(name)
+    command = loaded.call_one(name, "command") if name in loaded.having("command") else None
+    if isinstance(command, Exception):
+        raise command
+    if not isinstance(command, click.Command):
+        raise NotFound(f"The plugin {name} brings no command along.")
+    ctx.exit(command.main(list(arguments), f"precious-daemon plugins run {name}", standalone_mode=False) or 0)

@@ -1,0 +1,34 @@
+"""Names, sizes and chances as an owner reads them, and the night's news in one sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from precious_daemon.hookspecs import SuggestedPhoto
+
+
+def shown(text: str) -> str:
+    """A name as it can be shown: bytes that are no UTF-8, control and direction characters become signs."""
+    whole = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in whole)
+
+
+def size(count: float) -> str:
+    units = ["bytes", "KB", "MB", "GB", "TB"]
+    while count >= 1000 and len(units) > 1:
+        count /= 1000
+        del units[0]
+    return f"{count:.1f} {units[0]}" if count < 10 and units[0] != "bytes" else f"{count:.0f} {units[0]}"
+
+
+def percent(share: float) -> str:
+    return f"{100 * share:.0f} %" if share >= 0.01 else "under 1 %"
+
+
+def photos(count: int) -> str:
+    return f"{count:,} photo{'' if count == 1 else 's'}"
+
+
+def news(suggestions: Sequence[SuggestedPhoto]) -> str:
+    total = size(sum(photo.size for photo in suggestions))
+    return f"{photos(len(suggestions))} you might throw away, {total}"

@@ -1,0 +1,55 @@
+"""Days and events, read from when photos were taken: what must not be emptied by a single night's list."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from datetime import UTC, datetime
+
+from precious_daemon.decide import Occasion
+from precious_daemon.store import Database
+
+DAY = 86400.0  # seconds
+PAUSE = 3 * 3600.0  # without a photo for so long, the next one is of another event
+
+
+def of(db: Database, candidates: Collection[int], leave_of_day: int, leave_of_event: int) -> Iterator[Occasion]:
+    """The days and events that any of these photos is of. Photos whose time is only that of their file are of none."""
+    sql = """
+        SELECT id, coalesce(taken_at, 0) AS at FROM photos
+        WHERE state = 'present' AND taken_at IS NOT NULL AND taken_from IS NOT 'file' ORDER BY coalesce(taken_at, 0), id
+    """
+    day = _Run(leave_of_day, "the last photo{} of {:%-d %B %Y}")
+    event = _Run(leave_of_event, "the last photo{} of what happened on {:%-d %B %Y at %H:%M}")
+    last = 0.0
+    for photo, at in db.execute(sql) if leave_of_day or leave_of_event else ():
+        if at // DAY != last // DAY:
+            yield from day.end()
+        if at - last > PAUSE:
+            yield from event.end()
+        last = at
+        for run in (day, event):
+            run.add(photo, at, photo in candidates)
+    yield from day.end()
+    yield from event.end()
+
+
+class _Run:
+    """Photos one after the other, until something ends the run."""
+
+    def __init__(self, leave: int, words: str) -> None:
+        self._leave, self._words = leave, words
+        self._count, self._start, self._members = 0, 0.0, set[int]()
+
+    def add(self, photo: int, at: float, candidate: bool) -> None:
+        if not self._count:
+            self._start = at
+        self._count += 1
+        if candidate:
+            self._members.add(photo)
+
+    def end(self) -> Iterator[Occasion]:
+        if self._members and self._leave:
+            plural = "" if self._leave == 1 else "s"
+            why = self._words.format(plural, datetime.fromtimestamp(self._start, UTC))
+            yield Occasion(frozenset(self._members), self._count, self._leave, why)
+        self._count, self._members = 0, set()

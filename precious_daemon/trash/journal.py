@@ -1,0 +1,93 @@
+"""What every step of a unit shares: the audit log, the freezing of a folder, and how a unit is called in a sentence."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from precious_daemon.errors import TrashRefused
+from precious_daemon.models import Role, Root, RootState, Unit, UnitFile
+from precious_daemon.store import Store, roots
+from precious_daemon.trash import audit
+from precious_daemon.trash.moves import Disk, DiskFailed, explained, printable, shown
+
+log = logging.getLogger(__name__)
+
+
+class LogFailed(TrashRefused):
+    """The audit log cannot be written. What was moved is finished at the next start; nothing more is moved before."""
+
+
+def name_of(unit: Unit) -> str:
+    """The name of its still: "IMG_0042.JPG"."""
+    stills = [shown(file.path) for file in unit.files if file.role is Role.STILL]
+    return stills[0] if stills else "This photo"
+
+
+def with_companions(unit: Unit) -> str:
+    """ "IMG_0042.JPG and its 2 companions"."""
+    others = len(unit.files) - 1
+    return name_of(unit) + {-1: "", 0: "", 1: " and its companion"}.get(others, f" and its {others} companions")
+
+
+def refusal_of(exc: TrashRefused | OSError, sentence: str) -> TrashRefused:
+    """An error as a refusal: DiskFailed where the disk is failing, and else the sentence with the system's reason."""
+    if isinstance(exc, TrashRefused):
+        return exc
+    trouble = explained(exc)
+    return trouble if isinstance(trouble, DiskFailed) else TrashRefused(f"{sentence} ({exc.strerror}).")
+
+
+class Journal:
+    """The store, the disk and the audit log that the steps of a unit work on."""
+
+    def __init__(self, store: Store, disk: Disk, audit_log: Path, clock: Callable[[], float]) -> None:
+        self._store = store
+        self._disk = disk
+        self._audit_log = audit_log
+        self._clock = clock
+
+    def _stopped(self, unit: Unit, failure: Exception) -> DiskFailed:
+        """Touch nothing more. The journal keeps the unit as it is, until the owner has confirmed the folder."""
+        self._freeze(unit.root_id, str(failure))
+        return DiskFailed(f"{name_of(unit)}: {failure} Nothing more is changed in its folder until you have confirmed it.")
+
+    def _freeze(self, root_id: int, reason: str) -> None:
+        self._store.write(roots.set_state, root_id, RootState.FROZEN, reason)
+        try:
+            self._append([self._entry("frozen", self._store.read(roots.get, root_id), reason)])
+        except LogFailed as exc:
+            log.warning("%s", exc)
+
+    def _log(self, action: str, unit: Unit, reason: str) -> None:
+        root = self._store.read(roots.get, unit.root_id)
+        self._append([self._entry(action, root, reason, unit, file) for file in unit.files or (None,)])
+
+    def _entry(
+        self, action: str, root: Root, reason: str, unit: Unit | None = None, file: UnitFile | None = None
+    ) -> dict[str, str | None]:
+        return {
+            "at": datetime.fromtimestamp(self._clock(), UTC).isoformat(timespec="milliseconds"),
+            "action": action,
+            "root": root.path,
+            "path": (file.restored_path or file.path) if file else None,
+            "trash": file.trash_path if file else None,
+            "blake3": file.content_hash.hex() if file else None,
+            "batch": unit.batch if unit else None,
+            "unit": unit.uid if unit else None,
+            "reason": reason,
+        }
+
+    def _append(self, entries: list[dict[str, str | None]]) -> None:
+        try:
+            audit.append(self._audit_log, entries)
+        except OSError as exc:
+            raise LogFailed(
+                f"{printable(str(self._audit_log))} cannot be written ({exc.strerror}). Nothing more is moved until it can."
+            ) from exc
+
+    def _in_trash(self, unit: Unit, fd: int) -> list[UnitFile]:
+        """The files of a unit whose place in the trash is not empty, whatever stands there."""
+        return [f for f in unit.files if f.trash_path and self._disk.status(fd, f.trash_path) is not None]

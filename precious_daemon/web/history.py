@@ -1,0 +1,130 @@
+"""My answers: everything that was said, newest first, and any of it taken back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from aiohttp import web
+
+from precious_daemon import ask
+from precious_daemon.models import Answer, Choice, Photo, Question, Rating
+from precious_daemon.store import Database, answers, photos
+from precious_daemon.store.answers import PLACES
+from precious_daemon.web import words
+from precious_daemon.web.keys import SERVICE, VOTER
+from precious_daemon.web.problems import BadRequest
+from precious_daemon.web.render import page
+from precious_daemon.web.talk import photo_json, reply, said, whole
+
+routes = web.RouteTableDef()
+
+A_PAGE = 60
+KINDS = {
+    "comparisons": ("Comparisons", (Question.PAIR, Question.FOUR)),
+    "labels": ("Keep or delete", (Question.LABEL,)),
+    "audits": ("Blind checks", (Question.AUDIT,)),
+    "reviews": ("Reviews", (Question.SUGGESTION,)),
+    "outside": ("Said elsewhere", (Question.OUTSIDE,)),
+    "ranking": ("Taken out", (Question.RANKING,)),
+}
+WORDS = {
+    Choice.KEEP: "Keep",
+    Choice.DELETE: "Delete",
+    Choice.BOTH_KEEP: "Both stay",
+    Choice.BOTH_DELETE: "Both go",
+    Choice.DRAW: "Equal",
+    Choice.SKIP: "Skipped",
+    Choice.OUT: "Taken out of the ranking",
+    Choice.ORDER: "In this order",
+}
+PURPOSES = {
+    "rank": "for the ranking",
+    "top": "for the top",
+    "border": "at the border of keeping",
+    "train": "to learn from",
+    "test": "to test with",
+    "audit": "a blind check",
+    "review": "a suggestion reviewed",
+    "duplicate": "another copy stays",
+    "import": "brought along",
+    "outside": "with another program",
+}
+
+
+def sentence(answer: Answer) -> str:
+    """`The left one is better, for the ranking`."""
+    what = WORDS.get(answer.choice or Choice.SKIP, "")
+    if answer.choice in PLACES:
+        place = PLACES[Choice(answer.choice)]
+        named = ("left", "right") if len(answer.photos) == 2 else ("first", "second", "third", "fourth")
+        what = f"The {named[place]} one is {'better' if len(answer.photos) == 2 else 'the best'}"
+    return f"{what}, {PURPOSES.get(answer.purpose, answer.purpose)}"
+
+
+def chosen(answer: Answer) -> int | None:
+    """The photo that the answer named, of several."""
+    return answer.photos[PLACES[Choice(answer.choice)]] if answer.choice in PLACES else None
+
+
+@routes.get("/answers")
+async def show(request: web.Request) -> web.Response:
+    kind, before = _asked(request)
+    found, shown = await request.app[SERVICE].store.aread(_page, request[VOTER], kind, before)
+    return await page(
+        request, "answers.html", found=found, shown=shown, kind=kind, kinds=KINDS, first=before is None, sentence=sentence,
+        chosen=chosen, older=found[-1].id if len(found) == A_PAGE else None, news=request.query.get("news", ""),
+    )  # fmt: skip
+
+
+@routes.get("/api/answers")
+async def listing(request: web.Request) -> web.Response:
+    """Answers that count, newest first: `?kind=` one of those of the page, `&before=` the id of the last one shown."""
+    kind, before = _asked(request)
+    found, shown = await request.app[SERVICE].store.aread(_page, request[VOTER], kind, before)
+    return web.json_response({
+        "answers": [
+            {
+                "id": answer.id, "at": answer.at, "question": answer.question, "choice": answer.choice, "purpose": answer.purpose,
+                "sentence": sentence(answer), "photos": [photo_json(shown[i]) for i in answer.photos if i in shown],
+            }
+            for answer in found
+        ],
+        "before": found[-1].id if len(found) == A_PAGE else None,
+    })  # fmt: skip
+
+
+@routes.post("/api/answers/{id}/undo")
+async def undo(request: web.Request) -> web.Response:
+    """Take back any answer. Ratings are then what they would be had it never been given; the reply says what that changed."""
+    fields = await said(request)
+    undone = await ask.take_back(request.app[SERVICE], request[VOTER], whole(request.match_info["id"]))
+    names = {photo.id: words.name(photo.path) for photo in undone.photos}
+    change = changes(names, undone.before, undone.after)
+    told = f"Taken back: {sentence(undone.answer)}. {change}".strip()
+    value = {"id": undone.answer.id, "sentence": told, "photos": [photo_json(photo) for photo in undone.photos]}
+    kind = fields.text("kind", "")
+    return reply(request, value, f"/answers?kind={kind}&news=taken" if kind in KINDS else "/answers?news=taken")
+
+
+def changes(names: Mapping[int, str], before: Mapping[int, Rating], after: Mapping[int, Rating]) -> str:
+    """What became of the ratings of the photos that an answer was about, in words."""
+    told = []
+    for photo_id, name in names.items():
+        old, new = before.get(photo_id), after.get(photo_id)
+        if old and new and round(old.mu, 1) != round(new.mu, 1):
+            told.append(f"{name} goes from {old.mu:.1f} to {new.mu:.1f}")
+        elif old and new is None:
+            told.append(f"{name} has no comparison left")
+    return "; ".join(told) + "." if told else ""
+
+
+def _asked(request: web.Request) -> tuple[str, int | None]:
+    kind, before = request.query.get("kind", ""), request.query.get("before")
+    if kind and kind not in KINDS:
+        raise BadRequest(f'"kind" has to be one of {words.listed(KINDS)}.')
+    return kind, whole(before, "before") if before else None
+
+
+def _page(db: Database, voter_id: int, kind: str, before: int | None) -> tuple[list[Answer], dict[int, Photo]]:
+    found = answers.page(db, voter_id, KINDS[kind][1] if kind else (), before, A_PAGE)
+    return found, photos.many(db, {i for answer in found for i in answer.photos})

@@ -1,0 +1,67 @@
+"""Real file systems that come, go, fill up and lose power: loop devices and tmpfs."""
+
+from __future__ import annotations
+
+import array
+import fcntl
+import os
+import subprocess
+from pathlib import Path
+
+_EXT4_IOC_SHUTDOWN = 0x8004587D  # _IOR('X', 125, __u32), linux/fs/ext4/ext4.h
+_NO_LOG_FLUSH = 2
+
+
+class Disk:
+    """An ext4 in a file, mounted at `path`."""
+
+    def __init__(self, image: Path, path: Path, megabytes: int = 64) -> None:
+        self.image, self.path = image, path
+        path.mkdir(exist_ok=True)
+        with image.open("wb") as file:
+            file.truncate(megabytes << 20)
+        _run("mkfs.ext4", "-q", "-F", "-m", "0", str(image))
+        self.mount()
+
+    def mount(self, options: str = "") -> None:
+        _run("mount", "-o", "loop" + (f",{options}" if options else ""), str(self.image), str(self.path))
+
+    def remount(self, options: str) -> None:
+        _run("mount", "-o", f"remount,{options}", str(self.path))
+
+    def unmount(self) -> None:
+        """Now, whoever has files open on it."""
+        _run("umount", "-l", str(self.path))
+
+    def cut_the_power(self) -> None:
+        """As if the plug were pulled: nothing more reaches the disk, not even what its journal holds back."""
+        descriptor = os.open(self.path, os.O_RDONLY)
+        try:
+            fcntl.ioctl(descriptor, _EXT4_IOC_SHUTDOWN, array.array("I", [_NO_LOG_FLUSH]))
+        finally:
+            os.close(descriptor)
+
+    def power_up(self) -> None:
+        """The machine starts again: the file system is mounted anew, and its journal replayed."""
+        _run("umount", str(self.path))
+        self.mount()
+
+    def close(self) -> None:
+        while os.path.ismount(self.path):
+            self.unmount()
+        self.image.unlink()
+
+
+def small_memory(path: Path, megabytes: int) -> None:
+    """Mount a tmpfs of this size."""
+    path.mkdir(exist_ok=True)
+    _run("mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(path))
+
+
+def unmount(path: Path) -> None:
+    _run("umount", "-l", str(path))
+
+
+def _run(*command: str) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, (command, done.stderr)

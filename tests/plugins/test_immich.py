@@ -1,0 +1,229 @@
+"""Immich: against a server that keeps to the published API, and refuses what that does not allow."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from precious_daemon.errors import ConfigError
+from precious_daemon.plugins import immich
+from precious_daemon.plugins.sending import NotSent
+from precious_daemon.plugins.trial import context, output, photo, suggestion
+from tests.plugins.conftest import Load
+from tests.plugins.servers import Answer, Heard, http_server
+
+KEY = "an-api-key"
+SEARCH = {"isFavorite", "albumIds", "visibility", "withExif", "size", "page"}
+
+
+@dataclass
+class Asset:
+    data: bytes
+    favourite: bool = False
+    archived: bool = False
+    trashed: bool = False
+    tags: set[str] = field(default_factory=set)
+    id: str = field(default_factory=lambda: str(uuid.uuid4()))
+
+    def json(self) -> dict[str, Any]:
+        checksum = base64.b64encode(hashlib.sha1(self.data).digest()).decode()
+        return {"id": self.id, "checksum": checksum, "isFavorite": self.favourite, "exifInfo": {"fileSizeInByte": len(self.data)}}
+
+
+class Immich:
+    """As of version 3: albums do not list their assets, searching is by POST, pages are named by text."""
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.assets: dict[str, Asset] = {}
+        self.albums: dict[str, tuple[str, set[str]]] = {}  # id -> name, assets
+        self.tags: dict[str, str] = {}
+        self.page = 2
+        self.asked: list[str] = []
+
+    def add(self, data: bytes, **facts: Any) -> Asset:
+        asset = Asset(data, **facts)
+        self.assets[asset.id] = asset
+        return asset
+
+    def album(self, name: str, *assets: Asset) -> str:
+        album = str(uuid.uuid4())
+        self.albums[album] = name, {asset.id for asset in assets}
+        return album
+
+    def answer(self, heard: Heard) -> Answer:
+        if heard.headers.get("x-api-key") != KEY:
+            return self._json(401, {"message": "Invalid API key", "error": "Unauthorized", "statusCode": 401})
+        assert heard.path.startswith("/api/")
+        path, value = heard.path.removeprefix("/api/"), heard.value
+        self.asked.append(f"{heard.method} {path}")
+        match heard.method, path.split("/"):
+            case "GET", ["users", "me"]:
+                return self._json(200, {"id": "1", "email": "me@example.org"})
+            case "GET", ["albums"]:
+                return self._json(200, [{"id": i, "albumName": n, "assetCount": len(a)} for i, (n, a) in self.albums.items()])
+            case "POST", ["albums"]:
+                assert value.keys() <= {"albumName", "description", "assetIds", "albumUsers"}
+                return self._json(201, {"id": self.album(value["albumName"]), "albumName": value["albumName"]})
+            case "POST", ["search", "metadata"]:
+                return self._search(value)
+            case "POST", ["assets", "bulk-upload-check"]:
+                return self._json(200, {"results": [self._check(one) for one in value["assets"]]})
+            case "PUT", ["tags"]:
+                for name in value["tags"]:
+                    self.tags.setdefault(name, str(uuid.uuid4()))
+                return self._json(200, [{"id": self.tags[name], "value": name} for name in value["tags"]])
+            case (("PUT" | "DELETE"), ["tags" | "albums" as kind, number, "assets"]):
+                for asset in self._checked(value):
+                    there = self.assets[asset].tags if kind == "tags" else self.albums[number][1]
+                    (there.add if heard.method == "PUT" else there.discard)(number if kind == "tags" else asset)
+                return self._json(200, [{"id": asset, "success": True} for asset in value["ids"]])
+            case "DELETE", ["assets"]:
+                assert value.get("force") is False
+                for asset in self._checked(value):
+                    self.assets[asset].trashed = True
+                return 204, {}, b""
+            case "POST", ["trash", "restore", "assets"]:
+                for asset in self._checked(value):
+                    self.assets[asset].trashed = False
+                return self._json(200, {"count": len(value["ids"])})
+        return self._json(404, {"message": f"Cannot {heard.method} {heard.path}", "error": "Not Found", "statusCode": 404})
+
+    def _checked(self, value: dict[str, Any]) -> list[str]:
+        assert value.keys() <= {"ids", "force"}
+        assert value["ids"], "an empty list is refused"
+        return list(value["ids"])
+
+    def _search(self, value: dict[str, Any]) -> Answer:
+        assert value.keys() <= SEARCH
+        assert 1 <= value["size"] <= 1000
+        inside = [self.albums[album][1] for album in value.get("albumIds", ())]
+        fits = [
+            asset for asset in self.assets.values()
+            if not asset.trashed and asset.archived == (value["visibility"] == "archive")
+            and (not value.get("isFavorite") or asset.favourite) and all(asset.id in album for album in inside)
+        ]  # fmt: skip
+        start = (value["page"] - 1) * self.page
+        items = [asset.json() for asset in fits[start : start + self.page]]
+        following = str(value["page"] + 1) if len(fits) > start + self.page else None
+        return self._json(200, {"assets": {"items": items, "nextPage": following, "total": len(items), "count": len(items)}})
+
+    def _check(self, one: dict[str, str]) -> dict[str, Any]:
+        for asset in self.assets.values():
+            if asset.json()["checksum"] == one["checksum"]:
+                found = {"action": "reject", "reason": "duplicate", "assetId": asset.id, "isTrashed": asset.trashed}
+                return {"id": one["id"]} | found
+        return {"id": one["id"], "action": "accept"}
+
+    def _json(self, status: int, value: Any) -> Answer:
+        return status, {"Content-Type": "application/json; charset=utf-8"}, json.dumps(value).encode()
+
+
+@pytest.fixture
+def server() -> Iterator[Immich]:
+    fake = Immich()
+    with http_server() as running:
+        running.answer = fake.answer
+        fake.url = running.url
+        yield fake
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    (tmp_path / "photos").mkdir()
+    for name in "abcdef":
+        (tmp_path / "photos" / f"{name}.jpg").write_bytes(f"photo {name}".encode())
+    return tmp_path / "photos"
+
+
+def here(root: Path, name: str, make: Any = photo) -> Any:
+    path = root / f"{name}.jpg"
+    return make(path.name, folder="", root=root, size=path.stat().st_size)
+
+
+def own(root: Path, server: Immich, **settings: Any) -> Any:
+    return output(root.parent / "own", immich, **{"url": server.url, "api_key": KEY, **settings})
+
+
+def test_favourites_and_what_is_in_albums_are_held_back(root: Path, server: Immich) -> None:
+    for name in "abc":
+        server.add(f"photo {name}".encode(), favourite=name != "b", archived=name == "c")
+    server.album("Italy", server.add(b"photo d"), server.add(b"other"), server.add(b"third"))
+    mine = own(root, server)
+    why = {name: immich.veto(here(root, name), mine) for name in "abcde"}
+    favourite = "it is a favourite in Immich"
+    assert why == {"a": favourite, "b": None, "c": favourite, "d": "it is in the album Italy in Immich", "e": None}
+    assert len(server.asked) == 1 + 2 + 3, "the server is asked once, not for every photo"
+    mine = own(root, server, favourites=False, albums=False)
+    assert immich.veto(here(root, "a"), mine) is None
+
+
+def test_a_server_that_cannot_say_holds_everything_back(root: Path, server: Immich, load: Load) -> None:
+    plugins = load("immich", immich={"url": server.url, "api_key": "wrong"})
+    assert plugins.vetoes({1: here(root, "a")}) == {1: "the plugin immich could not say whether this photo may go"}
+    error = next(info.error for info in plugins.names() if info.name == "immich")
+    assert error
+    assert "401" in error
+    assert "wrong" not in error
+
+
+def test_suggestions_are_tagged_and_untagged(root: Path, server: Immich) -> None:
+    there = {name: server.add(f"photo {name}".encode()) for name in "abc"}
+    mine = own(root, server, tag="precious/suggested", album="To go")
+    immich.deliver([here(root, name, suggestion) for name in "abf"], mine)
+    tag, (album,) = server.tags["precious/suggested"], server.albums
+    assert {name for name, asset in there.items() if tag in asset.tags} == {"a", "b"}
+    assert server.albums[album] == ("To go", {there["a"].id, there["b"].id})
+    immich.deliver([here(root, name, suggestion) for name in "bc"], mine)
+    assert {name for name, asset in there.items() if tag in asset.tags} == {"b", "c"}
+    assert server.albums[album] == ("To go", {there["b"].id, there["c"].id})
+    assert immich.veto(here(root, "b"), own(root, server, album="To go")) is None, "our own album protects nothing"
+    immich.deliver([], mine)
+    assert server.albums[album] == ("To go", set())
+    assert immich.status(mine) == "nothing was shown in Immich yet"
+
+
+def test_nothing_is_written_there_unless_asked_for(root: Path, server: Immich) -> None:
+    server.add(b"photo a")
+    immich.deliver([here(root, "a", suggestion)], own(root, server))
+    immich.trashed([here(root, "a")], own(root, server))
+    assert server.asked == []
+
+
+def test_what_the_owner_approves_goes_to_its_trash_and_comes_back(root: Path, server: Immich) -> None:
+    there = {name: server.add(f"photo {name}".encode()) for name in "ab"}
+    mine = own(root, server, trash=True)
+    gone, stays, unknown = here(root, "a"), here(root, "b"), here(root, "c")
+    immich.deliver([here(root, name, suggestion) for name in "abc"], mine)
+    gone.path.unlink()  # it is in our own trash by now
+    immich.trashed([gone, unknown], mine)
+    assert {name: asset.trashed for name, asset in there.items()} == {"a": True, "b": False}
+    immich.deliver([here(root, "b", suggestion)], mine)  # a later night no longer knows it
+    immich.restored([gone], mine)
+    assert not there["a"].trashed
+    assert stays.path.exists()
+
+
+def test_without_the_setting_its_trash_is_not_touched(root: Path, server: Immich) -> None:
+    asset = server.add(b"photo a")
+    mine = own(root, server, tag="x")
+    immich.deliver([here(root, "a", suggestion)], mine)
+    immich.trashed([here(root, "a")], mine)
+    assert not asset.trashed
+
+
+def test_the_check_reaches_the_server_with_the_key(root: Path, server: Immich) -> None:
+    for url in (server.url, f"{server.url}/", f"{server.url}/api", f"{server.url}/api/"):
+        immich.startup(context(root.parent / "own", immich, url=url, api_key=KEY))
+    with pytest.raises(NotSent, match="401 Unauthorized"):
+        immich.startup(context(root.parent / "own", immich, url=server.url, api_key="wrong"))
+    with pytest.raises(ConfigError, match="https"):
+        immich.startup(context(root.parent / "own", immich, url="http://photos.example.org", api_key=KEY))
