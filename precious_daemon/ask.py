@@ -122,7 +122,7 @@ def _candidates(
 def _everywhere(db: Database, voter_id: int, point: int, shown: Collection[int], border: float | None) -> list[int]:
     ids = photos.random_ids(db, point, RANDOM_CANDIDATES, shown)
     if border is not None:
-        return ids + ratings.neighbours(db, voter_id, border, ANCHORS * NEIGHBOURS)
+        return ids + ratings.neighbours(db, voter_id, border, 2 * NEIGHBOURS)
     known = ratings.many(db, voter_id, ids)
     for anchor in _anchors(ids, known):
         ids += ratings.neighbours(db, voter_id, known[anchor].mu, NEIGHBOURS)

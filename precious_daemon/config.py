@@ -105,6 +105,13 @@ class ClusterSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class OutsideSettings:
+    deleted: bool = _setting(True, 'a photo deleted with another program, and gone for an hour, counts as an answer "delete"')
+    restored: bool = _setting(True, 'such a photo that is brought back counts as an answer "keep"')
+    xmp: bool = _setting(True, "in XMP sidecars, a reject flag counts as delete, and three stars or more as keep")
+
+
+@dataclass(frozen=True, slots=True)
 class CertifySettings:
     alpha: float = _setting(0.05, "at most this share of the suggestions may be photos you would keep", 0.001, 0.5)
     confidence: float = _setting(0.95, "how sure that has to be", 0.5, 0.9999)
@@ -156,6 +163,7 @@ class Settings:
     ingest: IngestSettings = field(default_factory=IngestSettings)
     schedule: ScheduleSettings = field(default_factory=ScheduleSettings)
     ask: AskSettings = field(default_factory=AskSettings)
+    outside: OutsideSettings = field(default_factory=OutsideSettings)
     clusters: ClusterSettings = field(default_factory=ClusterSettings)
     certify: CertifySettings = field(default_factory=CertifySettings)
     learn: LearnSettings = field(default_factory=LearnSettings)
@@ -350,9 +358,9 @@ def _value(kind: Any, name: str, value: Any, metadata: Any, where: str) -> Any:
         raise ConfigError(f"{where}: {name} is {value}, and has to be {bounds}.")
     if kind is float and not math.isfinite(value):
         raise ConfigError(f"{where}: {name} is {value}, and has to be a number.")
-    if metadata["choices"] and value not in metadata["choices"]:
-        raise ConfigError(f'{where}: {name} is "{value}"{nearest(value, metadata["choices"])}')
-    if metadata["time"] and (value or name == "schedule.night"):
+    if (choices := metadata.get("choices")) and value not in choices:
+        raise ConfigError(f'{where}: {name} is "{value}"{nearest(value, choices)}')
+    if metadata.get("time") and (value or name == "schedule.night"):
         night_time(value, where, name)
     return value
 

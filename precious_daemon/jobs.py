@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from precious_daemon import children, handover, jobfolder, joblog, lean, ledger, propose, scan, telling, verdict
+from precious_daemon import children, handover, jobfolder, joblog, lean, ledger, outside, propose, scan, telling, verdict
 from precious_daemon.children import Allowance
 from precious_daemon.config import IngestSettings
 from precious_daemon.errors import ChildFailed, NotFound, PreciousError
@@ -296,6 +296,8 @@ class Jobs:
                 if read and not self.paused:
                     await self._decide_what_is_gone()
                     await self._group_if_stale()
+            if not self.paused:
+                await self._listen()
         except Exception:  # the edge of a job: photos that wait are tried again by the next scan
             log.exception("reading photos failed")
         finally:
@@ -314,6 +316,12 @@ class Jobs:
         undecided, self._undecided = self._undecided, set()
         for root_id in undecided:
             await self.scan_root(await self._store.aread(roots.get, root_id))
+
+    async def _listen(self) -> None:
+        """What was said with other programs meanwhile."""
+        heard = await asyncio.to_thread(outside.listen, self._store, OWNER, self._service.settings.outside, self._clock())
+        if heard != outside.Heard():
+            log.info("said with other programs: %s", heard)
 
     async def _group_if_stale(self) -> None:
         """The first photos, or many new ones, are grouped at once, so that there is something worth asking."""

@@ -255,7 +255,7 @@ class Answer:
     choice: Choice | None  # None on an undo
     photo_id: int | None
     other_id: int | None
-    purpose: str  # rank, top, border; train, test, audit; import; outside; review: of a suggestion; duplicate: no taste
+    purpose: str  # rank, top, border; train, test, audit; import; outside, xmp; review: of a suggestion; duplicate: no taste
     undoes: int | None
     more: tuple[int, ...] = ()  # the third and fourth photo
 
@@ -264,7 +264,7 @@ class Answer:
         return tuple(i for i in (self.photo_id, self.other_id, *self.more) if i is not None)
 
 
-TRAINING = ("train", "review", "rank", "top", "border", "outside")
+TRAINING = ("train", "review", "rank", "top", "border", "outside", "xmp")
 """Purposes of the labels that a model learns from. Tests and audits judge it, and may never shape it."""
 
 

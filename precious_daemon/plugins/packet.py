@@ -6,12 +6,12 @@ position in the bytes. Where another program has merged it with its own, what is
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from xml.parsers import expat
-from xml.sax.saxutils import quoteattr
 
 OURS = "https://pypi.org/project/precious-daemon/ns/1.0/"
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
@@ -114,7 +114,7 @@ def write(data: bytes, ours: Mapping[str, str], shared: Mapping[Name, str]) -> b
     noted = dict(ours) | {name: value for (_, name), value in free.items()}
     spaces = {OURS, *(space for space, _ in free)}
     parts = [
-        f"{base.rdf_prefix}:about={quoteattr(base.about)}",
+        f"{base.rdf_prefix}:about={_attribute(base.about)}",
         *(f'xmlns:{PREFIXES[space]}="{space}"' for space in sorted(spaces)),
         *(f"precious:{name}={_attribute(value)}" for name, value in sorted(noted.items())),
         *(f"{PREFIXES[space]}:{name}={_attribute(value)}" for (space, name), value in sorted(free.items())),
@@ -126,7 +126,7 @@ def write(data: bytes, ours: Mapping[str, str], shared: Mapping[Name, str]) -> b
 def _attribute(value: str) -> str:
     """Quoted; what XML cannot hold, such as bytes that are no UTF-8, becomes a sign."""
     plain = "".join(c if c >= " " and not "\ud800" <= c <= "\udfff" and c not in "\ufffe\uffff" else "\ufffd" for c in value)
-    return quoteattr(plain)
+    return f'"{html.escape(plain)}"'  # xml.sax would load urllib, and with it OpenSSL
 
 
 def embedded(file: Path) -> bytes | None:

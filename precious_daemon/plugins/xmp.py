@@ -93,11 +93,11 @@ def _theirs(found: Packet, space: str, name: str) -> int | None:
 
 def packets(photo: PluginPhoto, inside: bool) -> Iterator[Packet]:
     """What sidecars say of a photo, and what it says itself. One that cannot be read says nothing."""
-    for file in photo.files[1:]:
-        if file.suffix.lower() == ".xmp":
+    for name in photo.companions:
+        if name.lower().endswith(".xmp"):
             with suppress(NotXmp, OSError):
-                yield packet.read(_bytes(file))
-    if inside and photo.path.suffix.lower() in (".jpg", ".jpeg"):
+                yield packet.read(_bytes(photo.root / photo.folder / name))
+    if inside and photo.name.lower().endswith((".jpg", ".jpeg")):
         with suppress(NotXmp, OSError):
             if data := packet.embedded(photo.path):
                 yield packet.read(data)

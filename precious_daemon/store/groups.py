@@ -143,6 +143,16 @@ def mates(db: Database, photo_ids: Iterable[int], limit: int) -> list[int]:
     return [row[0] for row in db.execute(sql, [limit])]
 
 
+def copies_left(db: Database, photo_id: int) -> bool:
+    """Whether a copy of this photo, or the same picture, is still there."""
+    sql = """
+        SELECT 1 FROM cache.group_members AS me JOIN cache.group_members AS m ON m.kind = me.kind AND m.group_id = me.group_id
+            JOIN photos ON photos.id = m.photo_id AND photos.state = 'present'
+        WHERE me.photo_id = ? AND m.photo_id != me.photo_id AND me.kind IN ('copy', 'same') LIMIT 1
+    """
+    return db.execute(sql, [photo_id]).fetchone() is not None
+
+
 def next_representative(db: Database, voter_id: int, exclude: Collection[int] = ()) -> Photo | None:
     """A representative that this voter has not labelled: the largest cluster first."""
     sql = f"""

@@ -214,7 +214,7 @@ def of_ranking(db: Database, voter_id: int, photo_ids: Collection[int], scope: S
     """Those of these photos that are there, in this voter's ranking and of the scope, in the order given."""
     inside, bounds = scopes.condition(scope) if scope else ("1", [])
     sql = f"""
-        SELECT id FROM photos WHERE id IN ({",".join(str(int(i)) for i in photo_ids)}) AND state = 'present' AND {inside}
+        SELECT id FROM photos WHERE id IN ({",".join(str(int(i)) for i in photo_ids)}) AND +state = 'present' AND {inside}
         AND NOT {is_out("photos.id")}
     """
     found = {row[0] for row in db.execute(sql, [*bounds, voter_id])}
@@ -517,7 +517,9 @@ def _hand_over(db: Database, missing: Photo, now: float) -> None:
         AND NOT EXISTS (SELECT 1 FROM suggestions WHERE photo_id = p.id OR keeper_id = p.id) LIMIT 1
     """
     twin = db.execute(sql, [missing.content_hash, missing.id]).fetchone()
-    said = db.execute("SELECT 1 FROM answers WHERE photo_id = ? OR other_id = ?", [missing.id, missing.id]).fetchone()
+    said = db.execute(
+        "SELECT 1 FROM answers WHERE photo_id = :id OR other_id = :id OR third_id = :id OR fourth_id = :id", {"id": missing.id}
+    ).fetchone()
     if twin and said:
         _merge(db, get(db, twin[0]), missing, now)
 
@@ -540,6 +542,7 @@ def _merge(db: Database, young: Photo, old: Photo, now: float) -> int:
     )
     for table in ("clusters", "group_members", "scores", "ratings", "guesses"):
         db.execute(f"DELETE FROM cache.{table} WHERE photo_id = ?", [young.id])
+    db.execute("DELETE FROM prompts WHERE photo_id = ?", [young.id])
     db.execute("DELETE FROM photos WHERE id = ?", [young.id])
     return old.id
 
@@ -551,7 +554,7 @@ def _has_history(db: Database, photo_id: int) -> bool:
         SELECT 1 FROM answers WHERE photo_id = :id OR other_id = :id
         UNION SELECT 1 FROM answers WHERE third_id = :id
         UNION SELECT 1 FROM answers WHERE fourth_id = :id
-        UNION SELECT 1 FROM prompts WHERE photo_id = :id
+        UNION SELECT 1 FROM prompts WHERE photo_id = :id AND source = 'owner'
         UNION SELECT 1 FROM units WHERE photo_id = :id OR keeper_id = :id
         UNION SELECT 1 FROM suggestions WHERE photo_id = :id OR keeper_id = :id
         UNION SELECT 1 FROM pool_members WHERE photo_id = :id

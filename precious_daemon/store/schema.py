@@ -364,6 +364,8 @@ def m012_asking_well(db: Database) -> None:
         CREATE INDEX answers_by_third ON answers(third_id) WHERE third_id IS NOT NULL;
         CREATE INDEX answers_by_fourth ON answers(fourth_id) WHERE fourth_id IS NOT NULL;
         CREATE INDEX answers_compared ON answers(voter_id) WHERE question IN ('pair', 'four');
+        CREATE INDEX answers_outside ON answers(photo_id) WHERE question = 'outside';
+        CREATE INDEX files_sidecars ON files(mtime_ns) WHERE role = 'sidecar';
         CREATE INDEX answers_by_two ON answers(photo_id, other_id) WHERE other_id IS NOT NULL;
         ALTER TABLE priors ADD COLUMN source TEXT NOT NULL DEFAULT 'import';   -- or model: its guess, when first voted on
         CREATE TABLE prompts (
@@ -597,6 +599,7 @@ def c007_asking_well(db: Database) -> None:
             PRIMARY KEY (voter_id, photo_id)
         ) WITHOUT ROWID;
         CREATE INDEX guesses_by_mu ON guesses(voter_id, mu, photo_id);
+        CREATE INDEX ratings_by_sigma ON ratings(voter_id, sigma, photo_id);
         CREATE TABLE sidecars_read (         -- XMP sidecars as they were when last looked at
             file_id INTEGER PRIMARY KEY,
             mtime_ns INTEGER NOT NULL,

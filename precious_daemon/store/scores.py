@@ -43,6 +43,12 @@ def newest_model(db: Database, voter_id: int) -> dict[str, Any] | None:
     return None
 
 
+def models(db: Database, voter_id: int, most: int) -> list[dict[str, Any]]:
+    """{run, at, champion, report} of the newest models, newest first."""
+    sql = "SELECT run, at, champion, report FROM models WHERE voter_id = ? ORDER BY at DESC LIMIT ?"
+    return [row | {"report": json.loads(row["report"])} for row in db.query(sql, [voter_id, most])]
+
+
 def put_evidence(db: Database, voter_id: int, evidence: dict[str, Any]) -> None:
     """What the newest model says of the photos it would delete, by photo id as text."""
     db.execute("INSERT OR REPLACE INTO cache.notes VALUES (?, ?)", [f"evidence for {voter_id}", json.dumps(evidence)])
@@ -77,6 +83,29 @@ def pool_draws(db: Database, pool_id: int) -> list[tuple[int, ...]]:
     for position, photo_id in db.execute(sql, [pool_id]):
         found.setdefault(position, []).append(photo_id)
     return [tuple(members) for members in found.values()]
+
+
+def pool_keeps(db: Database, voter_id: int, pool_id: int) -> list[tuple[int, float]]:
+    """(the photo that is asked about, the largest keep probability of its draw), in the pool's order; without those whose
+    photo has no score any more."""
+    sql = """
+        SELECT max(CASE WHEN m.asked THEN m.photo_id END), max(s.keep)
+        FROM pool_members AS m CROSS JOIN cache.scores AS s ON s.voter_id = ? AND s.photo_id = m.photo_id
+        WHERE m.pool_id = ? GROUP BY m.position HAVING max(m.asked) = 1 ORDER BY m.position
+    """
+    return db.execute(sql, [voter_id, pool_id]).fetchall()
+
+
+def pool_asked(db: Database, pool_id: int, photo_ids: Iterable[int]) -> list[int]:
+    """Those of these photos that the pool asks about."""
+    marks = ",".join(str(int(i)) for i in photo_ids)
+    sql = f"SELECT photo_id FROM pool_members WHERE pool_id = ? AND asked AND photo_id IN ({marks})"
+    return [row[0] for row in db.execute(sql, [pool_id])]
+
+
+def pool_size(db: Database, pool_id: int) -> int:
+    """Draws."""
+    return int(db.execute("SELECT count(*) FROM pool_members WHERE pool_id = ? AND asked", [pool_id]).fetchone()[0])
 
 
 def audits(db: Database, voter_id: int, since: float) -> dict[int, bool]:

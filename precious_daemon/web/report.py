@@ -17,6 +17,7 @@ routes = web.RouteTableDef()
 
 WIDTH, HEIGHT = 320, 220
 MARGIN = 34
+NIGHTS = 30  # of the past that are listed
 LEARNERS = {
     "regression": "Regression",
     "label_spreading": "Label spreading",
@@ -56,6 +57,18 @@ class Learner:
     champion: bool
     cv_ap: float | None
     test: dict[str, float]
+    intervals: dict[str, tuple[float, float]]  # by measure: where it lies with 95 %
+
+
+@dataclass(frozen=True, slots=True)
+class Night:
+    """One model of the past."""
+
+    run: str
+    at: float
+    champion: str
+    trained_on: int | None
+    average_precision: float | None  # on the answers held out then
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +86,24 @@ def learners(report: Mapping[str, Any]) -> list[Learner]:
     found = []
     for name, of in (report.get("learners") or {}).items():
         test = {m: float(v) for m in MEASURES if isinstance(v := (of.get("test") or {}).get(m), int | float)}
-        found.append(Learner(LEARNERS.get(name, name), name == report.get("champion"), of.get("cv_ap"), test))
+        between = (of.get("test") or {}).get("intervals") or {}
+        spans = {m: (float(v[0]), float(v[1])) for m, v in between.items() if m in MEASURES}
+        found.append(Learner(LEARNERS.get(name, name), name == report.get("champion"), of.get("cv_ap"), test, spans))
     return sorted(found, key=lambda learner: (not learner.champion, -(learner.cv_ap or 0)))
+
+
+def history(models: Iterable[Mapping[str, Any]]) -> list[Night]:
+    nights = []
+    for model in models:
+        report = model["report"]
+        champion = (report.get("learners") or {}).get(model["champion"]) or {}
+        nights.append(
+            Night(
+                model["run"], model["at"], LEARNERS.get(model["champion"], model["champion"]),
+                (report.get("labels") or {}).get("trained_on"), (champion.get("test") or {}).get("average_precision"),
+            )
+        )  # fmt: skip
+    return nights
 
 
 def confusion(report: Mapping[str, Any]) -> Confusion | None:
@@ -160,6 +189,14 @@ async def show_report(request: web.Request) -> web.Response:
         request, "report.html", model=model, sentence=sentence, needed=needed, why=report.get("why", ""),
         champion=LEARNERS.get(model["champion"], model["champion"]), learners=learners(report), confusion=confusion(report),
         pr=pr_curve(report), reliability=reliability(report), mistakes=await store.aread(_mistakes, report), cost=cost,
-        for_now=for_now,
+        for_now=for_now, nights=history(await store.aread(scores.models, request[VOTER], NIGHTS)),
+        drift=(report.get("drift") or {}).get("sentence", ""),
         box=(WIDTH, HEIGHT, _x(0), _x(1), _y(0), _y(1)),
     )  # fmt: skip
+
+
+@routes.get("/report.json")
+async def report_json(request: web.Request) -> web.Response:
+    """Everything that the newest model says of itself, for scripts; null without one."""
+    model = await request.app[SERVICE].store.aread(scores.newest_model, request[VOTER])
+    return web.json_response(model)

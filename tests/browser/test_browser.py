@@ -2,117 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-import re
 import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Route, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
-from precious_daemon import web
-from precious_daemon.config import Places, Settings
-from precious_daemon.models import Answer, ClusterRow, Group, GroupKind, GroupMember, Photo, SuggestionState
-from precious_daemon.service import Service, open_service
-from precious_daemon.store import answers, clusters, groups, suggestions
-from tests.web.library import fill, root_of, suggest, taste
+from precious_daemon.models import Group, GroupKind, GroupMember, Photo, SuggestionState
+from precious_daemon.store import groups, suggestions
+from tests.browser.conftest import Served, answered, shown, signed_in, stored
+from tests.web.library import root_of, suggest, taste
 
 pytestmark = pytest.mark.browser
-
-CHROMIUM = "/usr/bin/chromium"
-
-
-class Served:
-    """The service on a loop of its own: Playwright keeps this thread busy."""
-
-    def __init__(self, places: Places) -> None:
-        started: Future[tuple[Service, web.Site]] = Future()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._live(places, started)), name="service")
-        self._thread.start()
-        self.service, self.site = started.result(30)
-
-    async def _live(self, places: Places, started: Future[tuple[Service, web.Site]]) -> None:
-        self._stop, self._loop = asyncio.Event(), asyncio.get_running_loop()
-        service = open_service(places, Settings())
-        site = await web.serve(service)
-        started.set_result((service, site))
-        await self._stop.wait()
-        await service.jobs.stop()
-        await site.close()
-        service.store.close()
-
-    def close(self) -> None:
-        self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(10)
-
-
-@pytest.fixture
-def served(here: Places) -> Iterator[Served]:
-    running = Served(here)
-    yield running
-    running.close()
-
-
-@pytest.fixture
-def library(served: Served, tmp_path: Path) -> list[Photo]:
-    return fill(served.service, tmp_path / "photos", 8)
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-background-networking", "--disable-component-update"]
-        )
-        yield browser
-        browser.close()
-
-
-def signed_in(context: BrowserContext, served: Served) -> Page:
-    """A page on which every script error and every refused file is a failure."""
-    page = context.new_page()
-    page.goto(served.site.login_link())
-    if page.get_by_role("button", name="Sign in").count():
-        page.get_by_role("button", name="Sign in").click()
-    page.wait_for_url(served.site.address.url + "/")
-    return page
-
-
-@pytest.fixture
-def problems() -> list[str]:
-    """What the browser complained about. A test that wants a complaint clears it."""
-    return []
-
-
-@pytest.fixture
-def owner(chromium: Browser, served: Served, problems: list[str]) -> Iterator[Page]:
-    context = chromium.new_context()
-    context.on("weberror", lambda error: problems.append(str(error.error)))
-    context.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
-    yield signed_in(context, served)
-    context.close()
-    assert problems == []
-
-
-def stored(served: Served) -> list[Answer]:
-    """Newest first."""
-    return served.service.store.read(answers.recent, 1, 100)
-
-
-def shown(page: Page) -> list[str]:
-    return [str(field.input_value()) for field in page.locator("#question input[name=photos]").all()]
-
-
-def answered(page: Page, served: Served, act: Callable[[], None]) -> Answer:
-    """Do something that answers the question, and wait for the next one: by then the answer is stored."""
-    before = page.locator("#question input[name=request]").input_value()
-    act()
-    expect(page.locator("#question input[name=request]")).not_to_have_value(before)
-    return stored(served)[0]
 
 
 def test_voting_with_the_keyboard(owner: Page, served: Served, library: list[Photo]) -> None:
@@ -301,6 +202,10 @@ def test_everything_that_matters_works_without_scripts(chromium: Browser, served
         "/clusters",
         "/photos",
         "/ranking",
+        "/compare?of=4",
+        "/ask",
+        "/answers",
+        "/highlights",
         "/trash",
         "/report",
         "/jobs",
@@ -449,7 +354,7 @@ def test_a_pair_is_looked_at_at_full_size_and_the_question_waits(owner: Page, se
     assert stored(served) == []
 
 
-# --- many groups by one rule, and the map ------------------------------------------------------------------------------
+# --- many groups by one rule, and details --------------------------------------------------------------------------------
 
 
 def test_a_rule_settles_all_bursts_after_a_look(owner: Page, served: Served, bursts: list[list[Photo]]) -> None:
@@ -465,71 +370,6 @@ def test_a_rule_settles_all_bursts_after_a_look(owner: Page, served: Served, bur
     owner.get_by_role("button", name="Undo").click()
     owner.wait_for_url("**/groups")
     assert all((folder / photo.path).exists() for part in bursts for photo in part)
-
-
-@pytest.fixture
-def mapped(served: Served, library: list[Photo]) -> list[Photo]:
-    """Two clusters, side by side."""
-    rows = [ClusterRow(p.id, n % 2, float(n), n < 2, 0.2 + 0.5 * (n % 2) + 0.04 * n, 0.5, n // 4) for n, p in enumerate(library)]
-    discs = [(0, 0.3, 0.5, 0.2), (1, 0.8, 0.5, 0.2)]
-    served.service.store.write(clusters.replace, rows, {"unit": 0.08}, discs)
-    return library
-
-
-@pytest.mark.parametrize("size", [(1280, 800), (390, 844)])
-def test_the_map_is_moved_over_and_its_clusters_opened_and_named(
-    size: tuple[int, int], owner: Page, served: Served, mapped: list[Photo]
-) -> None:
-    owner.set_viewport_size({"width": size[0], "height": size[1]})
-    owner.goto(served.site.address.url + "/map")
-    expect(owner.locator(".spot")).to_have_count(8)
-    atlas = owner.locator(".atlas")
-    before = owner.locator(".disc").first.evaluate("(disc) => disc.style.transform")
-    atlas.focus()
-    owner.keyboard.press("+")
-    owner.keyboard.press("ArrowLeft")
-    expect(owner.locator(".disc").first).not_to_have_attribute("style", re.compile(re.escape(before)))
-    owner.keyboard.press("0")
-    owner.locator("aside [data-cluster='1'] a").click()
-    expect(owner.locator("[data-strip] li")).to_have_count(4)
-    owner.locator("[data-rename] input").fill("hats")
-    owner.get_by_role("button", name="Save").click()
-    expect(owner.locator("aside [data-cluster='1']")).to_contain_text("hats")
-    assert served.service.store.read(clusters.names) == {1: "hats"}
-    assert owner.locator("[data-label]").get_attribute("href") == f"/cluster/{mapped[1].uid}"
-    owner.locator("[data-close]").click()
-    expect(owner.locator("[data-opened]")).not_to_be_visible()
-    assert owner.evaluate("document.documentElement.scrollWidth") <= size[0]
-
-
-def test_of_a_large_map_only_what_is_in_view_is_in_the_page(owner: Page, served: Served, library: list[Photo]) -> None:
-    uid, content = library[0].uid, (library[0].content_hash or b"").hex()[:12]
-    asked: list[str] = []
-
-    def answer(route: Route) -> None:
-        names = parse_qs(urlsplit(route.request.url).query)["tiles"][0].split(",")
-        asked.extend(names)
-        route.fulfill(json={name: [spot(*map(int, name.split(".")), n) for n in range(16)] for name in names})
-
-    def spot(level: int, column: int, row: int, n: int) -> list[object]:
-        side = 4 << level
-        place = ((column * 4 + n % 4 + 0.5) / side, (row * 4 + n // 4 + 0.5) / side)
-        return [f"{uid}-{level}-{column}-{row}-{n}", content, *place, 0, None]
-
-    rows = [ClusterRow(photo.id, 0, 0.0, True, level=9) for photo in library]
-    served.service.store.write(clusters.replace, rows, {"unit": 1 / 2048}, [(0, 0.5, 0.5, 0.5)])
-    owner.route("**/api/map?**", answer)
-    owner.route("**/thumb/*-*", lambda route: route.fulfill(body=b"", content_type="image/jpeg"))
-    owner.goto(served.site.address.url + "/map")
-    expect(owner.locator(".spot").first).to_be_attached()
-    owner.locator(".atlas").focus()
-    for _ in range(16):
-        owner.keyboard.press("+")
-        owner.keyboard.press("ArrowRight")
-    expect(owner.locator(".atlas[data-busy]")).to_have_count(0)
-    assert owner.locator(".spot").count() < 700
-    assert max(int(name.split(".")[0]) for name in asked) == 9
-    assert len(asked) == len(set(asked)), "each tile once"
 
 
 def test_details_are_one_key_away_and_follow_what_is_shown(owner: Page, served: Served, library: list[Photo]) -> None:

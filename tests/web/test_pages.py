@@ -155,7 +155,7 @@ async def test_the_ranking_is_best_first_and_goes_on(
     for place, photo in enumerate(library):
         service.store.write(ratings.put, 1, photo.id, ratings.Rating(30.0 + place / 7, 4.0, place, 0))
     first = await (await browser.get("/ranking")).text()
-    following = re.search(r'href="(/ranking\?after[^"]*)"', first)
+    following = re.search(r'href="(/ranking\?[^"]*after=[^"]*)"', first)
     assert following
     second = await (await browser.get(html.unescape(following[1]))).text()
     shown = [uid for text in (first, second) for uid in re.findall(r'<li[^>]*>\s*<a href="/photo/(\w+)"', text)]
