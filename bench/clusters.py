@@ -2,7 +2,8 @@
 
     python -m bench.clusters [--quick] [--library DIR] [--home DIR] [--clustimage PYTHON]
 
-* A million points of 128 dimensions into 200 clusters beside scikit-learn's MiniBatchKMeans, on one core.
+* A million points of 128 dimensions into 200 clusters beside scikit-learn's MiniBatchKMeans, on one core: all times are of CPU,
+  with one thread each, so that what else the machine does counts little.
 * A thousand photos to 45 that stand for them, beside clustimage, the ancestor's way: PYTHON is that of an environment in which
   clustimage is installed (`python -m venv X && X/bin/pip install clustimage`). Both get the same features.
 * 45 labels on representatives chosen by each kind of features, method and choice: average precision on the other photos of a
@@ -33,17 +34,18 @@ from bench.common import Figure, arguments, demo_library, report, rss_mb, say  #
 from precious_daemon.cluster import Options, cluster  # noqa: E402
 from precious_daemon.cluster.kmeans import kmeans, nearest_centre  # noqa: E402
 from precious_daemon.cluster.space import Space  # noqa: E402
+from precious_daemon.represent import represent  # noqa: E402
 
 LABELS = 45
 JUNK = ("blur", "dark", "receipt", "screenshot")
 TASTES = {"A": ("dress", "outwear", "shorts"), "B": ("hat", "pants"), "C": ("longsleeve", "shirt", "skirt", "t-shirt")}
 KINDS = ("embedding", "embedding+hog", "hog", "pixels", "hog+pixels")
 THEIRS = """
-import json, resource, sys, time
+import json, sys, time
 import numpy as np
 from clustimage import Clustimage
 x, most = np.load(sys.argv[1]), int(sys.argv[2])
-began = time.perf_counter()
+began = time.process_time()
 c = Clustimage(method="pca", verbose=0)
 c.results = {"feat": x, "labels": None, "xycoord": None, "filenames": None, "pathnames": None, "img": None}
 c.embedding(x, metric="euclidean")
@@ -51,19 +53,19 @@ c.cluster(cluster="agglomerative", evaluate="silhouette", min_clust=3, max_clust
 labels, places = c.results["labels"], c.results["xycoord"]
 centres = [places[labels == label].mean(0) for label in np.unique(labels)]
 found = {int(np.square(places - centre).sum(1).argmin()) for centre in centres}
-print(json.dumps({"seconds": time.perf_counter() - began, "mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000,
+print(json.dumps({"seconds": time.process_time() - began, "mb": int(open("/proc/self/status").read().split("VmHWM:")[1].split()[0]) / 1000,
                   "found": len(found)}))
 """
 OURS = """
-import json, resource, sys, time
+import json, sys, time
 import numpy as np
 from precious_daemon.cluster import cluster
 from precious_daemon.cluster.space import Space
 x = np.load(sys.argv[1])
-began = time.perf_counter()
+began = time.process_time()
 points = Space.fit([(x, 1.0)], 0).points([x])
 found = cluster(points, int(sys.argv[2]), 0)
-print(json.dumps({"seconds": time.perf_counter() - began, "mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000,
+print(json.dumps({"seconds": time.process_time() - began, "mb": int(open("/proc/self/status").read().split("VmHWM:")[1].split()[0]) / 1000,
                   "found": len(found.representatives)}))
 """
 
@@ -80,19 +82,19 @@ def many_points(count: int, k: int) -> dict[str, Figure]:
     points = rng.normal(size=(2 * k, 128)).astype(np.float32)[rng.integers(0, 2 * k, count)]
     points += rng.standard_normal((count, 128), dtype=np.float32) * 1.5
     before = rss_mb()
-    began = time.perf_counter()
+    began = time.process_time()
     _, distance = nearest_centre(points, kmeans(points, k, 0))
-    took, inertia = time.perf_counter() - began, float(np.square(distance, dtype=np.float64).sum())
+    took, inertia = time.process_time() - began, float(np.square(distance, dtype=np.float64).sum())
     more = rss_mb() - before
     say("the same with MiniBatchKMeans")
-    began = time.perf_counter()
+    began = time.process_time()
     theirs = MiniBatchKMeans(k, n_init=1, random_state=0).fit(points)
-    batch = time.perf_counter() - began
+    batch = time.process_time() - began
     whole = count >= 1_000_000
     return {
-        f"{count:,} x 128 into {k}": Figure(took, "s", 10 if whole else None),
+        f"{count:,} x 128 into {k}": Figure(took, "s of CPU", 10 if whole else None),
         "the same, beyond the points": Figure(more, "MB"),
-        "the same, MiniBatchKMeans": Figure(batch, "s"),
+        "the same, MiniBatchKMeans": Figure(batch, "s of CPU"),
         "inertia, of MiniBatchKMeans'": Figure(inertia / float(theirs.inertia_), "x", 1.0),
     }
 
@@ -107,13 +109,13 @@ def a_thousand(python: Path | None, count: int, scratch: Path) -> dict[str, Figu
     say(f"{count} photos to {LABELS} representatives")
     ours = _run(Path(sys.executable), OURS, file)
     figures = {
-        f"{count} photos to {LABELS}": Figure(ours["seconds"], "s"),
+        f"{count} photos to {LABELS}": Figure(ours["seconds"], "s of CPU"),
         "the same, peak RSS": Figure(ours["mb"], "MB", 200),
     }
     if python:
         say("the same with clustimage")
         theirs = _run(python, THEIRS, file)
-        figures["the same, clustimage"] = Figure(theirs["seconds"], "s")
+        figures["the same, clustimage"] = Figure(theirs["seconds"], "s of CPU")
         figures["the same, clustimage's peak RSS"] = Figure(theirs["mb"], "MB")
         figures["faster than clustimage"] = Figure(theirs["seconds"] / ours["seconds"], "x", 50, more=True)
     return figures
@@ -133,7 +135,9 @@ def looked_at(library: Path, home: Path) -> tuple[list[str], dict[str, np.ndarra
     os.environ["PRECIOUS_HOME"] = str(home)
     from precious_daemon import children, clustering, config, grouping, handover, jobfolder
     from precious_daemon.daemon import running
+    from precious_daemon.groups import find_groups
     from precious_daemon.jobs import BACKBONE
+    from precious_daemon.measures import facts, qualities
 
     async def read() -> tuple[list[str], dict[str, np.ndarray]]:
         places = config.places()
@@ -149,7 +153,11 @@ def looked_at(library: Path, home: Path) -> tuple[list[str], dict[str, np.ndarra
                 looks = grouping.read_looks(folder, places.cache_db, rows, BACKBONE)
                 keys = [bytes.fromhex(row.content_hash) for row in rows]
                 pixels = clustering.read_pixels(folder / "pixels.f16", places.cache_db, keys)
-                found = {"embedding": looks.embedding, "hog": looks.hog, "pixels": pixels}
+                number = {m.photo_id: i for i, group in enumerate(find_groups(rows, looks)) for m in group.members}
+                together = np.array([number.get(row.id, len(rows) + i) for i, row in enumerate(rows)], dtype=np.int64)
+                measures = np.hstack([facts(rows, together), qualities(looks.quality)])
+                found = {"embedding": looks.embedding, "hog": looks.hog, "pixels": pixels, "measures": measures}
+                found["together"] = together[:, None]
                 return [row.path for row in rows], {kind: np.array(matrix, np.float32) for kind, matrix in found.items()}
 
     return asyncio.run(read())
@@ -185,13 +193,20 @@ def worth(features: dict[str, np.ndarray], who: dict[str, tuple[np.ndarray, np.n
     def chosen(wanted: str, **options: str) -> Callable[[np.ndarray, int], np.ndarray]:
         return lambda rows, seed: cluster(of_kinds(wanted, rows, seed), LABELS, seed, Options(**options)).representatives
 
+    def telling(rows: np.ndarray, seed: int) -> np.ndarray:
+        together = features["together"][rows, 0].astype(np.int64)
+        return represent(features["embedding"][rows], features["measures"][rows], together, LABELS, seed)
+
     ways: dict[str, Callable[[np.ndarray, int], np.ndarray]] = {
         "random photos": lambda rows, seed: np.random.default_rng(seed).permutation(len(rows))[:LABELS],
+        "what tells most": telling,
         **{f"{kinds}": chosen(kinds) for kinds in KINDS},
-        "embedding, agglomerative": chosen("embedding", method="agglomerative"),
-        "embedding, hdbscan": chosen("embedding", method="hdbscan"),
-        "embedding, k-center": chosen("embedding", score="calinski-harabasz", representatives="k-center"),
-        "embedding, facility-location": chosen("embedding", score="calinski-harabasz", representatives="facility-location"),
+        "embedding+hog, agglomerative": chosen("embedding+hog", method="agglomerative"),
+        "embedding+hog, hdbscan": chosen("embedding+hog", method="hdbscan"),
+        "embedding+hog, k-center": chosen("embedding+hog", score="calinski-harabasz", representatives="k-center"),
+        "embedding+hog, facility-location": chosen(
+            "embedding+hog", score="calinski-harabasz", representatives="facility-location"
+        ),
     }
     figures = {}
     for way, choose in ways.items():

@@ -91,7 +91,7 @@ class AskSettings:
 @dataclass(frozen=True, slots=True)
 class ClusterSettings:
     features: str = _setting(
-        "embedding", "what makes photos alike", choices=("embedding", "embedding+hog", "hog", "pixels", "hog+pixels")
+        "embedding+hog", "what makes photos alike", choices=("embedding", "embedding+hog", "hog", "pixels", "hog+pixels")
     )
     method: str = _setting("kmeans", "how clusters are found", choices=("kmeans", "agglomerative", "hdbscan"))
     score: str = _setting(

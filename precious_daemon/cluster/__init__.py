@@ -5,8 +5,10 @@
     stand      who stands for a cluster                  model      new photos into the clusters that there are
     layout     the map
 
-Measured by `bench/clusters.py` with 45 labels and a regression on the embedding: mean average precision over one junk and three
-taste personas. What is asked about matters more than how it was found; the default is what did best there.
+Measured by `bench/clusters.py` with 45 labels on those who stand for the clusters and a regression on the embedding (mean average
+precision over one junk and three taste personas, 1,005 photos, 10 draws): random photos .75, clusters of pixels .77, of gradients
+.78, of both .79, of the embedding .80, of the embedding and gradients .81: so that is the default. K-means, Ward's method and
+density are within .02 of each other.
 """
 
 from __future__ import annotations
