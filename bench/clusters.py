@@ -40,6 +40,7 @@ LABELS = 45
 JUNK = ("blur", "dark", "receipt", "screenshot")
 TASTES = {"A": ("dress", "outwear", "shorts"), "B": ("hat", "pants"), "C": ("longsleeve", "shirt", "skirt", "t-shirt")}
 KINDS = ("embedding", "embedding+hog", "hog", "pixels", "hog+pixels")
+FEW = "calinski-harabasz"  # this score likes few clusters, so that several photos stand for each
 THEIRS = """
 import json, sys, time
 import numpy as np
@@ -53,7 +54,8 @@ c.cluster(cluster="agglomerative", evaluate="silhouette", min_clust=3, max_clust
 labels, places = c.results["labels"], c.results["xycoord"]
 centres = [places[labels == label].mean(0) for label in np.unique(labels)]
 found = {int(np.square(places - centre).sum(1).argmin()) for centre in centres}
-print(json.dumps({"seconds": time.process_time() - began, "mb": int(open("/proc/self/status").read().split("VmHWM:")[1].split()[0]) / 1000,
+peak = int(open("/proc/self/status").read().split("VmHWM:")[1].split()[0])
+print(json.dumps({"seconds": time.process_time() - began, "mb": peak / 1000,
                   "found": len(found)}))
 """
 OURS = """
@@ -65,7 +67,8 @@ x = np.load(sys.argv[1])
 began = time.process_time()
 points = Space.fit([(x, 1.0)], 0).points([x])
 found = cluster(points, int(sys.argv[2]), 0)
-print(json.dumps({"seconds": time.process_time() - began, "mb": int(open("/proc/self/status").read().split("VmHWM:")[1].split()[0]) / 1000,
+peak = int(open("/proc/self/status").read().split("VmHWM:")[1].split()[0])
+print(json.dumps({"seconds": time.process_time() - began, "mb": peak / 1000,
                   "found": len(found.representatives)}))
 """
 
