@@ -138,9 +138,9 @@ def looked_at(library: Path, home: Path) -> tuple[list[str], dict[str, np.ndarra
     os.environ["PRECIOUS_HOME"] = str(home)
     from precious_daemon import children, clustering, config, grouping, handover, jobfolder
     from precious_daemon.daemon import running
-    from precious_daemon.groups import find_groups
     from precious_daemon.jobs import BACKBONE
     from precious_daemon.measures import facts, qualities
+    from precious_daemon.store import groups
 
     async def read() -> tuple[list[str], dict[str, np.ndarray]]:
         places = config.places()
@@ -150,13 +150,15 @@ def looked_at(library: Path, home: Path) -> tuple[list[str], dict[str, np.ndarra
             await jobs.run("scan")
             await jobs.reading_done()
             await jobs.run("embed")
+            await jobs.run("group")
+            bursts = await started.service.store.aread(groups.all_groups)
             with children.job_folder(places, "bench") as folder:
                 await started.service.store.aread(handover.write_photos, folder)
                 rows = jobfolder.read_photos(folder)
                 looks = grouping.read_looks(folder, places.cache_db, rows, BACKBONE)
                 keys = [bytes.fromhex(row.content_hash) for row in rows]
                 pixels = clustering.read_pixels(folder / "pixels.f16", places.cache_db, keys)
-                number = {m.photo_id: i for i, group in enumerate(find_groups(rows, looks)) for m in group.members}
+                number = {m.photo_id: i for i, group in enumerate(bursts) for m in group.members}
                 together = np.array([number.get(row.id, len(rows) + i) for i, row in enumerate(rows)], dtype=np.int64)
                 measures = np.hstack([facts(rows, together), qualities(looks.quality)])
                 found = {"embedding": looks.embedding, "hog": looks.hog, "pixels": pixels, "measures": measures}

@@ -222,7 +222,7 @@ def _doubtful(db: Database, voter_id: int, ahead: Sequence[int]) -> Photo | None
 
 
 def _single(db: Database, question: Question, purpose: str, photo: Photo) -> Asked:
-    sizes = [len(group.members) for group in groups.group_of(db, photo.id)]
+    sizes = [len(group.members) for group in groups.group_of(db, photo.id) if group.kind.thinned]
     return Asked(question, purpose, (photo,), max(sizes, default=1))
 
 

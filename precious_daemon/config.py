@@ -68,6 +68,13 @@ class IngestSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class GroupsSettings:
+    prefer_folders: tuple[str, ...] = _setting(
+        (), "of equal copies the one in the first of these folders is kept; names as in a path, like 2023/best or Lightroom"
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class ScheduleSettings:
     night: str = _setting("02:00", "when the night's jobs start, local time HH:MM", time=True)
     night_end: str = _setting(
@@ -161,6 +168,7 @@ class Settings:
     service: ServiceSettings = field(default_factory=ServiceSettings)
     watch: WatchSettings = field(default_factory=WatchSettings)
     ingest: IngestSettings = field(default_factory=IngestSettings)
+    groups: GroupsSettings = field(default_factory=GroupsSettings)
     schedule: ScheduleSettings = field(default_factory=ScheduleSettings)
     ask: AskSettings = field(default_factory=AskSettings)
     outside: OutsideSettings = field(default_factory=OutsideSettings)
@@ -346,6 +354,8 @@ def _value(kind: Any, name: str, value: Any, metadata: Any, where: str) -> Any:
     if kind == tuple[str, ...]:
         if not isinstance(value, list) or not all(isinstance(v, str) for v in value):
             raise ConfigError(f'{where}: {name} has to be a list of texts, like ["a", "b"].')
+        if name == "groups.prefer_folders":
+            folder_names(value, where)
         return tuple(value)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
@@ -371,6 +381,15 @@ def night_time(text: str, where: str = "settings", name: str = "schedule.night")
     if colon and hour.isdigit() and minute.isdigit() and len(minute) == 2 and int(hour) < 24 and int(minute) < 60:
         return int(hour), int(minute)
     raise ConfigError(f'{where}: {name} is "{text}", and has to be a time like "02:00".')
+
+
+def folder_names(names: list[str], where: str = "settings") -> None:
+    """Raises ConfigError for what cannot be a folder, or is named twice."""
+    for name in names:
+        if not name.strip("/ ") or ".." in name.split("/"):
+            raise ConfigError(f'{where}: groups.prefer_folders has "{name}", which is no folder; name one like "2023/best".')
+        if names.count(name) > 1:
+            raise ConfigError(f'{where}: groups.prefer_folders names "{name}" twice.')
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

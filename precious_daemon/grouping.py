@@ -1,8 +1,12 @@
 """The child that groups: `python -m precious_daemon.grouping JOBDIR`.
 
-Reads job.json {"task": "group", "cache_db", "backbone", "representatives", "clusters": settings, "seed"} and photos.csv,
-and the features of each photo from `cache.db` by content hash. Leaves groups.json and what `clustering` leaves, each whole or
-not at all. On SIGTERM it ends at once: what it had written whole by then is good.
+Reads job.json {"task": "group", "cache_db", "backbone", "representatives", "clusters": settings, "seed", "worker_megabytes"}
+and photos.csv, and the features of each photo from `cache.db` by content hash. Leaves groups.json, what `clustering` leaves, and
+beside them what need not be found out again: twins.csv (pairs of contents that show one picture), compared.bin (contents
+that were compared with all others) and details.bin (sharpness at full size). Each is whole or not there. On SIGTERM it
+ends at once: what it had written whole by then is good.
+
+The originals of frames that compete are read once more, at full size, in a process of their own with limits of its own.
 """
 
 from __future__ import annotations
@@ -20,8 +24,9 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from precious_daemon import clustering, jobfolder
-from precious_daemon.groups import Looks, find_groups
+from precious_daemon.groups import Looks
 from precious_daemon.jobfolder import PhotoRow
+from precious_daemon.matching import Thumbnails, connect, find_groups
 from precious_daemon.measures import facts, qualities
 from precious_daemon.models import Group, Quality
 from precious_daemon.represent import represent
@@ -37,7 +42,7 @@ def main(folder: Path) -> None:
     photos = jobfolder.read_photos(folder)
     looks = read_looks(folder, Path(job["cache_db"]), photos, job["backbone"])
     jobfolder.say("finding copies and bursts", 1, STEPS)
-    found = find_groups(photos, looks)
+    found = find_groups(folder, job, photos, looks)
     jobfolder.write_json(folder, "groups.json", [_as_json(group) for group in found])
     jobfolder.say("choosing photos that stand for the others", 2, STEPS)
     clustering.run(folder, job, photos, looks, lambda: representatives(photos, looks, found, job["representatives"], job["seed"]))
@@ -58,7 +63,7 @@ def read_looks(folder: Path, cache_db: Path, photos: Sequence[PhotoRow], backbon
     rows: dict[bytes, list[int]] = {}
     for i, photo in enumerate(photos):
         rows.setdefault(bytes.fromhex(photo.content_hash), []).append(i)
-    with closing(sqlite3.connect(f"{cache_db.absolute().as_uri()}?mode=ro", uri=True, timeout=30)) as db:
+    with closing(connect(cache_db)) as db:
         hog = _Table(folder / "hog.f16", len(photos))
         for n, (key, blob, measures) in enumerate(_read(db, "SELECT content_hash, hog, quality FROM pictures", rows)):
             hog.put(rows[key], blob)
@@ -69,7 +74,7 @@ def read_looks(folder: Path, cache_db: Path, photos: Sequence[PhotoRow], backbon
         embedding = _Table(folder / "embedding.f16", len(photos))
         for key, vector in _read(db, "SELECT content_hash, vector FROM embeddings WHERE backbone = ?", rows, backbone):
             embedding.put(rows[key], vector)
-    return Looks(quality, hog.matrix, embedding.matrix)
+    return Looks(quality, hog.matrix, embedding.matrix, Thumbnails(cache_db, photos))
 
 
 def _read(db: sqlite3.Connection, sql: str, wanted: dict[bytes, list[int]], *values: object) -> Iterator[tuple[Any, ...]]:

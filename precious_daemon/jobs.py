@@ -361,12 +361,16 @@ class Jobs:
             log.warning("photos are grouped by their shapes alone: %s", exc)
             blind = f"; by their shapes alone, because looking at them failed: {exc}"
         with children.job_folder(self._service.places, "group") as folder:
-            count = await self._store.aread(handover.write_photos, folder)
+            preferred = self._service.settings.groups.prefer_folders
+            count = await self._store.aread(handover.write_photos, folder, None, OWNER, preferred)
             if count < 2:
                 return "there are no two photos yet"
             settings = self._service.settings
-            job = await self._features("group")
-            job |= {"representatives": settings.ask.train_labels, "clusters": asdict(settings.clusters)}
+            job = await self._features("group") | {
+                "representatives": settings.ask.train_labels,
+                "clusters": asdict(settings.clusters),
+                "worker_megabytes": settings.ingest.worker_megabytes,
+            }
             jobfolder.write_json(folder, "job.json", job)
             if not await self._child("precious_daemon.grouping", folder, say):
                 return "stopped before the end; the groups are as they were"
@@ -376,6 +380,7 @@ class Jobs:
                 for g in jobfolder.read_json(folder, "groups.json")
             ]
             await self._store.awrite(groups.replace_groups, found)
+            await self._store.awrite(_keep_findings, folder)
         return f"{count} photos: {clustered}; {len(found)} bursts and groups of copies{blind}"
 
     async def _keep_clusters(self, folder: Path) -> str:
@@ -506,6 +511,13 @@ def _weighed(report: dict[str, Any]) -> str:
         said += f"; foretells the newest {report['held_out']} at {chance:.0%} each, {better} than one after another"
     said += f"; what photos look like explains {report['share']:.0%} of your taste" if report["share"] else ""
     return said + ("" if report["used"] else "; not used, the ratings stay as they were")
+
+
+def _keep_findings(db: Database, folder: Path) -> None:
+    """What the grouping child need not find out again."""
+    compared = (content for content, _ in jobfolder.read_records(folder, "compared.bin"))
+    groups.keep_twins(db, jobfolder.read_twins(folder), compared)
+    groups.keep_details(db, jobfolder.read_records(folder, "details.bin", jobfolder.DETAIL_BYTES))
 
 
 def _run_name(now: float) -> str:

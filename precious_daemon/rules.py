@@ -54,6 +54,7 @@ class Plan:
     settlings: list[Settling]
     bytes: int
     said_keep: int  # photos that stay because the owner said so
+    spared: int  # frames of a burst that stay because they belong to a set, such as a bracket or a panorama
     protected: int  # photos that stay because a plugin says so
     elsewhere: int
     more: bool  # there are more groups than MOST
@@ -77,8 +78,9 @@ async def plan(service: Service, voter_id: int, rule: Rule) -> Plan:
 
 def _plan(db: Database, voter_id: int, rule: Rule) -> Plan:
     keep_said = {label.photo_id for label in answers.labels(db, voter_id) if label.keep}
+    spared = groups.members(db, GroupKind.SERIES) if rule.kind is GroupKind.BURST else set()
     settlings: list[Settling] = []
-    said = elsewhere = 0
+    said = of_sets = elsewhere = 0
     for _, group in groups.to_review(db, voter_id, rule.kind):
         if len(settlings) == MOST:
             break
@@ -90,11 +92,13 @@ def _plan(db: Database, voter_id: int, rule: Rule) -> Plan:
             elsewhere += 1
             continue
         stays = _but(one, keep_said)
+        whole = _but(stays, spared)
         said += stays.stays - one.stays
-        if stays.going:
-            settlings.append(stays)
+        of_sets += whole.stays - stays.stays
+        if whole.going:
+            settlings.append(whole)
     sizes = photos.sizes(db, [photo.id for one in settlings for photo in one.going])
-    return Plan(settlings, sum(sizes.values()), said, 0, elsewhere, len(settlings) == MOST)
+    return Plan(settlings, sum(sizes.values()), said, of_sets, 0, elsewhere, len(settlings) == MOST)
 
 
 def _in_order(db: Database, group: Group) -> list[Photo]:

@@ -54,3 +54,9 @@ def test_every_setting_says_what_it_means() -> None:
 def test_home_moves_everything(home: object, here: Places) -> None:
     for place in (here.config_file, here.library_db, here.cache_db, here.lock_file, here.reports):
         assert str(place).startswith(str(home))
+
+
+@pytest.mark.parametrize(("names", "words"), [(["a", "a"], "twice"), (["../b"], "no folder"), (["/"], "no folder")])
+def test_preferred_folders_are_folders(names: list[str], words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        config.parse({"groups": {"prefer_folders": names}})

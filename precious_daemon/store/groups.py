@@ -25,6 +25,17 @@ def replace_groups(db: Database, groups: Iterable[Group]) -> None:
     db.execute("INSERT INTO cache.group_counts SELECT kind, count(DISTINCT group_id) FROM cache.group_members GROUP BY kind")
 
 
+def keep_twins(db: Database, rows: Iterable[tuple[bytes, bytes, str]], compared: Iterable[bytes]) -> None:
+    """Pairs of contents that show one picture, and contents that were compared with all: neither changes any more."""
+    db.conn.executemany("INSERT OR REPLACE INTO cache.twins VALUES (?, ?, ?)", rows)
+    db.conn.executemany("INSERT OR IGNORE INTO cache.compared VALUES (?)", ((content,) for content in compared))
+
+
+def keep_details(db: Database, rows: Iterable[tuple[bytes, bytes]]) -> None:
+    """Rows of (content hash, sharpness at full size)."""
+    db.conn.executemany("INSERT OR REPLACE INTO cache.details VALUES (?, ?)", rows)
+
+
 def counts(db: Database) -> dict[str, int]:
     """Clusters, and groups of each kind, as they were last made."""
     found = {"clusters": int(db.execute("SELECT count(*) FROM cache.cluster_sizes").fetchone()[0])}
@@ -103,15 +114,21 @@ def as_left(db: Database, voter_id: int, keys: Iterable[Key]) -> dict[Key, Group
 def next_to_review(
     db: Database, voter_id: int, kind: GroupKind | None = None, after: Key | None = None
 ) -> tuple[Key, Group] | None:
-    """The first group after another, of one kind or of any, that the owner has not settled."""
+    """The first group after another, of one kind or of any that is thinned, that the owner has not settled."""
     return next(to_review(db, voter_id, kind, after), None)
+
+
+def members(db: Database, kind: GroupKind) -> set[int]:
+    """Photos in any group of a kind."""
+    return {row[0] for row in db.execute("SELECT photo_id FROM cache.group_members WHERE kind = ?", [kind])}
 
 
 def to_review(
     db: Database, voter_id: int, kind: GroupKind | None = None, after: Key | None = None
 ) -> Iterator[tuple[Key, Group]]:
-    """Groups after another, of one kind or of any, that the owner has not settled."""
-    only = "AND kind = :kind" if kind else ""
+    """Groups after another, of one kind or of any that is thinned, that the owner has not settled."""
+    thinned = ",".join(f"'{each}'" for each in GroupKind if each.thinned)
+    only = "AND kind = :kind" if kind else f"AND kind IN ({thinned})"
     sql = f"""
         SELECT DISTINCT kind, group_id FROM cache.group_members
         WHERE (kind, group_id) > (:after_kind, :number) {only} ORDER BY kind, group_id LIMIT {LOOKED_AT}

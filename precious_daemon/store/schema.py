@@ -333,6 +333,16 @@ def m009_pause_and_pairs(db: Database) -> None:
 
 
 @library()
+def m010_sets_of_frames(db: Database) -> None:
+    """By which frames that belong together are told from frames of which one is enough."""
+    db.executescript("""
+        ALTER TABLE photos ADD COLUMN bracketed INTEGER NOT NULL DEFAULT 0;  -- the camera took several exposures
+        ALTER TABLE photos ADD COLUMN exposure_bias REAL;    -- EV
+        ALTER TABLE photos ADD COLUMN focus_distance REAL;   -- metres
+    """)
+
+
+@library()
 def m011_named_clusters(db: Database) -> None:
     """A name is kept by many members of its cluster, and finds them again; decisions of one rule belong together."""
     db.executescript("""
@@ -539,6 +549,25 @@ def c003_first_looks(db: Database) -> None:
             photo_id INTEGER PRIMARY KEY,
             thumbnail BLOB NOT NULL
         );
+    """)
+
+
+@cache()
+def c005_compared(db: Database) -> None:
+    db.executescript("""
+        CREATE TABLE details (               -- sharpness at full size, of frames that compete
+            content_hash BLOB PRIMARY KEY,
+            detail BLOB NOT NULL
+        );
+        CREATE TABLE compared (              -- looked at beside all others: only what is new is compared again
+            content_hash BLOB PRIMARY KEY
+        );
+        CREATE TABLE twins (                 -- two contents that show one picture; `how` and by how much, as JSON
+            content_hash BLOB NOT NULL,
+            other_hash BLOB NOT NULL,
+            found TEXT NOT NULL,
+            PRIMARY KEY (content_hash, other_hash)
+        ) WITHOUT ROWID;
     """)
 
 

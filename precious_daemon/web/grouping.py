@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
 from aiohttp import web
@@ -20,7 +20,18 @@ from precious_daemon.web.talk import reply, said, whole
 
 routes = web.RouteTableDef()
 
-TABS = {None: "All", GroupKind.BURST: "Bursts", GroupKind.SAME: "Same picture", GroupKind.COPY: "Exact copies"}
+TABS = {
+    None: "To decide", GroupKind.BURST: "Bursts", GroupKind.SAME: "Same picture", GroupKind.COPY: "Exact copies",
+    GroupKind.EDIT: "Edits", GroupKind.SERIES: "Sets", GroupKind.SCENE: "Scenes",
+}  # fmt: skip
+WHAT = {  # how many of what it is, and what can be done
+    GroupKind.BURST: ("frames of one moment", "Which one is the best? The others can go."),
+    GroupKind.SAME: ("versions of one picture", "Which one is the best? The others can go."),
+    GroupKind.COPY: ("exact copies", "Which one is the best? The others can go."),
+    GroupKind.EDIT: ("edits and their original", "You made them, so all are kept. Untick what may go."),
+    GroupKind.SERIES: ("frames that belong together", "They were taken as a set, so all are kept. Untick what may go."),
+    GroupKind.SCENE: ("photos of one view", "They are different photos, so all are kept. Untick what may go."),
+}
 DEEDS = ("choose", "keep", "keep_all")
 
 
@@ -41,7 +52,10 @@ class Film:
 def _film(db: Database, key: Key, group: Group) -> Film:
     ids = [member.photo_id for member in group.members]
     known, sizes = photos.many(db, ids), photos.sizes(db, ids)
+    decided_before = any(member.kept for member in group.members)
     frames = [(member, known[member.photo_id], sizes.get(member.photo_id, 0)) for member in group.members]
+    if not group.kind.thinned and not decided_before:
+        frames = [(replace(member, kept=True), photo, size) for member, photo, size in frames]
     return Film(key, group, sorted(frames, key=lambda frame: (frame[1].taken_at or 0, frame[1].path)))
 
 
@@ -64,7 +78,7 @@ async def show_groups(request: web.Request) -> web.Response:
     last = await service.store.aread(decisions.newest, voter_id)
     by_rule = last is not None and await service.store.aread(decisions.rule_of, last.id) is not None
     return await page(
-        request, "groups.html", film=film, kind=kind, tabs=TABS, counts=await service.store.aread(groups.counts),
+        request, "groups.html", film=film, kind=kind, tabs=TABS, what=WHAT, counts=await service.store.aread(groups.counts),
         last=last if last and service.clock() - last.at < JUST_NOW else None,
         last_words="Your rule settled groups." if by_rule else _deed(last) if last else "",
         following=_address(kind, film.key) if film else None, first=after is None,

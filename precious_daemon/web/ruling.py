@@ -21,6 +21,7 @@ from precious_daemon.web.within import Within
 
 routes = web.RouteTableDef()
 
+KINDS = {kind: title for kind, title in TABS.items() if kind is not None and kind.thinned}
 SHOWN = 24  # groups of a plan that the page shows
 MOST_KEPT = 20
 
@@ -29,7 +30,9 @@ async def _rule(request: web.Request, kind: str, keep: str, prefer: str, query: 
     try:
         of_kind = GroupKind(kind)
     except ValueError as exc:
-        raise BadRequest(f'"kind" has to be one of {words.listed(GroupKind)}.') from exc
+        raise BadRequest(f'"kind" has to be one of {words.listed(KINDS)}.') from exc
+    if of_kind not in KINDS:
+        raise BadRequest(f"A rule is for {words.listed(KINDS)}: the others stay whole unless you look at them one by one.")
     number = whole(keep, "keep")
     if not 1 <= number <= MOST_KEPT:
         raise BadRequest(f'"keep" has to be from 1 to {MOST_KEPT}: of each group, at least one stays.')
@@ -42,13 +45,13 @@ async def show_rule(request: web.Request) -> web.Response:
     """What the rule in the address would do; only the form where there is none."""
     query = request.query
     if "kind" not in query:
-        return await page(request, "rule.html", rule=None, plan=None, within=Within(), kinds=TABS, done=None)
+        return await page(request, "rule.html", rule=None, plan=None, within=Within(), kinds=KINDS, done=None)
     rule, part = await _rule(
         request, query["kind"], query.get("keep") or "1", query.get("prefer", ""), request.rel_url.raw_query_string
     )
     plan = await rules.plan(request.app[SERVICE], request[VOTER], rule)
     return await page(
-        request, "rule.html", rule=rule, plan=plan, within=part, kinds=TABS, shown=plan.settlings[:SHOWN],
+        request, "rule.html", rule=rule, plan=plan, within=part, kinds=KINDS, shown=plan.settlings[:SHOWN],
         request_name=secrets.token_hex(16),
     )  # fmt: skip
 

@@ -68,7 +68,7 @@ def proxy(kind: int) -> bytes:
 def write_job(folder: Path, here: Places, **changes: Any) -> None:
     settings = asdict(ClusterSettings()) | changes.pop("clusters", {})
     job = {"task": "group", "cache_db": str(here.cache_db), "backbone": BACKBONE, "representatives": 12, "seed": 0}
-    job |= {"clusters": settings}
+    job |= {"clusters": settings, "worker_megabytes": 1024}
     jobfolder.write_json(folder, "job.json", job | changes)
 
 

@@ -107,6 +107,14 @@ async def test_another_plan_than_was_shown_is_not_done(service: Service, browser
     refused = await browser.post("/api/groups/rule", fields | {"count": 4})
     assert refused.status == 400
     assert "nothing was changed" in (await refused.json())["error"]
-    for wrong in ({"keep": "0"}, {"keep": "99"}, {"kind": "none"}, {"request": "a b"}, {"count": None}):
+    for wrong in ({"keep": "0"}, {"keep": "99"}, {"kind": "none"}, {"kind": "series"}, {"request": "a b"}, {"count": None}):
         assert (await browser.post("/api/groups/rule", fields | {"count": 2} | wrong)).status == 400, wrong
     assert (len(names(service)), opened(service), service.store.read(decisions.newest, 1)) == (6, {}, None)
+
+
+async def test_frames_that_belong_to_a_set_stay(service: Service, browser: Browser, library: list[Photo]) -> None:
+    make(service, (BURST, library[:4]), (GroupKind.SERIES, library[1:3]))
+    fields, text = await plan(browser, "kind=burst&keep=1")
+    assert "2 photos stay because they belong to a set." in text
+    await browser.post("/api/groups/rule", fields | {"count": 1})
+    assert names(service) == {photo.path for photo in library if photo != library[3]}
