@@ -96,6 +96,22 @@ class AskSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ClusterSettings:
+    features: str = _setting(
+        "embedding+hog", "what makes photos alike", choices=("embedding", "embedding+hog", "hog", "pixels", "hog+pixels")
+    )
+    method: str = _setting("kmeans", "how clusters are found", choices=("kmeans", "agglomerative", "hdbscan"))
+    score: str = _setting(
+        "mean-rank", "what decides on their number: a score, or the mean of the ranks in all of them",
+        choices=("mean-rank", "silhouette", "davies-bouldin", "calinski-harabasz"),
+    )  # fmt: skip
+    representatives: str = _setting(
+        "telling", "who is asked about first: whose answer tells most of all others, or who stands for each cluster",
+        choices=("telling", "nearest", "k-center", "facility-location", "uncertain"),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
 class OutsideSettings:
     deleted: bool = _setting(True, 'a photo deleted with another program, and gone for an hour, counts as an answer "delete"')
     restored: bool = _setting(True, 'such a photo that is brought back counts as an answer "keep"')
@@ -156,6 +172,7 @@ class Settings:
     schedule: ScheduleSettings = field(default_factory=ScheduleSettings)
     ask: AskSettings = field(default_factory=AskSettings)
     outside: OutsideSettings = field(default_factory=OutsideSettings)
+    clusters: ClusterSettings = field(default_factory=ClusterSettings)
     certify: CertifySettings = field(default_factory=CertifySettings)
     learn: LearnSettings = field(default_factory=LearnSettings)
     suggest: SuggestSettings = field(default_factory=SuggestSettings)

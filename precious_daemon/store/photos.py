@@ -564,7 +564,7 @@ def _has_history(db: Database, photo_id: int) -> bool:
         UNION SELECT 1 FROM suggestions WHERE photo_id = :id OR keeper_id = :id
         UNION SELECT 1 FROM pool_members WHERE photo_id = :id
         UNION SELECT 1 FROM group_decision_members WHERE photo_id = :id
-        UNION SELECT 1 FROM cluster_names WHERE photo_id = :id
+        UNION SELECT 1 FROM named_cluster_members WHERE photo_id = :id
         UNION SELECT 1 FROM priors WHERE photo_id = :id
         """,
         {"id": photo_id},

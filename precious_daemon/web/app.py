@@ -15,6 +15,7 @@ from precious_daemon.errors import ServiceError
 from precious_daemon.service import Service
 from precious_daemon.web import (
     asking,
+    atlas,
     clusters,
     events,
     facts,
@@ -32,13 +33,14 @@ from precious_daemon.web import (
     problems,
     report,
     reviewing,
+    ruling,
     static,
 )
 from precious_daemon.web.keys import ADDRESS, API_KEY, LOGIN, SERVICE, STOPPING, Address
 
 ROOMS = (
-    home, jobs, folders, asking, history, library, facts, reviewing, held, grouping, clusters, report, plugin_pages,
-    pictures, events, login, static,
+    home, jobs, folders, asking, history, library, facts, reviewing, held, grouping, ruling, clusters, atlas, report,
+    plugin_pages, pictures, events, login, static,
 )  # fmt: skip
 LARGEST_BODY = 16 * 1024 * 1024  # a votes file of a million lines
 
