@@ -26,9 +26,19 @@ def _setting(
     choices: tuple[str, ...] = (),
     time: bool = False,
     restart: bool = False,
+    by_hand: bool = False,
 ) -> Any:
-    """`choices` are all texts there may be; `time` is HH:MM, or empty where the default is; `restart`: not applied before one."""
-    checks = {"meaning": meaning, "low": low, "high": high, "choices": choices, "time": time, "restart": restart}
+    """`choices` are all texts there may be; `time` is HH:MM, or empty where the default is; `restart`: not applied before one;
+    `by_hand`: it decides what code is run, so that the page does not change it."""
+    checks = {
+        "meaning": meaning,
+        "low": low,
+        "high": high,
+        "choices": choices,
+        "time": time,
+        "restart": restart,
+        "by_hand": by_hand,
+    }
     return field(default=default, metadata=checks)
 
 
@@ -156,7 +166,7 @@ class PluginSettings:
     enabled: tuple[str, ...] = _setting(
         ("report", "rules", "xmp"), "plugins that are run; `precious-daemon plugins list` shows all there are"
     )
-    folder: str = _setting("", "a folder of .py files, each a plugin; empty is plugins/ beside this file")
+    folder: str = _setting("", "a folder of .py files, each a plugin; empty is plugins/ beside this file", by_hand=True)
     timeout_seconds: float = _setting(30.0, "a plugin that takes longer is given up for this run", 1, 3600)
 
 

@@ -227,7 +227,9 @@ def login() -> None:
     service = remote.find(places)
     if service is None:
         raise ServiceError("The service does not run. Start it with: precious-daemon run")
-    click.echo(service.post("/api/login-link")["url"])
+    link = service.post("/api/login-link")
+    click.echo(link["url"])
+    click.echo(f"If your browser does not find that name: {link['local']}", err=True)
 
 
 def _log(settings: Settings, verbose: bool) -> None:
