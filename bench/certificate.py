@@ -10,8 +10,8 @@ well the model knows them:
     noisy        the scores order little: the mistakes are everywhere
     unbalanced   2 % of the photos are to go, and few candidates are right
     borderline   exactly so many mistakes that a certificate is just not due: the hardest case for the promise
-    drifting     they change their mind about a part of the photos halfway through the answers; the promise is about what
-                 they would say in the end, of the photos not yet answered
+    drifting     they change their mind about a part of the photos halfway through the answers, and are held to what they
+                 would say in the end: no test of answers can promise that, so there is no goal, and it shows what it costs
 """
 
 from __future__ import annotations
@@ -94,7 +94,9 @@ def main() -> None:
                 say(f"{kind}: {n + 1} owners")
         broken = sum(b for _, b, _ in runs)
         all_broken += broken
-        figures[f"{kind}: promise broken"] = Figure(broken / owners, "of runs", 0.05 if not args.quick else None)
+        figures[f"{kind}: promise broken"] = Figure(
+            broken / owners, "of runs", 0.05 if not args.quick and kind != "drifting" else None
+        )
         figures[f"{kind}: certified"] = Figure(sum(c for c, _, _ in runs) / owners, "of runs")
         if any(c for c, _, _ in runs):
             first = sorted(n for c, _, n in runs if c)

@@ -122,7 +122,7 @@ def _candidates(
 def _everywhere(db: Database, voter_id: int, point: int, shown: Collection[int], border: float | None) -> list[int]:
     ids = photos.random_ids(db, point, RANDOM_CANDIDATES, shown)
     if border is not None:
-        return ids + ratings.neighbours(db, voter_id, border, ANCHORS * NEIGHBOURS)
+        return ids + ratings.neighbours(db, voter_id, border, 2 * NEIGHBOURS)
     known = ratings.many(db, voter_id, ids)
     for anchor in _anchors(ids, known):
         ids += ratings.neighbours(db, voter_id, known[anchor].mu, NEIGHBOURS)
@@ -173,12 +173,21 @@ async def next_label(service: Service, voter_id: int, exclude: Collection[str] =
     `exclude` as in `next_pair`.
     """
     point = service.rng.getrandbits(64) - (1 << 63)
-    return await service.store.aread(_next_label, voter_id, service.settings.ask, point, service.rng.random(), exclude)
+    guess = service.jobs.instant.guess(voter_id)
+    ahead = guess.ask if guess else ()
+    return await service.store.aread(_next_label, voter_id, service.settings.ask, point, service.rng.random(), exclude, ahead)
 
 
 def _next_label(
-    db: Database, voter_id: int, settings: AskSettings, point: int, chance: float, exclude: Collection[str]
+    db: Database,
+    voter_id: int,
+    settings: AskSettings,
+    point: int,
+    chance: float,
+    exclude: Collection[str],
+    ahead: Sequence[int],
 ) -> Asked | None:
+    """`ahead`: photos that the model for now is in doubt about, which are asked about once there are enough answers."""
     shown = photos.ids(db, exclude)
     counts = answers.counts(db, voter_id)
     train, test = counts.get("train", 0), counts.get("test", 0)
@@ -194,16 +203,26 @@ def _next_label(
         for photo in photos.random_present(db, point, 1, voter_id, shown):
             return _single(db, Question.LABEL, "test", photo)
     representative = groups.next_representative(db, voter_id, shown)
+    doubtful = _doubtful(db, voter_id, [i for i in ahead if i not in shown])
     if enough and (representative is None or chance < BORDER):
-        for photo in scores.least_sure(db, voter_id, shown):
+        for photo in [doubtful] if doubtful else scores.least_sure(db, voter_id, shown):
             return _single(db, Question.LABEL, "border", photo)
-    for photo in [representative] if representative else photos.random_present(db, point, 1, voter_id, shown):
+    chosen = representative or doubtful
+    for photo in [chosen] if chosen else photos.random_present(db, point, 1, voter_id, shown):
         return _single(db, Question.LABEL, "train", photo)
     return None
 
 
+def _doubtful(db: Database, voter_id: int, ahead: Sequence[int]) -> Photo | None:
+    """The first of these photos that is there and not labelled."""
+    labelled = {label.photo_id for label in answers.labels(db, voter_id)} if ahead else set()
+    known = photos.many(db, ahead)
+    there = (known[i] for i in ahead if i in known and i not in labelled)
+    return next((photo for photo in there if photo.state is PhotoState.PRESENT), None)
+
+
 def _single(db: Database, question: Question, purpose: str, photo: Photo) -> Asked:
-    sizes = [len(group.members) for group in groups.group_of(db, photo.id)]
+    sizes = [len(group.members) for group in groups.group_of(db, photo.id) if group.kind.thinned]
     return Asked(question, purpose, (photo,), max(sizes, default=1))
 
 
@@ -297,6 +316,8 @@ async def answer(
     stored = await service.store.awrite(_store, voter_id, question, choice, list(photo_uids), purpose, service.clock(), request)
     if question is Question.AUDIT:
         await verdict.refresh(service, voter_id)
+    if question is Question.LABEL:
+        service.jobs.instant.answered(voter_id)
     return stored
 
 
@@ -342,6 +363,8 @@ async def take_back(service: Service, voter_id: int, answer_id: int | None = Non
         await service.store.awrite(ledger.settle, voter_id, replayed)
     if undone.question is Question.AUDIT:
         await verdict.refresh(service, voter_id)
+    if undone.question is Question.LABEL:
+        service.jobs.instant.answered(voter_id)
     found = await service.store.aread(photos.many, undone.photos)
     after = await service.store.aread(ratings.many, voter_id, undone.photos)
     return Undone(undone, tuple(found[i] for i in undone.photos), before, after)

@@ -36,7 +36,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 
-from precious_daemon.models import Certificate, Group, Score
+from precious_daemon.models import Certificate, Group, GroupKind, Score
 
 FLOOR = 0.5  # photos with at most this keep probability are candidates
 LOOKS = 4  # each look has so many times the draws of the one before
@@ -72,6 +72,8 @@ def pool(scores: Sequence[Score], groups: Sequence[Group], floor: float = FLOOR)
         return photo
 
     for group in groups:
+        if group.kind is GroupKind.SCENE:
+            continue  # photos of one view are as different as any others
         members = [m.photo_id for m in group.members if m.photo_id in candidates]
         for photo in members[1:]:
             first[root(photo)] = root(members[0])
@@ -105,7 +107,8 @@ def certify(draws: Sequence[Draw], alpha: float, confidence: float, candidates: 
     answered = list(takewhile(lambda draw: draw.kept is not None, draws))
     certificate = _best(draws, answered, alpha, confidence, candidates)
     if certificate:
-        return Verdict(certificate, _certified(certificate, grouped=len(candidates) != len(draws)), 0)
+        sentence = f"{_certified(certificate, grouped=len(candidates) != len(draws))} {_if_mistaken(certificate)}"
+        return Verdict(certificate, sentence, 0)
     least = clean_pass(alpha, confidence)
     if len(draws) < least:
         few = f"Only {len(draws)} suggestions rest on the model alone" if draws else "No suggestion rests on the model alone"
@@ -116,6 +119,10 @@ def certify(draws: Sequence[Draw], alpha: float, confidence: float, candidates: 
     if needed is None:
         return Verdict(None, f"Not certified. {found}: these suggestions cannot be certified any more, the next ones can.", None)
     more = f"{needed} more answer{' is' if needed == 1 else 's are'} needed if none is a mistake."
+    worse = _needed_after_mistake(draws, answered, alpha, confidence, candidates)
+    more += " One mistake first " + (
+        f"would make it {worse}." if worse else "and these suggestions cannot be certified any more."
+    )
     return Verdict(None, f"Not certified yet: {more}" + (f" {found}." if mistakes else ""), needed)
 
 
@@ -173,6 +180,29 @@ def _needed(draws: Sequence[Draw], answered: int, alpha: float, confidence: floa
         middle = (low + high) // 2
         low, high = (low, middle) if enough(middle) else (middle, high)
     return high
+
+
+def _needed_after_mistake(
+    draws: Sequence[Draw], answered: Sequence[Draw], alpha: float, confidence: float, candidates: Sequence[float]
+) -> int | None:
+    """`_needed`, that answer included, if the very next draw turned out to be a mistake."""
+    at = len(answered)
+    if at == len(draws):
+        return None
+    mistaken = [*answered, Draw(draws[at].keep, True), *draws[at + 1 :]]
+    needed = _needed(mistaken, at + 1, alpha, confidence, candidates) if at + 1 < len(draws) else None
+    return needed and needed + 1
+
+
+def _if_mistaken(c: Certificate) -> str:
+    """What one more mistake among the answers would do: the certificate is withheld while all of them speak against it."""
+    errors, audits, level = c.errors + 1, c.audits + 1, (1 - c.confidence) * (1 + 1e-9)
+    clean = 0
+    while tail(errors, audits + clean, c.alpha) > level:
+        clean += 1
+    if not clean:
+        return "One more mistake would leave it in force."
+    return f"One more mistake would suspend it for {clean} answer{'' if clean == 1 else 's'} without another."
 
 
 def _certified(c: Certificate, *, grouped: bool) -> str:

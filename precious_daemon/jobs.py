@@ -9,20 +9,21 @@ import shutil
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from precious_daemon import children, handover, jobfolder, joblog, lean, ledger, propose, scan, telling, verdict
+from precious_daemon import children, handover, jobfolder, joblog, lean, ledger, outside, propose, scan, telling, verdict
 from precious_daemon.children import Allowance
 from precious_daemon.config import IngestSettings
 from precious_daemon.errors import ChildFailed, NotFound, PreciousError
+from precious_daemon.instant import Instant
 from precious_daemon.models import Group, GroupKind, GroupMember, JobRun, Pause, PhotoState, Root
 from precious_daemon.previews import Previews
 from precious_daemon.readers import Ingest
 from precious_daemon.service import OWNER, Service
-from precious_daemon.store import Database, groups, job_runs, photos, pictures, ratings, roots, scores
+from precious_daemon.store import Database, clusters, groups, job_runs, photos, pictures, ratings, roots, scores
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +55,7 @@ class Jobs:
         self._store, self._clock = service.store, service.clock
         self.ingest = Ingest(service.store, service.settings.ingest, service.clock)
         self.previews = Previews(service.store, service.settings.ingest)
+        self.instant = Instant(service.store, service.places, lambda: self._features("instant"))
         self.pause_ends: Callable[[], Awaitable[None]] | None = None  # the schedule makes up for what it missed
         self.paused: Pause | None = None
         self._resuming: asyncio.Task[None] | None = None
@@ -109,6 +111,7 @@ class Jobs:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
+        await self.instant.stop()
         await self.previews.stop()
 
     def is_running(self, name: str) -> bool:
@@ -293,6 +296,8 @@ class Jobs:
                 if read and not self.paused:
                     await self._decide_what_is_gone()
                     await self._group_if_stale()
+            if not self.paused:
+                await self._listen()
         except Exception:  # the edge of a job: photos that wait are tried again by the next scan
             log.exception("reading photos failed")
         finally:
@@ -311,6 +316,12 @@ class Jobs:
         undecided, self._undecided = self._undecided, set()
         for root_id in undecided:
             await self.scan_root(await self._store.aread(roots.get, root_id))
+
+    async def _listen(self) -> None:
+        """What was said with other programs meanwhile."""
+        heard = await asyncio.to_thread(outside.listen, self._store, OWNER, self._service.settings.outside, self._clock())
+        if heard != outside.Heard():
+            log.info("said with other programs: %s", heard)
 
     async def _group_if_stale(self) -> None:
         """The first photos, or many new ones, are grouped at once, so that there is something worth asking."""
@@ -350,21 +361,38 @@ class Jobs:
             log.warning("photos are grouped by their shapes alone: %s", exc)
             blind = f"; by their shapes alone, because looking at them failed: {exc}"
         with children.job_folder(self._service.places, "group") as folder:
-            count = await self._store.aread(handover.write_photos, folder)
+            preferred = self._service.settings.groups.prefer_folders
+            count = await self._store.aread(handover.write_photos, folder, None, OWNER, preferred)
             if count < 2:
                 return "there are no two photos yet"
-            job = await self._features("group") | {"representatives": self._service.settings.ask.train_labels}
+            settings = self._service.settings
+            job = await self._features("group") | {
+                "representatives": settings.ask.train_labels,
+                "clusters": asdict(settings.clusters),
+                "worker_megabytes": settings.ingest.worker_megabytes,
+            }
             jobfolder.write_json(folder, "job.json", job)
             if not await self._child("precious_daemon.grouping", folder, say):
                 return "stopped before the end; the groups are as they were"
-            rows = jobfolder.read_clusters(folder)
-            await self._store.awrite(groups.replace_clusters, rows, jobfolder.read_json(folder, "cluster_scores.json"))
+            clustered = await self._keep_clusters(folder)
             found = [
                 Group(GroupKind(g["kind"]), tuple(GroupMember(m["photo_id"], m["best"], m["reason"]) for m in g["members"]))
                 for g in jobfolder.read_json(folder, "groups.json")
             ]
             await self._store.awrite(groups.replace_groups, found)
-        return f"{count} photos in {len({row[1] for row in rows})} clusters; {len(found)} bursts and groups of copies{blind}"
+            await self._store.awrite(_keep_findings, folder)
+        return f"{count} photos: {clustered}; {len(found)} bursts and groups of copies{blind}"
+
+    async def _keep_clusters(self, folder: Path) -> str:
+        """Store what grouping found; what that was, in words."""
+        made = jobfolder.read_json(folder, "clusters.json")
+        rows = jobfolder.read_clusters(folder)
+        if not made["anew"]:
+            await self._store.awrite(clusters.add, rows)
+            return f"{made['count']} new ones put into the clusters there were"
+        discs, model = made.pop("discs"), (folder / "model.npz").read_bytes()
+        await self._store.awrite(clusters.replace, rows, made, discs, model, self._clock())
+        return f"{made['clusters']} clusters made, because {made['why']}"
 
     async def _learn(self, say: Say, voter_id: int = OWNER) -> str:
         await self._store.aread(handover.check_enough, voter_id, self._service.settings.ask)
@@ -397,6 +425,7 @@ class Jobs:
             verdict.renew_pool(db, voter_id, self._service.rng, now)
 
         await self._store.awrite(keep)
+        self.instant.forget(voter_id)
         await verdict.refresh(self._service, voter_id)
         return str(report["why"])
 
@@ -482,6 +511,13 @@ def _weighed(report: dict[str, Any]) -> str:
         said += f"; foretells the newest {report['held_out']} at {chance:.0%} each, {better} than one after another"
     said += f"; what photos look like explains {report['share']:.0%} of your taste" if report["share"] else ""
     return said + ("" if report["used"] else "; not used, the ratings stay as they were")
+
+
+def _keep_findings(db: Database, folder: Path) -> None:
+    """What the grouping child need not find out again."""
+    compared = (content for content, _ in jobfolder.read_records(folder, "compared.bin"))
+    groups.keep_twins(db, jobfolder.read_twins(folder), compared)
+    groups.keep_details(db, jobfolder.read_records(folder, "details.bin", jobfolder.DETAIL_BYTES))
 
 
 def _run_name(now: float) -> str:

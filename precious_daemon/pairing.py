@@ -65,7 +65,11 @@ def choose_pair(
 
 
 def _best(pairs: Sequence[tuple[Candidate, Candidate]], rng: random.Random, border: float | None) -> tuple[Candidate, Candidate]:
-    gains = [_gain(a, b, border) for a, b in pairs]
+    gains = [expected_information(a.rating, b.rating) for a, b in pairs]
+    if border is not None:
+        known = {c.photo_id: c.rating for pair in pairs for c in pair}
+        open_ = {photo_id: _open(rating, border) for photo_id, rating in known.items()}
+        gains = [gain * (open_[a.photo_id] + open_[b.photo_id]) / 2 for gain, (a, b) in zip(gains, pairs, strict=True)]
     bar = max(gains) * (1 - NEAR)
     return rng.choice([pair for pair, gain in zip(pairs, gains, strict=True) if gain >= bar])
 

@@ -1,15 +1,22 @@
-"""Votes and rankings in and out: image-ranker's files, and pairs to train a reward model on."""
+"""Votes and rankings in and out: image-ranker's files, pairs to train a reward model on, the best of each event."""
 
 from __future__ import annotations
 
+import asyncio
+import json
 import os
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 
-from precious_daemon import ask, exchange, ledger, rating
+from precious_daemon import ask, exchange, highlights, ledger, prompts, rating
 from precious_daemon.exchange import ImportReport
-from precious_daemon.models import Choice, Question, Rating, Vote
+from precious_daemon.highlights import Event
+from precious_daemon.models import Choice, Photo, Question, Rating, Vote
 from precious_daemon.service import Service
-from precious_daemon.store import Database, answers, ratings
+from precious_daemon.store import Database, answers, photos, ratings, roots
+from precious_daemon.store import prompts as stored_prompts
+
+PREFERENCES = 2000  # votes that are written at once
+HIGHLIGHTS_AMONG = 50_000  # rated photos, the best of them
 
 
 async def export_votes(service: Service, voter_id: int) -> str:
@@ -35,6 +42,58 @@ async def export_ranking(service: Service, voter_id: int) -> str:
             rows += [(_shown(photo.path), rated) for photo, rated in part]
             after = (part[-1][1].mu, part[-1][0].id)
         return exchange.ranking_text(rows, rating.START.mu)
+
+    return await service.store.aread(look)
+
+
+async def export_preferences(service: Service, voter_id: int, *, hashes: bool = False) -> AsyncIterator[str]:
+    """JSON lines {"prompt", "chosen", "rejected"}, one for each two photos that the owner told apart.
+
+    These are the columns that TRL's `RewardTrainer` takes. A photo is named by its path, or on request by `blake3:` and its
+    content hash; the prompt is empty where none is known. Equal and skipped pairs say nothing here.
+    """
+    rows = await service.store.aread(lambda db: list(answers.votes_on_two(answers.votes(db, voter_id))))
+    for start in range(0, len(rows), PREFERENCES):
+        part = [vote for vote in rows[start : start + PREFERENCES] if not vote.draw]
+        shown = await service.store.aread(photos.many, {i for vote in part for i in (vote.winner, vote.loser)})
+        texts = await prompts_of(service, [i for i in shown if any(vote.winner == i for vote in part)])
+        for vote in part:
+            winner, loser = shown[vote.winner], shown[vote.loser]
+            if hashes and not (winner.content_hash and loser.content_hash):
+                continue
+            names = [f"blake3:{(p.content_hash or b'').hex()}" if hashes else _shown(p.path) for p in (winner, loser)]
+            line = {"prompt": texts.get(vote.winner, ""), "chosen": names[0], "rejected": names[1]}
+            yield json.dumps(line, ensure_ascii=False) + "\n"
+
+
+async def prompts_of(service: Service, photo_ids: Sequence[int]) -> dict[int, str]:
+    """Prompts of these photos: as the owner put them, or as their files say. Files are looked into once."""
+    known = await service.store.aread(stored_prompts.many, photo_ids)
+    missing = [i for i in photo_ids if i not in known]
+    places = await service.store.aread(_places, missing)
+    read = await asyncio.to_thread(lambda: {i: prompts.read(path) or "" for i, path in places.items()})
+
+    def keep(db: Database) -> None:
+        for photo_id, prompt in read.items():
+            stored_prompts.put(db, photo_id, prompt, "file", service.clock())
+
+    if read:
+        await service.store.awrite(keep)
+    return known | read
+
+
+def _places(db: Database, photo_ids: Sequence[int]) -> dict[int, str]:
+    watched = {root.id: root.path for root in roots.all_roots(db)}
+    return {i: os.path.join(watched[p.root_id], p.path) for i, p in photos.many(db, photo_ids).items() if p.state == "present"}
+
+
+async def best_of_events(service: Service, voter_id: int, top: int, pause: float) -> list[tuple[Event, list[Photo]]]:
+    """The best photos of each event, with variety; events without a single choice are left out."""
+
+    def look(db: Database) -> list[tuple[Event, list[Photo]]]:
+        found = highlights.choose(ratings.for_highlights(db, voter_id, HIGHLIGHTS_AMONG), top, pause)
+        known = photos.many(db, [i for event in found for i in event.chosen])
+        return [(event, [known[i] for i in event.chosen]) for event in found if event.chosen]
 
     return await service.store.aread(look)
 

@@ -22,26 +22,22 @@ def _refresh(db: Database, voter_id: int, settings: CertifySettings, now: float)
     pool = scores.newest_pool(db, voter_id)
     if pool is None or scores.newest_model(db, voter_id) is None:
         return
-    pool_draws = scores.pool_draws(db, pool[0])
     kept = scores.audits(db, voter_id, pool[1])
-    known = scores.of(db, voter_id, [photo_id for draw in pool_draws for photo_id in draw])
     said = {label.photo_id: label.keep for label in answers.labels(db, voter_id) if label.purpose != "audit"}
 
-    def kept_of(draw: tuple[int, ...]) -> bool | None:
-        """What is known of a draw: its blind answer, or that the owner kept the photo when it was suggested."""
-        return kept.get(draw[0], True if said.get(draw[0]) else None)
-
-    # A photo that left the library, or that the owner let go with the suggestion before their eyes, leaves the pool. The
-    # chance that put the others in their order is untouched by that.
-    approved = [draw for draw in pool_draws if said.get(draw[0]) is False and draw[0] not in kept]
+    # What is known of a draw is its blind answer, or that the owner kept the photo when it was suggested. A photo that left the
+    # library, or that the owner let go with the suggestion before their eyes, leaves the pool: the chance that put the others
+    # in their order is untouched by that.
+    approved = sum(photo_id not in kept and said.get(photo_id) is False for photo_id in scores.pool_asked(db, pool[0], said))
     draws = [
-        certify.Draw(max(known[photo_id].keep for photo_id in draw if photo_id in known), kept_of(draw))
-        for draw in pool_draws
-        if draw[0] in known and draw not in approved
+        certify.Draw(keep, kept.get(asked, True if said.get(asked) else None))
+        for asked, keep in scores.pool_keeps(db, voter_id, pool[0])
+        if asked in kept or said.get(asked) is not False
     ]
     verdict = certify.certify(draws, settings.alpha, settings.confidence, [draw.keep for draw in draws])
-    left = settings.alpha * (len(pool_draws) - len(approved)) / max(len(pool_draws), 1)
-    scores.put_certificate(db, voter_id, *_narrowed(verdict, left, settings.confidence, len(approved)), now)
+    size = scores.pool_size(db, pool[0])
+    left = settings.alpha * (size - approved) / max(size, 1)
+    scores.put_certificate(db, voter_id, *_narrowed(verdict, left, settings.confidence, approved), now)
 
 
 def _narrowed(

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +21,7 @@ from precious_daemon.cli.talk import (
     wait_for_reading,
     when,
 )
-from precious_daemon.errors import NotFound
+from precious_daemon.errors import NotFound, PreciousError
 
 INTERRUPTED = 130
 
@@ -166,6 +169,49 @@ def votes_import(file: Any) -> None:
     click.echo(f"Imported {report['imported']:,} {'votes' if report['kind'] == 'votes' else 'ratings'}.")
     if report["unknown"]:
         click.echo(f"{len(report['unknown']):,} names fit no photo, or several: {', '.join(report['unknown'][:5])}", err=True)
+
+
+@votes.command("preferences")
+@click.option("--hashes", is_flag=True, help="Name photos by their content, not by their paths.")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+def votes_preferences(hashes: bool, file: Path) -> None:
+    """Write pairs to train a reward model on to FILE: prompt, chosen, rejected. JSON lines, or Parquet if it ends so."""
+    with reached() as service:
+        text = service.get("/api/preferences.jsonl", **({"hashes": 1} if hashes else {}))
+    rows = [json.loads(line) for line in text.splitlines()]
+    if file.suffix == ".parquet":
+        try:
+            import pyarrow
+            from pyarrow import parquet
+        except ImportError as exc:
+            raise PreciousError("Parquet needs pyarrow: pip install 'precious-daemon[parquet]'. Or write a .jsonl file.") from exc
+        columns = pyarrow.schema([(name, pyarrow.string()) for name in ("prompt", "chosen", "rejected")])
+        parquet.write_table(pyarrow.Table.from_pylist(rows, columns), file)
+    else:
+        file.write_text(text, "utf-8")
+    click.echo(f"{len(rows):,} pairs written to {file}.")
+
+
+@votes.command("highlights")
+@click.option("--top", default=5, show_default=True, help="Photos of each event.")
+@click.option("--hours", default=6, show_default=True, help="Hours without a photo between two events.")
+@click.option("--copy", is_flag=True, help="Copies, not links.")
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+def votes_highlights(top: int, hours: int, copy: bool, folder: Path) -> None:
+    """Make FOLDER an album of the best photos of each event, as links or copies. What is there already stays."""
+    with reached() as service:
+        found = service.get("/api/highlights", top=top, hours=hours)["events"]
+    made = 0
+    for event in found:
+        day = datetime.fromtimestamp(event["begins"], UTC).strftime("%Y-%m-%d %H%M")
+        for place, photo in enumerate(event["chosen"], 1):
+            source, target = Path(photo["file"]), folder / day / f"{place:02} {Path(photo['file']).name}"
+            if os.path.lexists(target) or not source.exists():
+                continue
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, target) if copy else target.symlink_to(source)
+            made += 1
+    click.echo(f"{made:,} {'copies' if copy else 'links'} of {len(found):,} events in {folder}.")
 
 
 @click.command()

@@ -90,6 +90,7 @@ class Spread:
     logits: Doubles  # (n,)
     weight: float
     shares: Doubles  # (len(WEIGHTS),), of one in all: how far each graph is believed
+    held_out: Doubles  # (L,): chance of "delete" of each label, found without it and its burst
 
 
 class Graphs:
@@ -103,43 +104,45 @@ class Graphs:
         seeds[labelled, np.arange(len(labelled))] = 1
         self._responses = [spread(graph(coordinates(x, weight)), seeds) for weight in WEIGHTS]
 
-    def learn(self, where: Ints, deleted: Ints) -> Spread:
-        """From labels at positions `where` (L,), each of them among those given at first."""
+    def learn(self, where: Ints, deleted: Ints, belief: Doubles | None = None) -> Spread:
+        """From labels at positions `where` (L,), each of them among those given at first. `belief` (L,): what each counts."""
         columns = np.array([self._column[int(place)] for place in where])
         apart = self._group[where][:, None] != self._group[where][None, :]
+        counted = np.ones((1, len(where))) if belief is None else belief[None]
         logits, held_out = [], []
         for response in self._responses:
             votes = response[:, columns].astype(np.float64)
             floor = 0.02 * float(votes[votes > 0].mean())  # where no label reaches, all are equally likely
-            logits.append(log_odds(votes, np.ones((1, len(where))), deleted, floor))
-            held_out.append(log_odds(votes[where], apart, deleted, floor))
-        shares, scales = gate(np.stack(held_out), deleted)
+            logits.append(log_odds(votes, counted, deleted, floor))
+            held_out.append(log_odds(votes[where], apart * counted, deleted, floor))
+        shares, scales = gate(np.stack(held_out), deleted, belief)
         chances = sum(share * scale(row) for share, scale, row in zip(shares, scales, logits, strict=True))
         clipped = np.clip(chances, 1e-6, 1 - 1e-6)
-        return Spread(np.log(clipped / (1 - clipped)), float(shares @ np.array(WEIGHTS)), shares)
+        known = sum(share * scale(row) for share, scale, row in zip(shares, scales, held_out, strict=True))
+        return Spread(np.log(clipped / (1 - clipped)), float(shares @ np.array(WEIGHTS)), shares, np.asarray(known))
 
 
 def log_odds(votes: Doubles, counted: NDArray[Any], deleted: Ints, floor: float) -> Doubles:
     """Log of the mean vote of deleted labels over that of kept ones, so that the commoner class has no head start.
 
-    votes (m, L), counted (m or 1, L) which labels may vote for which row, deleted (L,) -> (m,).
+    votes (m, L), counted (m or 1, L) how far each label may vote for each row, deleted (L,) -> (m,).
     """
     sides = []
     for side in (deleted, 1 - deleted):
         voters = counted * side
-        sides.append((votes * voters).sum(1) / np.maximum(voters.sum(1), 1) + floor)
+        sides.append((votes * voters).sum(1) / np.maximum(voters.sum(1), 1e-9) + floor)
     return np.asarray(np.log(sides[0] / sides[1]))
 
 
-def gate(held_out: Doubles, deleted: Ints) -> tuple[Doubles, list[Platt]]:
+def gate(held_out: Doubles, deleted: Ints, belief: Doubles | None = None) -> tuple[Doubles, list[Platt]]:
     """How far to believe each of several scorings: in proportion to the likelihood of the labels under each.
 
     held_out (s, L): log odds of each label found without it (and without its burst). Returns shares (s,) and, for each,
     the scaling to chances. A Bayesian model average with leave-one-out likelihoods (Yao et al. 2018, pseudo-BMA).
     """
-    scales = [Platt.fit(row, deleted) for row in held_out]
+    scales = [Platt.fit(row, deleted, belief) for row in held_out]
     chances = np.stack([np.clip(scale(row), 1e-4, 1 - 1e-4) for scale, row in zip(scales, held_out, strict=True)])
-    likelihood = (deleted * np.log(chances) + (1 - deleted) * np.log(1 - chances)).sum(1)
+    likelihood = ((deleted * np.log(chances) + (1 - deleted) * np.log(1 - chances)) * (1.0 if belief is None else belief)).sum(1)
     shares = np.exp(likelihood - likelihood.max())
     return shares / shares.sum(), scales
 
@@ -152,11 +155,11 @@ class Platt:
     offset: float
 
     @classmethod
-    def fit(cls, scores: Doubles, deleted: Ints) -> Platt:
+    def fit(cls, scores: Doubles, deleted: Ints, belief: Doubles | None = None) -> Platt:
         """From log odds that were found without the label that they are held against."""
         if len(set(deleted.tolist())) < 2:
             return cls(1.0, 0.0)
-        found = LogisticRegression(C=1.0).fit(scores[:, None], deleted)
+        found = LogisticRegression(C=1.0).fit(scores[:, None], deleted, sample_weight=belief)
         return cls(max(float(found.coef_[0, 0]), LEAST_SLOPE), float(found.intercept_[0]))
 
     def logit(self, scores: Doubles) -> Doubles:
@@ -185,9 +188,9 @@ class Linear:
         return {f"{name}.look": self.look, f"{name}.measures": self.measures, f"{name}.offset": offset}
 
 
-def regression(x: Examples, where: Ints, deleted: Ints, weight: float) -> Linear:
+def regression(x: Examples, where: Ints, deleted: Ints, weight: float, belief: Doubles | None = None) -> Linear:
     """Logistic regression on the labels alone, classes balanced: the floor that every other learner has to beat."""
     rows = x.take(where).weighed(weight)
-    found = LogisticRegression(C=STRENGTH, class_weight="balanced", max_iter=1000).fit(rows, deleted)
+    found = LogisticRegression(C=STRENGTH, class_weight="balanced", max_iter=1000).fit(rows, deleted, sample_weight=belief)
     a, axes = found.coef_[0].astype(np.float32), x.look.shape[1]
     return Linear(a[:axes], np.float32(weight) * a[axes:], float(found.intercept_[0]))

@@ -31,6 +31,7 @@ class Answers:
 
     where: Ints  # (L,)
     deleted: Ints  # (L,)
+    age: Ints  # (L,): how many of these answers are newer
 
     def __len__(self) -> int:
         return len(self.where)
@@ -102,15 +103,22 @@ def read(folder: Path, job: Mapping[str, Any]) -> Task:
     purposes = {name: sum(x.purpose == name for x in labels) for name in ("train", "review", "test", "audit")}
     return Task(
         ids, [bytes.fromhex(rows[i].content_hash) for i in seen], examples, space, train,
-        Answers(test.where[apart], test.deleted[apart]), np.array(votes, dtype=np.int64).reshape(-1, 2), purposes,
+        Answers(test.where[apart], test.deleted[apart], test.age[apart]),
+        np.array(votes, dtype=np.int64).reshape(-1, 2), purposes,
     )  # fmt: skip
 
 
 def _answers(labels: Iterator[Label], position: Mapping[int, int]) -> Answers:
     """The newest label of each photo that is there, by position."""
-    newest = {position[x.photo_id]: not x.keep for x in sorted(labels, key=lambda x: x.at) if x.photo_id in position}
+    newest = {position[x.photo_id]: (x.at, not x.keep) for x in sorted(labels, key=lambda x: x.at) if x.photo_id in position}
     where = sorted(newest)
-    return Answers(np.array(where, dtype=np.int64), np.array([newest[i] for i in where], dtype=np.int64))
+    order = sorted(where, key=lambda i: newest[i][0], reverse=True)
+    age = {place: older for older, place in enumerate(order)}
+    return Answers(
+        np.array(where, dtype=np.int64),
+        np.array([newest[i][1] for i in where], dtype=np.int64),
+        np.array([age[i] for i in where], dtype=np.int64),
+    )
 
 
 def _features(
@@ -151,4 +159,4 @@ def _nothing() -> Task:
     none, flat = np.zeros(0, dtype=np.int64), np.zeros((0, 1), dtype=np.float32)
     space = Space(flat.sum(0), flat, np.zeros(MEASURES, dtype=np.float32), np.ones(MEASURES, dtype=np.float32))
     examples = Examples(flat, np.zeros((0, MEASURES), dtype=np.float32), none)
-    return Task(none, [], examples, space, Answers(none, none), Answers(none, none), none.reshape(0, 2), {})
+    return Task(none, [], examples, space, Answers(none, none, none), Answers(none, none, none), none.reshape(0, 2), {})

@@ -77,9 +77,10 @@ def _two_sided(weights: Floats) -> Tensor:
     return torch.from_numpy(np.stack([-weights / 2, weights / 2], axis=1).astype(np.float32))
 
 
-def supervised_loss(logits: Tensor, y_lb: Tensor, class_weight: Tensor) -> Tensor:
-    """FixMatch eq. 3 with balanced classes. logits (batch, classes), y_lb (batch,), class_weight (classes,)."""
-    return F.cross_entropy(logits, y_lb, weight=class_weight)
+def supervised_loss(logits: Tensor, y_lb: Tensor, weight: Tensor) -> Tensor:
+    """FixMatch eq. 3, weighted: by balanced classes, and by what each label still counts. logits (batch, classes), y_lb (batch,),
+    weight (batch,)."""
+    return (F.cross_entropy(logits, y_lb, reduction="none") * weight).sum() / weight.sum()
 
 
 def unlabelled_loss(logits_s: Tensor, pseudo: Tensor, p_cutoff: float) -> Tensor:
@@ -119,11 +120,19 @@ def cosine(step: int, steps: int) -> float:
 
 
 def fixmatch(
-    x: Examples, where: Ints, deleted: Ints, views: Views, graph: Doubles, start: Linear, seed: int, config: Config | None = None
+    x: Examples,
+    where: Ints,
+    deleted: Ints,
+    views: Views,
+    graph: Doubles,
+    start: Linear,
+    seed: int,
+    config: Config | None = None,
+    belief: Doubles | None = None,
 ) -> Linear:
     """Train a head on labels at `where` (L,) and on the unlabelled photos that have views.
 
-    `graph` (n,) are label spreading's log odds of "delete", found from the same labels.
+    `graph` (n,) are label spreading's log odds of "delete", found from the same labels; `belief` (L,) is what each counts.
     """
     c = config or Config()
     rng = torch.Generator().manual_seed(seed)
@@ -133,7 +142,7 @@ def fixmatch(
 
     lb, y = torch.from_numpy(where), torch.from_numpy(deleted)
     counts = torch.bincount(y, minlength=2).float()
-    class_weight = len(y) / (2 * counts.clamp(min=1))
+    weight = (len(y) / (2 * counts.clamp(min=1)))[y] * (1.0 if belief is None else torch.from_numpy(belief).float())
     ulb = torch.from_numpy(views.where[~np.isin(views.where, where)])
     graph_logits = torch.from_numpy(align(graph / c.temperature, float(deleted.mean()))).float()
 
@@ -161,7 +170,7 @@ def fixmatch(
             log_odds = c.graph * graph_logits[photos] + (1 - c.graph) * (own[:, 1] - own[:, 0])
             pseudo = torch.stack([-log_odds, log_odds], dim=1).div(2).softmax(-1)
 
-        loss = supervised_loss(model(x_lb, measures[lb[pick]]), y_lb, class_weight)
+        loss = supervised_loss(model(x_lb, measures[lb[pick]]), y_lb, weight[pick])
         loss = loss + c.lambda_u * unlabelled_loss(model(x_ulb_s, measures[photos]), pseudo, c.p_cutoff)
         loss = loss + c.pull * sum(
             (p - q.detach()).square().sum() for p, q in zip(model.parameters(), anchor.parameters(), strict=True)

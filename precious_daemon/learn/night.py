@@ -18,6 +18,7 @@ from precious_daemon.learn import backbone, report
 from precious_daemon.learn.baseline import NEIGHBOURS, Doubles, Graphs, Platt, coordinates, nearest
 from precious_daemon.learn.champion import Field, Trial, calibrate, choose, confirm, cross_validate, learn_all
 from precious_daemon.learn.data import Answers, Task, open_cache, read
+from precious_daemon.learn.drift import drift
 from precious_daemon.learn.fixmatch import Views
 from precious_daemon.learn.limits import Deadline, Refused, check_memory, peak_megabytes
 from precious_daemon.learn.taste import preference
@@ -45,6 +46,8 @@ def learn(folder: Path, job: dict[str, Any], deadline: Deadline) -> None:
     train, test = _among(nodes, task.train), _among(nodes, task.test)
     jobfolder.say("comparing photos", 0, 0)
     graphs = Graphs(x, train.where)
+    changed = drift(graphs, train.where, train.deleted, train.age)
+    counts = dict(zip(train.where.tolist(), changed.belief.tolist(), strict=True))
     check_memory(memory)
     views = _views(job, task, nodes, seed, deadline)
     check_memory(memory)
@@ -53,14 +56,15 @@ def learn(folder: Path, job: dict[str, Any], deadline: Deadline) -> None:
     limit = deadline.part(SHARE_FOR_TRIALS)
 
     def learners(where: Ints, deleted: Ints) -> dict[str, Doubles]:
-        return dict(learn_all(x, where, deleted, graphs, views, seed).scores)
+        belief = np.array([counts[place] for place in where.tolist()])
+        return dict(learn_all(x, where, deleted, graphs, views, seed, belief).scores)
 
     def go_on(done: int, total: int) -> bool:
         jobfolder.say("trying the learners", done, total)
         return not limit.passed()
 
     trials = cross_validate(learners, train.where, train.deleted, x.group[train.where], seed, go_on)
-    field = learn_all(x, train.where, train.deleted, graphs, views, seed)
+    field = learn_all(x, train.where, train.deleted, graphs, views, seed, changed.belief)
     check_memory(memory)
 
     scales = {name: calibrate(trials.get(name), train.deleted) for name in field.scores}
@@ -86,6 +90,7 @@ def learn(folder: Path, job: dict[str, Any], deadline: Deadline) -> None:
         "reliability": report.reliability(chances[champion], test.deleted) if tested else [],
         "pr_curve": report.pr_curve(chances[champion], test.deleted) if tested else [],
         "mistakes": report.mistakes(task.ids[nodes[test.where]], chances[champion], test.deleted) if tested else [],
+        "drift": {"half_life": changed.half_life, "gain": changed.gain, "sentence": changed.sentence()},
         "measures": {"weight": field.spread.weight, "shares": field.spread.shares.tolist()},
         "cost": {"seconds": round(deadline.spent(), 1), "peak_rss_mb": round(peak_megabytes())},
         "conditions": _conditions(job, views),
@@ -114,7 +119,7 @@ def choose_nodes(task: Task, seed: int) -> Ints:
 
 
 def _among(nodes: Ints, answers: Answers) -> Answers:
-    return Answers(np.searchsorted(nodes, answers.where), answers.deleted)
+    return Answers(np.searchsorted(nodes, answers.where), answers.deleted, answers.age)
 
 
 def _views(job: dict[str, Any], task: Task, nodes: Ints, seed: int, deadline: Deadline) -> Views | None:

@@ -13,6 +13,7 @@ from precious_daemon.learn.space import Examples
 from precious_daemon.measures import Ints
 
 THRESHOLD = 0.5  # chance of "delete" from which a photo counts as one to delete, in the figures
+RESAMPLES = 300
 BINS = 5  # of the reliability table
 EVIDENCE_OF = 2_000  # photos likeliest to go that get evidence
 SHOWN = 3  # pictures of each side
@@ -31,7 +32,25 @@ def figures(chances: Doubles, deleted: Ints) -> dict[str, Any]:
         "confusion": confusion_matrix(deleted, called, labels=[0, 1]).tolist(),
         "threshold": THRESHOLD,
         "n": len(deleted),
+        "intervals": intervals(chances, deleted),
     }
+
+
+def intervals(chances: Doubles, deleted: Ints, seed: int = 0) -> dict[str, list[float]]:
+    """[low, high] in which each figure lies with 95 %: percentiles of the bootstrap, drawn from either class apart."""
+    rng = np.random.default_rng(seed)
+    sides = [np.flatnonzero(deleted == side) for side in (0, 1)]
+    rows = []
+    for _ in range(RESAMPLES):
+        at = np.concatenate([rng.choice(side, len(side)) for side in sides if len(side)])
+        called, truth = chances[at] >= THRESHOLD, deleted[at] == 1
+        right = float((called & truth).sum())
+        precision, recall = right / max(called.sum(), 1), right / max(truth.sum(), 1)
+        f1 = 2 * precision * recall / max(precision + recall, 1e-9)
+        rows.append((precision, recall, f1, float(average_precision_score(deleted[at], chances[at]))))
+    low, high = np.percentile(rows, [2.5, 97.5], axis=0)
+    names = ("precision", "recall", "f1", "average_precision")
+    return {name: [float(a), float(b)] for name, a, b in zip(names, low, high, strict=True)}
 
 
 def pr_curve(chances: Doubles, deleted: Ints) -> list[list[float]]:

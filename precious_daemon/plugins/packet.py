@@ -6,6 +6,7 @@ position in the bytes. Where another program has merged it with its own, what is
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -26,9 +27,6 @@ SKELETON = (
     b'<?xpacket begin="\xef\xbb\xbf" id="W5M0MpCehiHzreSzNTczkc9d"?>\n<x:xmpmeta xmlns:x="adobe:ns:meta/">\n'
     b' <rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">\n </rdf:RDF>\n</x:xmpmeta>\n<?xpacket end="w"?>\n'
 )
-
-# xml.sax.saxutils has this, and brings urllib.request and all of OpenSSL into the service with it
-_QUOTED = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "\n": "&#10;", "\r": "&#13;", "\t": "&#9;"})
 
 Name = tuple[str, str]  # namespace, local name
 
@@ -116,7 +114,7 @@ def write(data: bytes, ours: Mapping[str, str], shared: Mapping[Name, str]) -> b
     noted = dict(ours) | {name: value for (_, name), value in free.items()}
     spaces = {OURS, *(space for space, _ in free)}
     parts = [
-        f"{base.rdf_prefix}:about={_quoted(base.about)}",
+        f"{base.rdf_prefix}:about={_attribute(base.about)}",
         *(f'xmlns:{PREFIXES[space]}="{space}"' for space in sorted(spaces)),
         *(f"precious:{name}={_attribute(value)}" for name, value in sorted(noted.items())),
         *(f"{PREFIXES[space]}:{name}={_attribute(value)}" for (space, name), value in sorted(free.items())),
@@ -128,7 +126,7 @@ def write(data: bytes, ours: Mapping[str, str], shared: Mapping[Name, str]) -> b
 def _attribute(value: str) -> str:
     """Quoted; what XML cannot hold, such as bytes that are no UTF-8, becomes a sign."""
     plain = "".join(c if c >= " " and not "\ud800" <= c <= "\udfff" and c not in "\ufffe\uffff" else "\ufffd" for c in value)
-    return _quoted(plain)
+    return f'"{html.escape(plain)}"'  # xml.sax would load urllib, and with it OpenSSL
 
 
 def embedded(file: Path) -> bytes | None:
@@ -249,8 +247,3 @@ def _split(name: str) -> tuple[str, str, str]:
     if len(parts) == 1:
         return "", parts[0], parts[0]
     return parts[0], parts[1], f"{parts[2]}:{parts[1]}" if len(parts) > 2 else parts[1]
-
-
-def _quoted(text: str) -> str:
-    """The value of an attribute, in its quotes."""
-    return f'"{text.translate(_QUOTED)}"'

@@ -26,7 +26,7 @@ class Settings:
 def rule(photo: PluginPhoto, now: float, context: Context) -> str | None:
     chosen: Settings = context.settings
     months = 0.0 if photo.taken_at is None else (now - photo.taken_at) / MONTH
-    if _is_screenshot(photo) and 0 < chosen.screenshot_months < months:
+    if 0 < chosen.screenshot_months < months and _is_screenshot(photo):
         return f"a screenshot from {_ago(months)} ago"
     if "page" in photo.looks and 0 < chosen.receipt_months < months:
         return f"looks like a receipt or a page of text, and is {_ago(months)} old"
@@ -37,8 +37,10 @@ def rule(photo: PluginPhoto, now: float, context: Context) -> str | None:
 
 def _is_screenshot(photo: PluginPhoto) -> bool:
     """By its name or its folder; a camera's picture is none, whatever it is called."""
-    named = _SCREENSHOT.search(photo.name) or _SCREENSHOT.search(photo.folder.rpartition("/")[2])
-    return photo.camera is None and ("screenshot" in photo.looks or named is not None)
+    if photo.camera is not None:
+        return False
+    folder = photo.folder.rpartition("/")[2]
+    return "screenshot" in photo.looks or any(_SCREENSHOT.search(name) for name in (photo.name, folder))
 
 
 def _ago(months: float) -> str:

@@ -16,7 +16,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from precious_daemon.errors import ConfigError
 from precious_daemon.hookspecs import Context, Output, PluginPhoto, SuggestedPhoto, hookimpl
 from precious_daemon.plugins import packet
 from precious_daemon.plugins.options import setting
@@ -39,14 +38,8 @@ class Settings:
     write: bool = setting(False, "write into sidecars")
     rating: int = setting(0, "rating written to suggestions without one: -1 is rejected, 0 writes none", -1, 5)
     label: str = setting("", 'label written to suggestions without one, like "Red"; empty writes none')
-    pick: str = setting("", 'digiKam\'s pick flag written to suggestions without one: "rejected" or "pending"; empty writes none')
+    pick: str = setting("", "digiKam's pick flag written to suggestions without one", choices=("", "rejected", "pending"))
     best_rating: int = setting(0, "rating written to the top of your ranking where it has none; 0 writes none", 0, 5)
-
-
-@hookimpl
-def startup(context: Context) -> None:
-    if context.settings.pick not in ("", "rejected", "pending"):
-        raise ConfigError(f'plugin.xmp.pick is "{context.settings.pick}", and has to be "rejected", "pending" or empty.')
 
 
 # --- reading -----------------------------------------------------------------------------------------------------------
@@ -93,11 +86,11 @@ def _theirs(found: Packet, space: str, name: str) -> int | None:
 
 def packets(photo: PluginPhoto, inside: bool) -> Iterator[Packet]:
     """What sidecars say of a photo, and what it says itself. One that cannot be read says nothing."""
-    for file in photo.files[1:]:
-        if file.suffix.lower() == ".xmp":
+    for name in photo.companions:
+        if name.lower().endswith(".xmp"):
             with suppress(NotXmp, OSError):
-                yield packet.read(_bytes(file))
-    if inside and photo.path.suffix.lower() in (".jpg", ".jpeg"):
+                yield packet.read(_bytes(photo.root / photo.folder / name))
+    if inside and photo.name.lower().endswith((".jpg", ".jpeg")):
         with suppress(NotXmp, OSError):
             if data := packet.embedded(photo.path):
                 yield packet.read(data)

@@ -15,7 +15,7 @@ _COMPARED = "question IN ('pair', 'four') AND choice IN ('first', 'second', 'thi
 _STANDS = "NOT EXISTS (SELECT 1 FROM answers AS u WHERE u.undoes = a.id)"
 
 
-def _answer(row: dict[str, Any]) -> Answer:
+def answer_from(row: dict[str, Any]) -> Answer:
     return Answer(
         row["id"], row["voter_id"], row["at"], Question(row["question"]), Choice(row["choice"]) if row["choice"] else None,
         row["photo_id"], row["other_id"], row["purpose"], row["undoes"],
@@ -38,7 +38,7 @@ def add(
     """Store one answer. `request` names the sending: the same name again gives back the answer stored the first time."""
     if request:
         for row in db.query("SELECT * FROM answers WHERE request = ?", [request]):
-            return _answer(row)
+            return answer_from(row)
     answer_id = insert(db, "answers",
         {
             "voter_id": voter_id, "at": now, "question": question, "choice": choice, "photo_id": photo_id,
@@ -60,7 +60,7 @@ def undo(db: Database, voter_id: int, now: float, answer_id: int | None = None) 
     where = f"voter_id = :voter{given}"
     sql = f"SELECT * FROM live_answers WHERE {where} ORDER BY id DESC LIMIT 1"
     for row in db.query(sql, {"voter": voter_id, "id": answer_id}):
-        answer = _answer(row)
+        answer = answer_from(row)
         insert(db, "answers",
             {
                 "voter_id": voter_id, "at": now, "question": answer.question, "photo_id": answer.photo_id,
@@ -135,7 +135,7 @@ def any_taken_back(db: Database, voter_id: int, through: int, known: int) -> boo
 def get(db: Database, voter_id: int, answer_id: int) -> Answer:
     """An answer that counts. Raises NotFound."""
     for row in db.query("SELECT * FROM live_answers WHERE id = ? AND +voter_id = ?", [answer_id, voter_id]):
-        return _answer(row)
+        return answer_from(row)
     raise NotFound(f"There is no answer {answer_id}, or it was taken back already.")
 
 
@@ -150,7 +150,8 @@ def page(
     if before is not None:
         where, values = where + " AND id < ?", [*values, before]
     return [
-        _answer(row) for row in db.query(f"SELECT * FROM live_answers WHERE {where} ORDER BY id DESC LIMIT ?", [*values, limit])
+        answer_from(row)
+        for row in db.query(f"SELECT * FROM live_answers WHERE {where} ORDER BY id DESC LIMIT ?", [*values, limit])
     ]
 
 
@@ -158,6 +159,14 @@ def labels(db: Database, voter_id: int) -> list[Label]:
     """The newest label of each photo that counts."""
     sql = "SELECT photo_id, keep, purpose, at FROM labels WHERE voter_id = ? ORDER BY answer_id"
     return [Label(row[0], bool(row[1]), row[2], row[3]) for row in db.execute(sql, [voter_id])]
+
+
+def label_of(db: Database, voter_id: int, photo_id: int) -> Label | None:
+    """The newest label of a photo that counts."""
+    sql = "SELECT photo_id, keep, purpose, at FROM labels WHERE voter_id = ? AND photo_id = ?"
+    for row in db.execute(sql, [voter_id, photo_id]):
+        return Label(row[0], bool(row[1]), row[2], row[3])
+    return None
 
 
 def counts(db: Database, voter_id: int) -> dict[str, int]:
@@ -174,7 +183,7 @@ def vote_count(db: Database, voter_id: int) -> int:
 def recent(db: Database, voter_id: int, limit: int) -> list[Answer]:
     """The newest answers that count, newest first."""
     sql = "SELECT * FROM live_answers WHERE voter_id = ? ORDER BY id DESC LIMIT ?"
-    return [_answer(row) for row in db.query(sql, [voter_id, limit])]
+    return [answer_from(row) for row in db.query(sql, [voter_id, limit])]
 
 
 def answered_pairs(db: Database, voter_id: int, photo_ids: list[int]) -> set[tuple[int, int]]:
@@ -198,7 +207,7 @@ def losers(db: Database, voter_id: int, since: int) -> set[int]:
 def out_of_ranking(db: Database, voter_id: int, photo_id: int) -> Answer | None:
     """The answer that took this photo out of the ranking, where it is out."""
     sql = f"SELECT * FROM answers AS a WHERE voter_id = ? AND photo_id = ? AND choice = 'out' AND {_STANDS} ORDER BY id LIMIT 1"
-    return next((_answer(row) for row in db.query(sql, [voter_id, photo_id])), None)
+    return next((answer_from(row) for row in db.query(sql, [voter_id, photo_id])), None)
 
 
 def all_out_of_ranking(db: Database, voter_id: int) -> list[int]:

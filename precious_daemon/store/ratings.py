@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from precious_daemon.highlights import Candidate
 from precious_daemon.models import Photo, Rating, Scope
 from precious_daemon.rating import START
 from precious_daemon.store import Database, scopes
@@ -172,29 +173,59 @@ def set_fit(db: Database, voter_id: int, answer_id: int) -> None:
     db.execute("INSERT OR REPLACE INTO cache.notes VALUES (?, ?)", [f"fit of {voter_id}", str(answer_id)])
 
 
-def ranking(
-    db: Database, voter_id: int, after: tuple[float, int] | None = None, limit: int = 100, scope: Scope | None = None
-) -> list[tuple[Photo, Rating]]:
-    """Best first, without photos that were taken out; of a part of the library where `scope` says so.
+SORTS = {"best": ("mu", "<", "DESC"), "last": ("mu", ">", "ASC"), "unsure": ("sigma", "<", "DESC")}
+"""How a ranking can be sorted: column, what comes after another row, and the order."""
 
-    `after` is (mu, photo id) of the last one shown, so that every page costs the same.
+
+def ranking(
+    db: Database,
+    voter_id: int,
+    after: tuple[float, int] | None = None,
+    limit: int = 100,
+    scope: Scope | None = None,
+    sort: str = "best",
+    guessed: bool = False,
+) -> list[tuple[Photo, Rating]]:
+    """Photos with their ratings, without those that were taken out; of a part of the library where `scope` says so.
+
+    `after` is (mu or sigma, photo id) of the last one shown, so that every page costs the same. With `guessed`, those
+    without votes by what the model believes of them.
     """
+    column, compare, order = SORTS[sort]
     where = f"r.voter_id = ? AND photos.state = 'present' AND NOT {is_out('r.photo_id')}"
     values: list[Any] = [voter_id, voter_id]
+    if guessed:
+        where += " AND NOT EXISTS (SELECT 1 FROM cache.ratings AS v WHERE v.voter_id = r.voter_id AND v.photo_id = r.photo_id)"
     if scope:
         inside, bounds = scopes.condition(scope)
         where, values = f"{where} AND {inside}", [*values, *bounds]
         if (found := scopes.few(db, scope)) is not None:
             where += f" AND r.photo_id IN ({','.join(map(str, found))})"
     if after:
-        where += " AND (r.mu, r.photo_id) < (?, ?)"
+        where += f" AND (r.{column}, r.photo_id) {compare} (?, ?)"
         values += after
+    counts = "0 AS wins, 0 AS losses, 0 AS draws" if guessed else "r.wins, r.losses, r.draws"
     sql = f"""
-        SELECT photos.*, r.mu, r.sigma, r.wins, r.losses, r.draws
-        FROM cache.ratings AS r CROSS JOIN photos ON photos.id = r.photo_id
-        WHERE {where} ORDER BY r.mu DESC, r.photo_id DESC LIMIT ?
+        SELECT photos.*, r.mu, r.sigma, {counts}
+        FROM cache.{"guesses" if guessed else "ratings"} AS r CROSS JOIN photos ON photos.id = r.photo_id
+        WHERE {where} ORDER BY r.{column} {order}, r.photo_id {order} LIMIT ?
     """
     return [(photo_from(row), _rating(row)) for row in db.query(sql, [*values, limit])]
+
+
+def for_highlights(db: Database, voter_id: int, limit: int) -> list[Candidate]:
+    """The best rated photos that are there and in the ranking, with what tells whether two are alike."""
+    sql = f"""
+        SELECT r.photo_id, coalesce(photos.taken_at, 0), r.mu - r.sigma, c.cluster,
+            (SELECT group_concat(kind || ' ' || group_id) FROM cache.group_members AS g WHERE g.photo_id = r.photo_id)
+        FROM cache.ratings AS r CROSS JOIN photos ON photos.id = r.photo_id
+            LEFT JOIN cache.clusters AS c ON c.photo_id = r.photo_id
+        WHERE r.voter_id = ? AND photos.state = 'present' AND NOT {is_out("r.photo_id")} ORDER BY r.mu DESC LIMIT ?
+    """
+    rows = db.execute(sql, [voter_id, voter_id, limit])
+    return [
+        Candidate(i, at, value, frozenset((groups or "").split(",")) - {""}, cluster) for i, at, value, cluster, groups in rows
+    ]
 
 
 def count(db: Database, voter_id: int) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 from precious_daemon.models import Certificate, Photo, Score
@@ -31,6 +31,23 @@ def of(db: Database, voter_id: int, photo_ids: Iterable[int]) -> dict[int, Score
     return {row[0]: Score(*row) for row in db.execute(sql, [voter_id])}
 
 
+def liked(db: Database, voter_id: int) -> Iterator[tuple[int, float]]:
+    """(photo, how much this voter likes it) in the order of ids: 1 and -1 for what was labelled, else what comparisons
+    say, else the model's taste; these two as a place among all, -.8 to .8. Photos of which nothing is known are left out."""
+    sql = """
+        WITH played AS (SELECT photo_id, percent_rank() OVER (ORDER BY mu) AS place FROM cache.ratings
+                WHERE voter_id = :voter AND wins + losses + draws > 0),
+            guessed AS (SELECT photo_id, percent_rank() OVER (ORDER BY taste) AS place FROM cache.scores WHERE voter_id = :voter)
+        SELECT photo_id, iif(keep, 1.0, -1.0) FROM labels WHERE voter_id = :voter
+        UNION ALL SELECT photo_id, 1.6 * place - 0.8 FROM played
+            WHERE photo_id NOT IN (SELECT photo_id FROM labels WHERE voter_id = :voter)
+        UNION ALL SELECT photo_id, 1.6 * place - 0.8 FROM guessed
+            WHERE photo_id NOT IN (SELECT photo_id FROM labels WHERE voter_id = :voter UNION SELECT photo_id FROM played)
+        ORDER BY photo_id
+    """
+    yield from db.execute(sql, {"voter": voter_id})
+
+
 def add_model(db: Database, run: str, voter_id: int, champion: str, report: dict[str, Any], now: float) -> None:
     insert(db, "models", {"run": run, "voter_id": voter_id, "at": now, "champion": champion, "report": json.dumps(report)})
 
@@ -41,6 +58,12 @@ def newest_model(db: Database, voter_id: int) -> dict[str, Any] | None:
     for row in db.query(sql, [voter_id]):
         return row | {"report": json.loads(row["report"])}
     return None
+
+
+def models(db: Database, voter_id: int, most: int) -> list[dict[str, Any]]:
+    """{run, at, champion, report} of the newest models, newest first."""
+    sql = "SELECT run, at, champion, report FROM models WHERE voter_id = ? ORDER BY at DESC LIMIT ?"
+    return [row | {"report": json.loads(row["report"])} for row in db.query(sql, [voter_id, most])]
 
 
 def put_evidence(db: Database, voter_id: int, evidence: dict[str, Any]) -> None:
@@ -77,6 +100,29 @@ def pool_draws(db: Database, pool_id: int) -> list[tuple[int, ...]]:
     for position, photo_id in db.execute(sql, [pool_id]):
         found.setdefault(position, []).append(photo_id)
     return [tuple(members) for members in found.values()]
+
+
+def pool_keeps(db: Database, voter_id: int, pool_id: int) -> list[tuple[int, float]]:
+    """(the photo that is asked about, the largest keep probability of its draw), in the pool's order; without those whose
+    photo has no score any more."""
+    sql = """
+        SELECT max(CASE WHEN m.asked THEN m.photo_id END), max(s.keep)
+        FROM pool_members AS m CROSS JOIN cache.scores AS s ON s.voter_id = ? AND s.photo_id = m.photo_id
+        WHERE m.pool_id = ? GROUP BY m.position HAVING max(m.asked) = 1 ORDER BY m.position
+    """
+    return db.execute(sql, [voter_id, pool_id]).fetchall()
+
+
+def pool_asked(db: Database, pool_id: int, photo_ids: Iterable[int]) -> list[int]:
+    """Those of these photos that the pool asks about."""
+    marks = ",".join(str(int(i)) for i in photo_ids)
+    sql = f"SELECT photo_id FROM pool_members WHERE pool_id = ? AND asked AND photo_id IN ({marks})"
+    return [row[0] for row in db.execute(sql, [pool_id])]
+
+
+def pool_size(db: Database, pool_id: int) -> int:
+    """Draws."""
+    return int(db.execute("SELECT count(*) FROM pool_members WHERE pool_id = ? AND asked", [pool_id]).fetchone()[0])
 
 
 def audits(db: Database, voter_id: int, since: float) -> dict[int, bool]:

@@ -16,6 +16,7 @@ from precious_daemon.service import Service
 from precious_daemon.web import (
     access,
     asking,
+    atlas,
     clusters,
     events,
     facts,
@@ -36,15 +37,16 @@ from precious_daemon.web import (
     problems,
     report,
     reviewing,
+    ruling,
     settings,
     static,
 )
 from precious_daemon.web.keys import ADDRESS, API_KEY, LOGIN, SERVICE, STOPPING, Address
 
 ROOMS = (
-    home, jobs, folders, asking, history, library, facts, reviewing, held, grouping, clusters, report, plugin_pages,
-    pictures, events, login, static, settings, access,
-    metrics, openapi, first,
+    home, jobs, folders, asking, history, library, facts, reviewing, held, grouping, ruling, clusters, atlas, report,
+    plugin_pages, pictures, events, login, static, settings, access, metrics, openapi,
+    first,
 )  # fmt: skip
 LARGEST_BODY = 16 * 1024 * 1024  # a votes file of a million lines
 

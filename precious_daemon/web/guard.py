@@ -23,7 +23,7 @@ OWNER = 1
 READING = frozenset({"GET", "HEAD"})
 PUBLIC = frozenset({"/login", "/static/{name}"})
 """Routes that need no session: nothing of the owner's is in them."""
-PICTURES = ("/thumb/", "/preview/")
+PICTURES = ("/thumb/", "/preview/", "/full/")
 NOT_PAGES = (*PICTURES, "/api/", "/static/")
 BODIES = frozenset({"application/json", "application/x-www-form-urlencoded", "multipart/form-data", "text/csv"})
 

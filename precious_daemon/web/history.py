@@ -47,7 +47,8 @@ PURPOSES = {
     "review": "a suggestion reviewed",
     "duplicate": "another copy stays",
     "import": "brought along",
-    "outside": "with another program",
+    "outside": "by a file that went or came back",
+    "xmp": "by its sidecar",
 }
 
 

@@ -11,19 +11,21 @@ from aiohttp import hdrs, web
 
 from precious_daemon import ask, trade
 from precious_daemon.models import Group, GroupKind, Photo, PhotoState, Rating, Root, Score
-from precious_daemon.store import Database, answers, groups, photos, ratings, roots, scores
+from precious_daemon.store import Database, answers, groups, photos, prompts, ratings, roots, scores
 from precious_daemon.web import facts, within, words
 from precious_daemon.web.facts import Fact
 from precious_daemon.web.keys import SERVICE, VOTER
 from precious_daemon.web.problems import BadRequest, wants_page
 from precious_daemon.web.render import page
-from precious_daemon.web.talk import keyset, reply, said, whole
+from precious_daemon.web.talk import keyset, photo_json, reply, said, whole
 
 routes = web.RouteTableDef()
 
 PHOTOS_A_PAGE = 96
 RANKS_A_PAGE = 100
 APART_SHOWN = 500  # photos with unclear companions that their page lists
+EVENTS_SHOWN = 60
+SORTS = {"best": "Best first", "last": "Last first", "unsure": "Least sure first"}
 OUT_SHOWN = 200  # photos out of the ranking that its page lists
 LARGEST_FILE = 16 * 1024 * 1024
 STATES = {
@@ -34,7 +36,10 @@ STATES = {
     PhotoState.TRASHED: "In the trash",
     PhotoState.PURGED: "Removed for good",
 }
-KINDS = {GroupKind.COPY: "Copies, byte for byte", GroupKind.SAME: "The same picture", GroupKind.BURST: "Frames of one moment"}
+KINDS = {
+    GroupKind.COPY: "Copies, byte for byte", GroupKind.SAME: "The same picture", GroupKind.BURST: "Frames of one moment",
+    GroupKind.EDIT: "Edits, and what they were made of", GroupKind.SERIES: "A set, kept whole", GroupKind.SCENE: "The same view",
+}  # fmt: skip
 
 
 @routes.get("/photos")
@@ -92,6 +97,8 @@ class Whole:
     facts: list[Fact]
     score: Score | None
     rating: Rating | None
+    guess: Rating | None  # the model's
+    from_guess: bool  # the rating began with one
     out: bool  # of the ranking
     groups: list[tuple[Group, dict[int, Photo]]]
 
@@ -105,6 +112,8 @@ def _whole(db: Database, uid: str, voter_id: int) -> Whole:
         facts.of(db, photo),
         scores.of(db, voter_id, [photo.id]).get(photo.id),
         ratings.many(db, voter_id, [photo.id]).get(photo.id),
+        ratings.guesses(db, voter_id, [photo.id]).get(photo.id),
+        ratings.starts_from_guess(db, voter_id, photo.id),
         answers.out_of_ranking(db, voter_id, photo.id) is not None,
         [(group, photos.many(db, (m.photo_id for m in group.members))) for group in found],
     )
@@ -115,7 +124,14 @@ async def show_photo(request: web.Request) -> web.Response:
     whole_photo = await request.app[SERVICE].store.aread(_whole, request.match_info["uid"], request[VOTER])
     folder = posixpath.dirname(posixpath.join(whole_photo.root.path, whole_photo.photo.path))
     alone = within.Within(folder=folder)
-    return await page(request, "photo.html", it=whole_photo, states=STATES, kinds=KINDS, alone=alone)
+    asked_for = [whole_photo.photo.id] if _may_have_prompt(whole_photo.photo) else []
+    prompt = (await trade.prompts_of(request.app[SERVICE], asked_for)).get(whole_photo.photo.id)
+    return await page(request, "photo.html", it=whole_photo, prompt=prompt, states=STATES, kinds=KINDS, alone=alone)
+
+
+def _may_have_prompt(photo: Photo) -> bool:
+    """Cameras write none: pictures with a camera's name are not looked into."""
+    return photo.state is PhotoState.PRESENT and not photo.camera
 
 
 # --- ranking -----------------------------------------------------------------------------------------------------------
@@ -126,11 +142,16 @@ async def show_ranking(request: web.Request) -> web.Response:
     start = whole(request.query.get("start", "1"), "start")
     store = request.app[SERVICE].store
     part = await store.aread(within.read, request.rel_url.raw_query_string)
-    found = await store.aread(ratings.ranking, request[VOTER], keyset(request), RANKS_A_PAGE, part.scope)
+    sort, guessed = request.query.get("sort", "best"), request.query.get("of") == "guesses"
+    if sort not in SORTS or (guessed and sort == "unsure"):
+        raise BadRequest(f'"sort" has to be one of {words.listed(SORTS)}.')
+    found = await store.aread(ratings.ranking, request[VOTER], keyset(request), RANKS_A_PAGE, part.scope, sort, guessed)
+    chosen = "".join([f"&sort={sort}" if sort != "best" else "", "&of=guesses" if guessed else ""])
     following = None
     if len(found) == RANKS_A_PAGE:
         photo, rating = found[-1]
-        following = part.after(f"/ranking?after={rating.mu!r},{photo.id}&start={start + RANKS_A_PAGE}")
+        last = rating.sigma if sort == "unsure" else rating.mu
+        following = part.part.after(f"/ranking?after={last!r},{photo.id}&start={start + RANKS_A_PAGE}{chosen}")
     imported = request.query.get("imported")
     news = None
     if imported is not None:
@@ -141,7 +162,8 @@ async def show_ranking(request: web.Request) -> web.Response:
             news += f" {words.count(unknown, 'name is', 'names are')} not in this library."
     return await page(
         request, "ranking.html", ranks=list(enumerate(found, start)), following=following, first=start == 1, news=news,
-        out=await store.aread(_taken_out, request[VOTER]), within=part,
+        out=await store.aread(_taken_out, request[VOTER]), within=part.part, sort=sort, guessed=guessed, sorts=SORTS,
+        chosen=chosen,
     )  # fmt: skip
 
 
@@ -178,6 +200,62 @@ async def votes_csv(request: web.Request) -> web.Response:
 @routes.get("/api/ranking.csv")
 async def ranking_csv(request: web.Request) -> web.Response:
     return _csv("ranking.csv", await trade.export_ranking(request.app[SERVICE], request[VOTER]))
+
+
+@routes.get("/api/preferences.jsonl")
+async def preferences(request: web.Request) -> web.StreamResponse:
+    """Pairs to train a reward model on, {"prompt", "chosen", "rejected"} a line; `?hashes=1` names photos by their content."""
+    response = web.StreamResponse(headers={hdrs.CONTENT_DISPOSITION: 'attachment; filename="preferences.jsonl"'})
+    response.content_type, response.charset = "application/jsonl", "utf-8"
+    await response.prepare(request)
+    lines = trade.export_preferences(request.app[SERVICE], request[VOTER], hashes=request.query.get("hashes") == "1")
+    async for line in lines:
+        await response.write(line.encode("utf-8", "replace"))
+    await response.write_eof()
+    return response
+
+
+@routes.get("/highlights")
+async def show_highlights(request: web.Request) -> web.Response:
+    top, hours = _highlights(request)
+    found = await trade.best_of_events(request.app[SERVICE], request[VOTER], top, hours * 3600)
+    return await page(request, "highlights.html", events=found[::-1][:EVENTS_SHOWN], total=len(found), top=top, hours=hours)
+
+
+@routes.get("/api/highlights")
+async def list_highlights(request: web.Request) -> web.Response:
+    """The best `?top=5` of each event, one after `&hours=6` without a photo."""
+    top, hours = _highlights(request)
+    service = request.app[SERVICE]
+    watched = {root.id: root.path for root in await service.store.aread(roots.all_roots)}
+    found = await trade.best_of_events(service, request[VOTER], top, hours * 3600)
+
+    def named(photo: Photo) -> dict[str, Any]:
+        file = posixpath.join(words.shown(watched[photo.root_id]), words.shown(photo.path))
+        return photo_json(photo) | {"file": file}
+
+    events = [
+        {"begins": event.begins, "ends": event.ends, "photos": event.photos, "chosen": [named(photo) for photo in chosen]}
+        for event, chosen in found
+    ]
+    return web.json_response({"events": events})
+
+
+def _highlights(request: web.Request) -> tuple[int, int]:
+    top, hours = whole(request.query.get("top", "5"), "top"), whole(request.query.get("hours", "6"), "hours")
+    if not (1 <= top <= 100 and 1 <= hours <= 1000):
+        raise BadRequest('"top" has to be from 1 to 100, and "hours" from 1 to 1000.')
+    return top, hours
+
+
+@routes.post("/api/photos/{uid}/prompt")
+async def set_prompt(request: web.Request) -> web.Response:
+    """What a generated picture was asked for, in the owner's words; it goes along with the preferences."""
+    fields, uid = await said(request), request.match_info["uid"]
+    prompt, service = fields.text("prompt", longest=100_000).strip(), request.app[SERVICE]
+    photo = await service.store.aread(photos.by_uid, uid)
+    await service.store.awrite(prompts.put, photo.id, prompt, "owner", service.clock())
+    return reply(request, {"prompt": prompt}, f"/photo/{uid}")
 
 
 def _csv(name: str, text: str) -> web.Response:

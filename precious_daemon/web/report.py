@@ -17,6 +17,7 @@ routes = web.RouteTableDef()
 
 WIDTH, HEIGHT = 320, 220
 MARGIN = 34
+NIGHTS = 30  # of the past that are listed
 LEARNERS = {
     "regression": "Regression",
     "label_spreading": "Label spreading",
@@ -56,6 +57,18 @@ class Learner:
     champion: bool
     cv_ap: float | None
     test: dict[str, float]
+    intervals: dict[str, tuple[float, float]]  # by measure: where it lies with 95 %
+
+
+@dataclass(frozen=True, slots=True)
+class Night:
+    """One model of the past."""
+
+    run: str
+    at: float
+    champion: str
+    trained_on: int | None
+    average_precision: float | None  # on the answers held out then
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +86,24 @@ def learners(report: Mapping[str, Any]) -> list[Learner]:
     found = []
     for name, of in (report.get("learners") or {}).items():
         test = {m: float(v) for m in MEASURES if isinstance(v := (of.get("test") or {}).get(m), int | float)}
-        found.append(Learner(LEARNERS.get(name, name), name == report.get("champion"), of.get("cv_ap"), test))
+        between = (of.get("test") or {}).get("intervals") or {}
+        spans = {m: (float(v[0]), float(v[1])) for m, v in between.items() if m in MEASURES}
+        found.append(Learner(LEARNERS.get(name, name), name == report.get("champion"), of.get("cv_ap"), test, spans))
     return sorted(found, key=lambda learner: (not learner.champion, -(learner.cv_ap or 0)))
+
+
+def history(models: Iterable[Mapping[str, Any]]) -> list[Night]:
+    nights = []
+    for model in models:
+        report = model["report"]
+        champion = (report.get("learners") or {}).get(model["champion"]) or {}
+        nights.append(
+            Night(
+                model["run"], model["at"], LEARNERS.get(model["champion"], model["champion"]),
+                (report.get("labels") or {}).get("trained_on"), (champion.get("test") or {}).get("average_precision"),
+            )
+        )  # fmt: skip
+    return nights
 
 
 def confusion(report: Mapping[str, Any]) -> Confusion | None:
@@ -127,18 +156,47 @@ def _mistakes(db: Database, report: Mapping[str, Any]) -> list[Mistake]:
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class ForNow:
+    """What the answers since the last night come to."""
+
+    answers: int
+    photos: int
+    to_go: int
+    sure: tuple[Photo, ...]
+
+
+async def _for_now(request: web.Request) -> ForNow | None:
+    service = request.app[SERVICE]
+    guess = service.jobs.instant.guess(request[VOTER])
+    if guess is None or guess.to_go is None:
+        return None
+    known = await service.store.aread(photos.many, guess.sure)
+    return ForNow(guess.answers, guess.photos, guess.to_go, tuple(known[i] for i in guess.sure if i in known))
+
+
 @routes.get("/report")
 async def show_report(request: web.Request) -> web.Response:
     store = request.app[SERVICE].store
     model = await store.aread(scores.newest_model, request[VOTER])
     _, sentence, needed = await store.aread(scores.certificate, request[VOTER])
+    for_now = await _for_now(request)
     if model is None:
-        return await page(request, "report.html", model=None, sentence=sentence, needed=needed)
+        return await page(request, "report.html", model=None, sentence=sentence, needed=needed, for_now=for_now)
     report: dict[str, Any] = model["report"]
     cost = {key: value for key, value in (report.get("cost") or {}).items() if isinstance(value, int | float | str)}
     return await page(
         request, "report.html", model=model, sentence=sentence, needed=needed, why=report.get("why", ""),
         champion=LEARNERS.get(model["champion"], model["champion"]), learners=learners(report), confusion=confusion(report),
         pr=pr_curve(report), reliability=reliability(report), mistakes=await store.aread(_mistakes, report), cost=cost,
+        for_now=for_now, nights=history(await store.aread(scores.models, request[VOTER], NIGHTS)),
+        drift=(report.get("drift") or {}).get("sentence", ""),
         box=(WIDTH, HEIGHT, _x(0), _x(1), _y(0), _y(1)),
     )  # fmt: skip
+
+
+@routes.get("/report.json")
+async def report_json(request: web.Request) -> web.Response:
+    """Everything that the newest model says of itself, for scripts; null without one."""
+    model = await request.app[SERVICE].store.aread(scores.newest_model, request[VOTER])
+    return web.json_response(model)

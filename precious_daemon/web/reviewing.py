@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,7 @@ from aiohttp import web
 from precious_daemon import review
 from precious_daemon.models import Certificate, Photo, Root, SuggestionState, Unit
 from precious_daemon.service import Service
-from precious_daemon.store import Database, held, photos, roots, scores, suggestions, units
+from precious_daemon.store import Database, held, photos, pictures, roots, scores, suggestions, units
 from precious_daemon.store.suggestions import SuggestionRow
 from precious_daemon.trash import Outcome
 from precious_daemon.web import words
@@ -22,6 +23,7 @@ from precious_daemon.web.talk import keyset, photo_json, reply, said, whole
 routes = web.RouteTableDef()
 
 A_PAGE = 48
+MEASURES = ("sharpness", "brightness", "contrast")
 UNITS_A_PAGE = 60
 UNITS_FOR_SCRIPTS = 1000
 JUST_NOW = 15 * 60
@@ -30,11 +32,15 @@ JUST_NOW = 15 * 60
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A suggestion as the page shows it: with what stays in its place, and what it would free."""
+    """A suggestion as the page shows it: with what stays in its place and where, what it would free, and what speaks for it."""
 
     row: SuggestionRow
     keeper: Photo | None
+    keeper_place: str | None
     size: int
+    deleted_alike: list[Photo]
+    kept_alike: list[Photo]
+    measures: dict[str, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +64,21 @@ def _listing(db: Database, voter_id: int, after: tuple[float, int] | None) -> Li
     rows = suggestions.page(db, voter_id, after=after, limit=A_PAGE)
     keepers = photos.many(db, (r.suggestion.keeper_id for r in rows if r.suggestion.keeper_id is not None))
     sizes = photos.sizes(db, [r.photo.id for r in rows])
-    found = [
-        Candidate(r, keepers.get(r.suggestion.keeper_id) if r.suggestion.keeper_id else None, sizes.get(r.photo.id, 0))
-        for r in rows
-    ]
+    folders = {root.id: root.path for root in roots.all_roots(db)}
+    alike = photos.many(
+        db, {photo for r in rows for side in ("deleted", "kept") for photo in r.suggestion.evidence.get(side, ())}
+    )
+    measured = pictures.qualities(db, {r.photo.content_hash for r in rows if r.photo.content_hash})
+
+    def shown(row: SuggestionRow) -> Candidate:
+        keeper = keepers.get(row.suggestion.keeper_id or 0)
+        quality = measured.get(row.photo.content_hash or b"")
+        deleted, kept = ([alike[i] for i in row.suggestion.evidence.get(side, ()) if i in alike] for side in ("deleted", "kept"))
+        place = posixpath.join(folders[keeper.root_id], keeper.path) if keeper else None
+        measures = {name: float(getattr(quality, name)) for name in MEASURES} if quality else {}
+        return Candidate(row, keeper, place, sizes.get(row.photo.id, 0), deleted, kept, measures)
+
+    found = [shown(row) for row in rows]
     count = suggestions.counts(db, voter_id)[SuggestionState.OPEN]
     return Listing(found, count, suggestions.open_bytes(db, voter_id), *scores.certificate(db, voter_id))
 
@@ -97,6 +114,12 @@ async def list_suggestions(request: web.Request) -> web.Response:
                     "keep": c.row.suggestion.keep, "certified": c.row.suggestion.certified,
                     "reasons": list(c.row.suggestion.reasons), "bytes": c.size,
                     "keeper": photo_json(c.keeper) if c.keeper else None,
+                    "keeper_place": words.shown(c.keeper_place) if c.keeper_place else None,
+                    "evidence": {
+                        "deleted": [photo_json(photo) for photo in c.deleted_alike],
+                        "kept": [photo_json(photo) for photo in c.kept_alike],
+                        "measures": c.measures,
+                    },
                 }
                 for c in listing.candidates
             ],

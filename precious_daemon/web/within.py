@@ -61,7 +61,7 @@ def read(db: Database, query: str) -> Within:
     """From the raw query of an address. Raises NotFound for a folder that is not watched, BadRequest for what is no date."""
     fields = {name: values[0].strip() for name, values in parse_qs(query, errors="surrogateescape").items()}
     folder, since, until = (fields.get(name, "") for name in ("folder", "from", "to"))
-    way = _way(fields)
+    way = _way(fields) if fields.get("of") != "guesses" else Way()
     if not (folder or since or until):
         return Within(way=way)
     root_id, inside = scopes.folder(db, folder) if folder else (None, "")

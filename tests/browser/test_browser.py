@@ -2,115 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
-from precious_daemon import web
-from precious_daemon.config import Places, Settings
-from precious_daemon.models import Answer, Group, GroupKind, GroupMember, Photo, SuggestionState
-from precious_daemon.service import Service, open_service
-from precious_daemon.store import answers, groups, suggestions
-from tests.web.library import fill, root_of, suggest, taste
+from precious_daemon.models import Group, GroupKind, GroupMember, Photo, SuggestionState
+from precious_daemon.store import groups, suggestions
+from tests.browser.conftest import Served, answered, shown, signed_in, stored
+from tests.web.library import root_of, suggest, taste
 
 pytestmark = pytest.mark.browser
-
-CHROMIUM = "/usr/bin/chromium"
-
-
-class Served:
-    """The service on a loop of its own: Playwright keeps this thread busy."""
-
-    def __init__(self, places: Places) -> None:
-        started: Future[tuple[Service, web.Site]] = Future()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._live(places, started)), name="service")
-        self._thread.start()
-        self.service, self.site = started.result(30)
-
-    async def _live(self, places: Places, started: Future[tuple[Service, web.Site]]) -> None:
-        self._stop, self._loop = asyncio.Event(), asyncio.get_running_loop()
-        service = open_service(places, Settings())
-        site = await web.serve(service)
-        started.set_result((service, site))
-        await self._stop.wait()
-        await service.jobs.stop()
-        await site.close()
-        service.store.close()
-
-    def close(self) -> None:
-        self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(10)
-
-
-@pytest.fixture
-def served(here: Places) -> Iterator[Served]:
-    running = Served(here)
-    yield running
-    running.close()
-
-
-@pytest.fixture
-def library(served: Served, tmp_path: Path) -> list[Photo]:
-    return fill(served.service, tmp_path / "photos", 8)
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-background-networking", "--disable-component-update"]
-        )
-        yield browser
-        browser.close()
-
-
-def signed_in(context: BrowserContext, served: Served) -> Page:
-    """A page on which every script error and every refused file is a failure."""
-    page = context.new_page()
-    page.goto(served.site.login_link())
-    if page.get_by_role("button", name="Sign in").count():
-        page.get_by_role("button", name="Sign in").click()
-    page.wait_for_url(served.site.address.url + "/")
-    return page
-
-
-@pytest.fixture
-def problems() -> list[str]:
-    """What the browser complained about. A test that wants a complaint clears it."""
-    return []
-
-
-@pytest.fixture
-def owner(chromium: Browser, served: Served, problems: list[str]) -> Iterator[Page]:
-    context = chromium.new_context()
-    context.on("weberror", lambda error: problems.append(str(error.error)))
-    context.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
-    yield signed_in(context, served)
-    context.close()
-    assert problems == []
-
-
-def stored(served: Served) -> list[Answer]:
-    """Newest first."""
-    return served.service.store.read(answers.recent, 1, 100)
-
-
-def shown(page: Page) -> list[str]:
-    return [str(field.input_value()) for field in page.locator("#question input[name=photos]").all()]
-
-
-def answered(page: Page, served: Served, act: Callable[[], None]) -> Answer:
-    """Do something that answers the question, and wait for the next one: by then the answer is stored."""
-    before = page.locator("#question input[name=request]").input_value()
-    act()
-    expect(page.locator("#question input[name=request]")).not_to_have_value(before)
-    return stored(served)[0]
 
 
 def test_voting_with_the_keyboard(owner: Page, served: Served, library: list[Photo]) -> None:
@@ -294,9 +197,15 @@ def test_everything_that_matters_works_without_scripts(chromium: Browser, served
         "/label",
         "/suggestions",
         "/groups",
+        "/groups/rule?kind=burst",
+        "/map",
         "/clusters",
         "/photos",
         "/ranking",
+        "/compare?of=4",
+        "/ask",
+        "/answers",
+        "/highlights",
         "/trash",
         "/report",
         "/jobs",
@@ -405,21 +314,70 @@ def test_choosing_with_the_keyboard(owner: Page, served: Served, bursts: list[li
     assert [(folder / photo.path).exists() for photo in second] == [False, False, True, False]
 
 
-def test_two_frames_are_looked_at_together(owner: Page, served: Served, bursts: list[list[Photo]]) -> None:
+def test_frames_are_looked_at_together_in_pixels_of_the_originals(owner: Page, served: Served, bursts: list[list[Photo]]) -> None:
+    frames = bursts[0]
     owner.goto(served.site.address.url + "/groups")
     owner.locator(".frame [data-look]").nth(3).click()
-    panes = owner.locator("#zoom img")
-    assert [photo.uid in str(panes.nth(n).get_attribute("src")) for n, photo in ((0, bursts[0][1]), (1, bursts[0][3]))] == [
-        True,
-        True,
-    ]
+    panes = owner.locator("#zoom figure")
+    expect(panes).to_have_count(2)
+    for number, frame in ((0, frames[1]), (1, frames[3])):
+        tile = panes.nth(number).locator("[data-tile]").first
+        assert f"/full/{frame.uid}/0,0" in str(tile.get_attribute("src"))
+        owner.wait_for_function("(image) => image.complete && image.naturalWidth > 0", arg=tile.element_handle())
+        assert tile.evaluate("(image) => image.naturalWidth") == frame.width
+    expect(owner.locator("#zoom output")).to_have_text("100 %")
+
+    def places() -> list[str]:
+        owner.wait_for_timeout(50)  # one drawn frame
+        return list(owner.locator("#zoom .sheet").evaluate_all("(all) => all.map((sheet) => sheet.style.transform)"))
+
+    before = places()
     box = panes.nth(1).bounding_box()
     assert box
-    owner.mouse.move(box["x"] + box["width"] * 0.25, box["y"] + box["height"] * 0.75)
-    places = owner.evaluate("[...document.querySelectorAll('#zoom img')].map((image) => image.style.objectPosition)")
-    assert places[0] == places[1] != "50% 50%"
+    owner.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    owner.mouse.down()
+    owner.mouse.move(box["x"] + box["width"] / 2 - 30, box["y"] + box["height"] / 2 + 20)
+    owner.mouse.up()
+    owner.mouse.wheel(0, -240)
+    owner.keyboard.press("+")
+    assert places()[0] == places()[1] != before[0], "moved and magnified as one"
+    owner.keyboard.press("a")
+    expect(panes).to_have_count(4)
+    owner.keyboard.press("a")
+    owner.keyboard.press("b")
+    assert large(owner).count(frames[3].uid) == 1, "chosen while looking"
     owner.keyboard.press("Escape")
     expect(owner.locator("#zoom")).not_to_be_visible()
+
+
+def test_a_pair_is_looked_at_at_full_size_and_the_question_waits(owner: Page, served: Served, library: list[Photo]) -> None:
+    owner.goto(served.site.address.url + "/compare")
+    pair = shown(owner)
+    owner.keyboard.press("Space")
+    expect(owner.locator("#zoom [data-tile]")).to_have_count(2)
+    owner.keyboard.press("ArrowLeft")
+    owner.keyboard.press("Space")
+    expect(owner.locator("#zoom")).not_to_be_visible()
+    assert shown(owner) == pair
+    assert stored(served) == []
+
+
+# --- many groups by one rule, and details --------------------------------------------------------------------------------
+
+
+def test_a_rule_settles_all_bursts_after_a_look(owner: Page, served: Served, bursts: list[list[Photo]]) -> None:
+    folder = root_of(served.service)
+    owner.goto(served.site.address.url + "/groups")
+    owner.get_by_role("link", name="One rule for many").click()
+    owner.get_by_label("keep the best").fill("2")
+    owner.get_by_role("button", name="Show what it means").click()
+    expect(owner.locator(".goes")).to_have_count(4)
+    owner.get_by_role("button", name="Move 4 photos to the trash").click()
+    owner.wait_for_url("**/groups?kind=burst")
+    assert sum((folder / photo.path).exists() for part in bursts for photo in part) == 4
+    owner.get_by_role("button", name="Undo").click()
+    owner.wait_for_url("**/groups")
+    assert all((folder / photo.path).exists() for part in bursts for photo in part)
 
 
 def test_details_are_one_key_away_and_follow_what_is_shown(owner: Page, served: Served, library: list[Photo]) -> None:

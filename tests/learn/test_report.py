@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from precious_daemon.learn.report import evidence, figures, mistakes, pr_curve, reliability
+from precious_daemon.learn.report import evidence, figures, intervals, mistakes, pr_curve, reliability
 from precious_daemon.learn.space import Examples
 from precious_daemon.measures import MEASURES
 
@@ -19,6 +19,18 @@ def test_figures_are_those_of_the_confusion_matrix() -> None:
 
 def test_no_call_at_all_is_precision_zero_and_no_error() -> None:
     assert figures(np.zeros(5), DELETED)["precision"] == 0
+
+
+def test_figures_lie_within_their_intervals_which_narrow_with_more_answers() -> None:
+    rng = np.random.default_rng(0)
+    widths = []
+    for count in (40, 1000):
+        deleted = (rng.random(count) < 0.3).astype(np.int64)
+        chances = np.clip(0.35 * deleted + 0.65 * rng.random(count), 0, 1)
+        found, between = figures(chances, deleted), intervals(chances, deleted)
+        assert all(low <= found[name] <= high for name, (low, high) in between.items())
+        widths.append(between["average_precision"][1] - between["average_precision"][0])
+    assert widths[1] < widths[0] / 2
 
 
 def test_mistakes_come_surest_first_and_say_what_the_owner_said() -> None:

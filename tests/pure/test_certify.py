@@ -42,14 +42,18 @@ def test_59_answers_without_a_mistake_certify_five_percent() -> None:
     assert verdict.certificate.threshold == max(keeps_of(draws))
     assert verdict.certificate.candidates == 214
     assert verdict.sentence == (
-        "At most 5 % of these 214 suggestions are photos you would keep (95 % sure; 59 blind answers, 0 mistakes)."
+        "At most 5 % of these 214 suggestions are photos you would keep (95 % sure; 59 blind answers, 0 mistakes). "
+        "One more mistake would suspend it for 33 answers without another."
     )
 
 
 def test_the_owner_is_told_how_many_answers_are_missing() -> None:
     verdict = certify(answered([False] * 36 + [None] * 64), 0.05, 0.95, [])
     assert (verdict.certificate, verdict.needed) == (None, 23)
-    assert verdict.sentence == "Not certified yet: 23 more answers are needed if none is a mistake."
+    assert verdict.sentence == (
+        "Not certified yet: 23 more answers are needed if none is a mistake. "
+        "One mistake first and these suggestions cannot be certified any more."
+    )
 
 
 @given(st.lists(st.sampled_from([True, False, False, False, None]), max_size=120), st.randoms(use_true_random=False))
@@ -67,6 +71,17 @@ def test_what_is_needed_is_enough_and_one_less_is_not(kept: list[bool | None], r
 
     assert after(verdict.needed)
     assert not after(verdict.needed - 1)
+
+
+def test_what_one_more_mistake_would_do_is_what_it_does() -> None:
+    draws = answered([False] * 200 + [None] * 200)
+    said = certify(draws, 0.05, 0.95, keeps_of(draws)).sentence
+    assert said.endswith("One more mistake would leave it in force.")
+    mistaken = answered([False] * 200 + [True] + [None] * 199)
+    assert certify(mistaken, 0.05, 0.95, keeps_of(mistaken)).certificate is not None
+    for clean in (32, 33):  # 59 clean ones, a mistake, and so many more
+        suspended = answered([False] * 59 + [True] + [False] * clean + [None] * 200)
+        assert (certify(suspended, 0.05, 0.95, keeps_of(suspended)).certificate is not None) == (clean == 33)
 
 
 def test_a_pool_too_small_to_certify_says_so() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from typing import Any
 
@@ -45,7 +46,7 @@ async def test_four_in_order_tell_each_from_each(service: Service, browser: Brow
 async def test_four_work_without_scripts_and_undo_asks_them_again(
     service: Service, browser: Browser, library: list[Photo]
 ) -> None:
-    fields = hidden(await (await browser.get("/compare?of=4&aim=top")).text())
+    fields = hidden(html.unescape(await (await browser.get("/compare?of=4&aim=top")).text()))
     assert (fields["question"][0], fields["purpose"][0], len(fields["photos"])) == ("four", "top", 4)
     form = [(name, fields[name][0]) for name in ("question", "purpose", "request", "within", "kind")]
     sent = await browser.submit("/api/answer", [*form, ("choice", "fourth"), *(("photos", uid) for uid in fields["photos"])])
@@ -208,3 +209,49 @@ async def test_review_is_undone_in_the_trash_alone(service: Service, browser: Br
     refused = await browser.post(f"/api/answers/{said.id}/undo")
     assert (refused.status, "trash" in (await refused.json())["error"]) == (400, True)
     assert "Undo it in the trash" in await (await browser.get("/answers")).text()
+
+
+# --- where a rating comes from, and prompts ----------------------------------------------------------------------------
+
+
+async def test_photo_says_where_its_rating_comes_from(service: Service, browser: Browser, library: list[Photo]) -> None:
+    async def about(photo: Photo) -> str:
+        return await (await browser.get(f"/photo/{photo.uid}")).text()
+
+    assert "Not compared yet" in await about(library[0])
+    service.store.write(ratings.put_guesses, 1, [(library[0].id, rating.Rating(31.0, 6.0))])
+    assert "31.0 ± 6.0, from the model's guess" in html.unescape(await about(library[0]))
+    await send(browser, "pair", "first", library[:2])
+    assert "from 1 comparison that began with the model's guess" in html.unescape(await about(library[0]))
+    assert "from 1 comparison</span>" in await about(library[1])
+
+
+async def test_prompt_is_edited_on_the_page_and_goes_along(service: Service, browser: Browser, library: list[Photo]) -> None:
+    path = f"/photo/{library[0].uid}"
+    assert 'name="prompt"' in await (await browser.get(path)).text()
+    saved = await browser.submit(f"/api/photos/{library[0].uid}/prompt", {"prompt": "a <cat>"})
+    assert saved.headers["Location"] == path
+    assert "a &lt;cat&gt;</textarea>" in await (await browser.get(path)).text()
+    await send(browser, "pair", "first", library[:2])
+    assert '"prompt": "a <cat>"' in await (await browser.get("/api/preferences.jsonl")).text()
+    assert "No highlights yet" not in await (await browser.get("/highlights")).text()
+    assert (await browser.get("/highlights?top=0")).status == 400
+
+
+async def test_ranking_is_sorted_and_filtered(service: Service, browser: Browser, library: list[Photo]) -> None:
+    await send(browser, "four", "order", library[:3])
+    await send(browser, "pair", "first", library[:2])
+    guesses = [(photo.id, rating.Rating(30.0 - place, 6.0)) for place, photo in enumerate(library)]
+    service.store.write(ratings.put_guesses, 1, guesses)
+
+    async def order(query: str) -> list[str]:
+        text = await (await browser.get(f"/ranking?{query}")).text()
+        return list(dict.fromkeys(re.findall(r'href="/photo/(\w+)"', text)))
+
+    best = [photo.uid for photo in library[:3]]
+    assert await order("") == best
+    assert await order("sort=last") == best[::-1]
+    assert (await order("sort=unsure"))[0] == best[2]
+    assert await order("of=guesses") == [photo.uid for photo in library[3:]]
+    assert await order("of=guesses&sort=last") == [photo.uid for photo in library[:2:-1]]
+    assert (await browser.get("/ranking?sort=luck")).status == 400

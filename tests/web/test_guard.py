@@ -25,7 +25,7 @@ CROSS = {
 
 def routes(site: web.Site, photo: Photo) -> list[tuple[str, str, str]]:
     """(method, canonical path, path to ask for) of all there are, so that a new route is tested by being there."""
-    filled = {"uid": photo.uid, "name": "scan", "id": "1", "path": "page"}
+    filled = {"uid": photo.uid, "name": "scan", "id": "1", "path": "page", "place": "0,0"}
     found = []
     for route in site.app.router.routes():
         assert route.resource
@@ -160,7 +160,7 @@ async def test_every_answer_carries_the_headers(site: web.Site, browser: Browser
             continue
         response = await browser.get(path)
         assert {name: response.headers.get(name) for name in HEADERS} == HEADERS, path
-        picture = path.startswith(("/thumb/", "/preview/", "/static/"))
+        picture = path.startswith(("/thumb/", "/preview/", "/full/", "/static/"))
         assert response.headers["Cache-Control"].startswith("private" if picture else "no-store"), path
 
 

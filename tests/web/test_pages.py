@@ -24,6 +24,11 @@ PAGES = (
     "/",
     "/compare",
     "/label",
+    "/compare?of=4",
+    "/ask",
+    "/answers",
+    "/highlights",
+    "/ranking?of=guesses",
     "/ranking",
     "/photos",
     "/suggestions",
@@ -155,7 +160,7 @@ async def test_the_ranking_is_best_first_and_goes_on(
     for place, photo in enumerate(library):
         service.store.write(ratings.put, 1, photo.id, ratings.Rating(30.0 + place / 7, 4.0, place, 0))
     first = await (await browser.get("/ranking")).text()
-    following = re.search(r'href="(/ranking\?after[^"]*)"', first)
+    following = re.search(r'href="(/ranking\?[^"]*after=[^"]*)"', first)
     assert following
     second = await (await browser.get(html.unescape(following[1]))).text()
     shown = [uid for text in (first, second) for uid in re.findall(r'<li[^>]*>\s*<a href="/photo/(\w+)"', text)]
@@ -372,3 +377,17 @@ async def test_new_photos_are_on_the_grid_before_they_are_read(browser: Browser,
     assert (await browser.get(f"/thumb/{shown.uid}")).status == 200
     assert (await (await browser.get("/api/question?kind=label")).json())["next"]["photos"][0]["uid"] == shown.uid
     assert (await (await browser.get("/api/question?kind=pair")).json())["next"] is None
+
+
+async def test_full_disk_is_said_and_what_to_do(service: Service, browser: Browser, library: list[Photo]) -> None:
+    """The library may not grow by a page: what SQLite says then is what it says on a full disk."""
+    pages = service.store.write(lambda db: db.execute("PRAGMA main.page_count").fetchone()[0])
+    service.store._writer.submit(lambda: service.store._db.execute(f"PRAGMA main.max_page_count = {pages}")).result()  # type: ignore[union-attr]
+    answer = {"question": "label", "choice": "keep", "photos": [library[0].uid], "purpose": "train"}
+    for number in range(2000):
+        sent = await browser.post("/api/answer", {**answer, "request": f"{number:0190}"})
+        if sent.status != 200:
+            break
+    assert sent.status == 507
+    assert "Make room" in (await sent.json())["error"]
+    assert (await browser.get("/")).status == 200

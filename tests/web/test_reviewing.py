@@ -186,3 +186,15 @@ async def test_removal_for_good_is_off_by_default(browser: Browser, library: lis
     answer = await browser.post("/api/trash/purge", {"typed_count": 1})
     assert answer.status == 409
     assert "purge_days" in (await answer.json())["error"]
+
+
+async def test_what_speaks_for_a_suggestion_is_shown_beside_it(service: Service, browser: Browser, library: list[Photo]) -> None:
+    known = {"deleted": [library[2].id], "kept": [library[3].id, 999], "like_deleted": 1}
+    suggest(service, taste(library[0], keeper_id=library[1].id, evidence=known))
+    (told,) = (await (await browser.get("/api/suggestions")).json())["suggestions"]
+    assert told["keeper_place"] == str(root_of(service) / library[1].path)
+    assert [photo["uid"] for photo in told["evidence"]["deleted"]] == [library[2].uid]
+    assert [photo["uid"] for photo in told["evidence"]["kept"]] == [library[3].uid]
+    assert 0 <= told["evidence"]["measures"]["sharpness"] <= 1
+    page = await (await browser.get("/suggestions")).text()
+    assert page.index("Stays: <bdi>") < page.index("You threw away") < page.index(library[2].uid) < page.index("You kept")

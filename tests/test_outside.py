@@ -1,0 +1,186 @@
+"""What the owner says with other programs: files deleted and brought back, stars and reject flags in sidecars."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from precious_daemon import outside, scan, sidecars
+from precious_daemon.config import OutsideSettings, Places, Settings
+from precious_daemon.models import Choice, Group, GroupKind, GroupMember, Photo, Question
+from precious_daemon.service import Service, open_service
+from precious_daemon.store import answers, groups, scores
+from tests.web.library import fill, root_of
+
+NOW = 2_000_000_000.0
+OFF = OutsideSettings(deleted=False, restored=False, xmp=False)
+
+
+@pytest.fixture
+def service(here: Places) -> Iterator[Service]:
+    opened = open_service(here, Settings(), clock=lambda: NOW)
+    yield opened
+    opened.store.close()
+
+
+@pytest.fixture
+def library(service: Service, tmp_path: Path) -> list[Photo]:
+    found = fill(service, tmp_path / "photos", 5)
+    listen(service, NOW)
+    return found
+
+
+def rescan(service: Service, now: float) -> None:
+    from precious_daemon.store import roots
+
+    (root,) = service.store.read(roots.all_roots)
+    scan.scan(service.store, root, service.settings.watch, lambda: now)
+
+
+def listen(service: Service, now: float, settings: OutsideSettings | None = None) -> outside.Heard:
+    return outside.listen(service.store, 1, settings or OutsideSettings(), now)
+
+
+def labels(service: Service) -> dict[int, tuple[bool, str]]:
+    return {label.photo_id: (label.keep, label.purpose) for label in service.store.read(answers.labels, 1)}
+
+
+def test_photo_deleted_with_another_program_is_an_answer_once_it_has_been_gone_for_a_while(
+    service: Service, library: list[Photo]
+) -> None:
+    file = root_of(service) / library[0].path
+    kept = file.read_bytes()
+    stat = file.stat()
+    file.rename(file.with_suffix(".away"))
+    rescan(service, NOW + 10)
+    listen(service, NOW + 20)
+    assert labels(service) == {}, "it may be on its way to another disk"
+    assert listen(service, NOW + 2 * outside.GRACE).deleted == 1
+    assert labels(service) == {library[0].id: (False, "outside")}
+    assert listen(service, NOW + 4 * outside.GRACE) == outside.Heard(), "once"
+    file.with_suffix(".away").rename(file)
+    os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert file.read_bytes() == kept
+    rescan(service, NOW + 5 * outside.GRACE)
+    assert listen(service, NOW + 5 * outside.GRACE).restored == 1
+    assert labels(service) == {library[0].id: (True, "outside")}
+
+
+def test_folder_that_was_cleared_is_no_judgement_of_each_photo(
+    service: Service, library: list[Photo], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outside, "MANY", 2)
+    for photo in library[:3]:
+        (root_of(service) / photo.path).unlink()
+    rescan(service, NOW + 10)
+    assert listen(service, NOW + 2 * outside.GRACE).deleted == 0
+    assert labels(service) == {}
+
+
+def test_deleting_one_of_two_copies_says_nothing_of_taste(service: Service, library: list[Photo]) -> None:
+    pair = Group(GroupKind.COPY, tuple(GroupMember(photo.id, photo == library[1], "") for photo in library[:2]))
+    service.store.write(groups.replace_groups, [pair])
+    (root_of(service) / library[0].path).unlink()
+    rescan(service, NOW + 10)
+    assert listen(service, NOW + 2 * outside.GRACE).deleted == 1
+    assert labels(service) == {library[0].id: (False, "duplicate")}
+
+
+def test_each_source_can_be_switched_off(service: Service, library: list[Photo]) -> None:
+    write_sidecar(service, library[1], 'xmp:Rating="-1"')
+    (root_of(service) / library[0].path).unlink()
+    rescan(service, NOW + 10)
+    assert listen(service, NOW + 2 * outside.GRACE, OFF) == outside.Heard()
+    assert listen(service, NOW + 3 * outside.GRACE, replace(OFF, xmp=True)).sidecars == 1
+    assert labels(service) == {library[1].id: (False, "xmp")}
+
+
+def test_blind_answers_stay_whatever_other_programs_say(service: Service, library: list[Photo]) -> None:
+    service.store.write(answers.add, 1, Question.AUDIT, Choice.KEEP, library[0].id, None, "audit", NOW)
+    service.store.write(answers.add, 1, Question.LABEL, Choice.KEEP, library[1].id, None, "test", NOW)
+    write_sidecar(service, library[1], 'xmp:Rating="-1"')
+    (root_of(service) / library[0].path).unlink()
+    rescan(service, NOW + 10)
+    assert listen(service, NOW + 2 * outside.GRACE) == outside.Heard()
+    assert service.store.read(scores.audits, 1, 0.0) == {library[0].id: True}
+
+
+# --- sidecars ----------------------------------------------------------------------------------------------------------
+
+PACKET = """<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
+<rdf:Description rdf:about="" xmlns:xmp="http://ns.adobe.com/xap/1.0/" xmlns:digiKam="http://www.digikam.org/ns/1.0/"
+ xmlns:precious="https://pypi.org/project/precious-daemon/ns/1.0/" {attributes}>{elements}</rdf:Description>
+</rdf:RDF></x:xmpmeta>"""
+
+
+def packet(attributes: str = "", elements: str = "") -> bytes:
+    return PACKET.format(attributes=attributes, elements=elements).encode()
+
+
+def write_sidecar(service: Service, photo: Photo, attributes: str) -> Path:
+    file = (root_of(service) / photo.path).with_suffix(".xmp")
+    file.write_bytes(packet(attributes))
+    os.utime(file, (NOW - 100, NOW - 100 + len(attributes)))
+    rescan(service, NOW + 5)
+    return file
+
+
+@pytest.mark.parametrize(
+    ("attributes", "elements", "said"),
+    [
+        ('xmp:Rating="-1"', "", "delete"), ('xmp:Rating="5"', "", "keep"), ("", "<xmp:Rating>3</xmp:Rating>", "keep"),
+        ('xmp:Rating="0"', "", None), ('xmp:Rating="2"', "", None), ('xmp:Rating="99"', "", None), ('xmp:Rating="x"', "", None),
+        ('xmp:Label="Rejected"', "", "delete"), ('xmp:Label="Red"', "", None), ('digiKam:PickLabel="1"', "", "delete"),
+        ("", "<digiKam:PickLabel>3</digiKam:PickLabel>", "keep"), ('xmp:Rating="-1" precious:Rating="-1"', "", None),
+        ('xmp:Rating="4" precious:Rating="-1"', "", "keep"),
+    ],
+)  # fmt: skip
+def test_what_a_sidecar_says(attributes: str, elements: str, said: str | None) -> None:
+    assert sidecars.said(packet(attributes, elements)) == said
+
+
+@given(st.binary(max_size=300))
+def test_no_bytes_upset_the_reader(noise: bytes) -> None:
+    assert sidecars.said(noise) is None
+    assert sidecars.said(packet('xmp:Rating="5"') + noise.lstrip() + b"<") is None
+
+
+def test_entities_are_not_read() -> None:
+    bomb = b'<!DOCTYPE x [<!ENTITY a "-1">]>' + packet('xmp:Rating="&a;"')
+    assert sidecars.said(bomb) is None
+    assert sidecars.said(b" " * (sidecars.LARGEST + 1)) is None
+
+
+def test_rating_in_a_sidecar_counts_until_it_changes(service: Service, library: list[Photo]) -> None:
+    write_sidecar(service, library[0], 'xmp:Rating="-1"')
+    assert listen(service, NOW + 10).sidecars == 1
+    assert listen(service, NOW + 20).sidecars == 0, "read once"
+    assert labels(service) == {library[0].id: (False, "xmp")}
+    write_sidecar(service, library[0], 'xmp:Rating="4"   ')
+    listen(service, NOW + 30)
+    assert labels(service) == {library[0].id: (True, "xmp")}
+    write_sidecar(service, library[0], "")
+    listen(service, NOW + 40)
+    assert labels(service) == {}, "the stars were taken off"
+
+
+def test_what_was_said_here_after_the_sidecar_was_written_stands(service: Service, library: list[Photo]) -> None:
+    service.store.write(answers.add, 1, Question.LABEL, Choice.KEEP, library[0].id, None, "train", NOW)
+    write_sidecar(service, library[0], 'xmp:Rating="-1"')
+    listen(service, NOW + 10)
+    assert labels(service) == {library[0].id: (True, "train")}
+
+
+def test_rebuilt_cache_changes_nothing_that_was_heard(service: Service, library: list[Photo]) -> None:
+    write_sidecar(service, library[0], 'xmp:Rating="-1"')
+    listen(service, NOW + 10)
+    service.store.write(lambda db: db.execute("DELETE FROM cache.sidecars_read").rowcount)
+    listen(service, NOW + 20)
+    assert labels(service) == {library[0].id: (False, "xmp")}
+    assert len(service.store.read(answers.page, 1)) == 1
