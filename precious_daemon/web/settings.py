@@ -25,6 +25,7 @@ SECTIONS = {
     "service": "The log",
     "watch": "Watching folders",
     "ingest": "Reading photos",
+    "groups": "Bursts and copies",
     "schedule": "The night's work",
     "ask": "Questions",
     "certify": "How careful",
