@@ -26,9 +26,13 @@ SECTIONS = {
     "watch": "Watching folders",
     "ingest": "Reading photos",
     "schedule": "The night's work",
+    "groups": "Copies and bursts",
+    "clusters": "Clusters and the map",
     "ask": "Questions",
+    "outside": "What you say with other programs",
     "certify": "How careful",
     "learn": "Learning",
+    "suggest": "Suggestions",
     "trash": "The trash",
     "plugins": "Plugins",
 }
