@@ -88,11 +88,12 @@ def of_photo(db: Database, photo_id: int, shown: int) -> Cluster | None:
 def _cluster(db: Database, row: Sequence[Any], shown: int, called: dict[int, str]) -> Cluster:
     number, size, *disc = row
     sql = """
-        SELECT photos.* FROM cache.clusters AS c CROSS JOIN photos ON photos.id = c.photo_id
+        SELECT photos.* FROM cache.clusters AS c {} CROSS JOIN photos ON photos.id = c.photo_id
         WHERE c.cluster = ? AND photos.state = 'present' {} ORDER BY c.distance, c.photo_id LIMIT ?
     """
-    first = [photo_from(row) for row in db.query(sql.format("AND c.representative = 1"), [number, 1])]
-    others = [photo_from(row) for row in db.query(sql.format(""), [number, shown])]
+    stands = sql.format("INDEXED BY representatives", "AND c.representative = 1")
+    first = [photo_from(row) for row in db.query(stands, [number, 1])]
+    others = [photo_from(row) for row in db.query(sql.format("", ""), [number, shown])]
     nearest = first + [photo for photo in others if photo not in first]
     return Cluster(number, size, called.get(number), tuple(nearest[:shown]), (disc[0], disc[1], disc[2]))
 

@@ -27,9 +27,13 @@ SECTIONS = {
     "ingest": "Reading photos",
     "groups": "Bursts and copies",
     "schedule": "The night's work",
+    "groups": "Copies and bursts",
+    "clusters": "Clusters and the map",
     "ask": "Questions",
+    "outside": "What you say with other programs",
     "certify": "How careful",
     "learn": "Learning",
+    "suggest": "Suggestions",
     "trash": "The trash",
     "plugins": "Plugins",
 }

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import aiohttp
 import pytest
 
 from precious_daemon import web
-from precious_daemon.config import Places
+from precious_daemon.config import Places, Settings
 from precious_daemon.models import Photo
 from precious_daemon.service import Service
 from precious_daemon.store import roots
 from precious_daemon.web import scopes
 from precious_daemon.web.access import browser_name
+from precious_daemon.web.settings import SECTIONS
 from tests.pictures import save
 from tests.web.library import KEY, Browser
 
@@ -174,3 +176,7 @@ async def test_a_key_is_shown_once_on_the_page(browser: Browser) -> None:
 
 async def test_the_owner_s_commands_are_no_browser_and_make_keys(site: web.Site) -> None:
     assert await ask(site, KEY, "POST", "/api/tokens", {"name": "cron"}) == 200
+
+
+def test_every_section_has_a_title() -> None:
+    assert set(SECTIONS) == {field.name for field in fields(Settings)} - {"plugin"}
