@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import math
 import os
 import tomllib
@@ -26,9 +25,19 @@ def _setting(
     choices: tuple[str, ...] = (),
     time: bool = False,
     restart: bool = False,
+    by_hand: bool = False,
 ) -> Any:
-    """`choices` are all texts there may be; `time` is HH:MM, or empty where the default is; `restart`: not applied before one."""
-    checks = {"meaning": meaning, "low": low, "high": high, "choices": choices, "time": time, "restart": restart}
+    """`choices` are all texts there may be; `time` is HH:MM, or empty where the default is; `restart`: not applied before one;
+    `by_hand`: it decides what code is run, so that the page does not change it."""
+    checks = {
+        "meaning": meaning,
+        "low": low,
+        "high": high,
+        "choices": choices,
+        "time": time,
+        "restart": restart,
+        "by_hand": by_hand,
+    }
     return field(default=default, metadata=checks)
 
 
@@ -96,6 +105,22 @@ class AskSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ClusterSettings:
+    features: str = _setting(
+        "embedding+hog", "what makes photos alike", choices=("embedding", "embedding+hog", "hog", "pixels", "hog+pixels")
+    )
+    method: str = _setting("kmeans", "how clusters are found", choices=("kmeans", "agglomerative", "hdbscan"))
+    score: str = _setting(
+        "mean-rank", "what decides on their number: a score, or the mean of the ranks in all of them",
+        choices=("mean-rank", "silhouette", "davies-bouldin", "calinski-harabasz"),
+    )  # fmt: skip
+    representatives: str = _setting(
+        "telling", "who is asked about first: whose answer tells most of all others, or who stands for each cluster",
+        choices=("telling", "nearest", "k-center", "facility-location", "uncertain"),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
 class OutsideSettings:
     deleted: bool = _setting(True, 'a photo deleted with another program, and gone for an hour, counts as an answer "delete"')
     restored: bool = _setting(True, 'such a photo that is brought back counts as an answer "keep"')
@@ -140,7 +165,7 @@ class PluginSettings:
     enabled: tuple[str, ...] = _setting(
         ("report", "rules", "xmp"), "plugins that are run; `precious-daemon plugins list` shows all there are"
     )
-    folder: str = _setting("", "a folder of .py files, each a plugin; empty is plugins/ beside this file")
+    folder: str = _setting("", "a folder of .py files, each a plugin; empty is plugins/ beside this file", by_hand=True)
     timeout_seconds: float = _setting(30.0, "a plugin that takes longer is given up for this run", 1, 3600)
 
 
@@ -156,6 +181,7 @@ class Settings:
     schedule: ScheduleSettings = field(default_factory=ScheduleSettings)
     ask: AskSettings = field(default_factory=AskSettings)
     outside: OutsideSettings = field(default_factory=OutsideSettings)
+    clusters: ClusterSettings = field(default_factory=ClusterSettings)
     certify: CertifySettings = field(default_factory=CertifySettings)
     learn: LearnSettings = field(default_factory=LearnSettings)
     suggest: SuggestSettings = field(default_factory=SuggestSettings)
@@ -377,6 +403,8 @@ def folder_names(names: list[str], where: str = "settings") -> None:
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """The end of a sentence about an unknown name: the one that was probably meant, or all there are."""
+    import difflib  # here: only a mistake needs it
+
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=1)
     return f"; did you mean {near[0]}?" if near else f"; there are {', '.join(names)}."

@@ -31,7 +31,7 @@ from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from precious_daemon.models import Label, Lineup, Rating, Score, Vote
+from precious_daemon.models import ClusterRow, Label, Lineup, Rating, Score, Vote
 
 STOPPED = 75  # exit status of a child that was told to stop, or ran out of its budget: partial results are good
 _SCORE = struct.Struct("<qff")
@@ -157,12 +157,14 @@ def read_scores(folder: Path) -> Iterator[Score]:
             yield Score(*_SCORE.unpack(record))
 
 
-def read_clusters(folder: Path) -> list[tuple[int, int, float, bool]]:
-    """Rows of (photo id, cluster, distance to its centre, representative)."""
-    return [
-        (int(r["photo_id"]), int(r["cluster"]), float(r["distance"]), r["representative"] == "1")
+def read_clusters(folder: Path) -> Iterator[ClusterRow]:
+    return (
+        ClusterRow(
+            int(r["photo_id"]), int(r["cluster"]), float(r["distance"]), r["representative"] == "1",
+            float(r["x"]), float(r["y"]), int(r["level"]),
+        )
         for r in _read_csv(folder / "clusters.csv")
-    ]
+    )  # fmt: skip
 
 
 def write_twins(folder: Path, rows: Iterable[tuple[str, str, str]]) -> None:

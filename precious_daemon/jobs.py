@@ -9,7 +9,7 @@ import shutil
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,7 +23,7 @@ from precious_daemon.models import Group, GroupKind, GroupMember, JobRun, Pause,
 from precious_daemon.previews import Previews
 from precious_daemon.readers import Ingest
 from precious_daemon.service import OWNER, Service
-from precious_daemon.store import Database, groups, job_runs, photos, pictures, ratings, roots, scores
+from precious_daemon.store import Database, clusters, groups, job_runs, photos, pictures, ratings, roots, scores
 
 log = logging.getLogger(__name__)
 
@@ -368,20 +368,31 @@ class Jobs:
             settings = self._service.settings
             job = await self._features("group") | {
                 "representatives": settings.ask.train_labels,
+                "clusters": asdict(settings.clusters),
                 "worker_megabytes": settings.ingest.worker_megabytes,
             }
             jobfolder.write_json(folder, "job.json", job)
             if not await self._child("precious_daemon.grouping", folder, say):
                 return "stopped before the end; the groups are as they were"
-            rows = jobfolder.read_clusters(folder)
-            await self._store.awrite(groups.replace_clusters, rows, jobfolder.read_json(folder, "cluster_scores.json"))
+            clustered = await self._keep_clusters(folder)
             found = [
                 Group(GroupKind(g["kind"]), tuple(GroupMember(m["photo_id"], m["best"], m["reason"]) for m in g["members"]))
                 for g in jobfolder.read_json(folder, "groups.json")
             ]
             await self._store.awrite(groups.replace_groups, found)
             await self._store.awrite(_keep_findings, folder)
-        return f"{count} photos in {len({row[1] for row in rows})} clusters; {len(found)} bursts and groups of copies{blind}"
+        return f"{count} photos: {clustered}; {len(found)} bursts and groups of copies{blind}"
+
+    async def _keep_clusters(self, folder: Path) -> str:
+        """Store what grouping found; what that was, in words."""
+        made = jobfolder.read_json(folder, "clusters.json")
+        rows = jobfolder.read_clusters(folder)
+        if not made["anew"]:
+            await self._store.awrite(clusters.add, rows)
+            return f"{made['count']} new ones put into the clusters there were"
+        discs, model = made.pop("discs"), (folder / "model.npz").read_bytes()
+        await self._store.awrite(clusters.replace, rows, made, discs, model, self._clock())
+        return f"{made['clusters']} clusters made, because {made['why']}"
 
     async def _learn(self, say: Say, voter_id: int = OWNER) -> str:
         await self._store.aread(handover.check_enough, voter_id, self._service.settings.ask)

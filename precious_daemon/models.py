@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from dataclasses import astuple, dataclass, field, fields
 from enum import StrEnum
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 # --- folders and files -------------------------------------------------------------------------------------------------
 
@@ -365,6 +365,18 @@ class GroupDecision:
     best: int
     members: frozenset[int]
     stays: frozenset[int]
+
+
+class ClusterRow(NamedTuple):
+    """A photo in its cluster and on the map, whose sides are 1. There it appears at a `level`: see `cluster.layout`."""
+
+    photo_id: int
+    cluster: int
+    distance: float  # to the centre
+    representative: bool = False
+    x: float = 0.5
+    y: float = 0.5
+    level: int = 0
 
 
 @dataclass(frozen=True, slots=True)

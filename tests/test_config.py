@@ -31,6 +31,7 @@ def test_file_overrides_what_it_names(here: Places) -> None:
         ("[web]\nport = 99999", "from 0 to 65535"),
         ("[schedule]\nnight = '25:00'", "a time like"),
         ("[watch]\nignore = 'x'", "a list of texts"),
+        ("[clusters]\nmethod = 'kmean'", "did you mean kmeans"),
         ("web = 3", "has to be a section"),
         ("[web", "not valid TOML"),
     ],

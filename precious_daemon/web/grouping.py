@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
-from precious_daemon import review
+from precious_daemon import review, rules
 from precious_daemon.models import Group, GroupDecision, GroupKind, GroupMember, Photo
 from precious_daemon.store import Database, decisions, groups, photos
 from precious_daemon.store.groups import Key
@@ -76,9 +76,11 @@ async def show_groups(request: web.Request) -> web.Response:
     kind, after = _kind(request.query.get("kind")), _key(request.query.get("after"))
     film = await service.store.aread(_find, voter_id, kind, after, request.query.get("photo"))
     last = await service.store.aread(decisions.newest, voter_id)
+    by_rule = last is not None and await service.store.aread(decisions.rule_of, last.id) is not None
     return await page(
         request, "groups.html", film=film, kind=kind, tabs=TABS, what=WHAT, counts=await service.store.aread(groups.counts),
-        last=last if last and service.clock() - last.at < JUST_NOW else None, last_words=_deed(last) if last else "",
+        last=last if last and service.clock() - last.at < JUST_NOW else None,
+        last_words="Your rule settled groups." if by_rule else _deed(last) if last else "",
         following=_address(kind, film.key) if film else None, first=after is None,
     )  # fmt: skip
 
@@ -105,11 +107,17 @@ async def decide(request: web.Request) -> web.Response:
 
 @routes.post("/api/groups/undo")
 async def undo(request: web.Request) -> web.Response:
-    """Take back a decision: what went comes back, and the group is to be decided again."""
+    """Take back a decision: what went comes back, and the group is to be decided again; with it all that the same rule did."""
     fields, service = await said(request), request.app[SERVICE]
     number = fields.number("decision")
     if number is None:
         raise BadRequest("There is nothing to take back.")
+    if rule := await service.store.aread(decisions.rule_of, number):
+        outcomes = await rules.undo(service, request[VOTER], rule)
+        if any(not outcome.moved for outcome in outcomes):
+            return await told(request, outcomes, "/trash", next="/trash")
+        sentence = "Taken back, with all that the rule did."
+        return reply(request, {"next": "/groups", "sentence": sentence, "refused": []}, "/groups")
     decision, outcomes = await review.undo_group(service, request[VOTER], number)
     best = await service.store.aread(photos.get, decision.best)
     back = f"/groups?photo={best.uid}"
