@@ -10,8 +10,10 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from PIL import Image, ImageEnhance, ImageOps
+import pillow_heif
+from PIL import Image, ImageEnhance, ImageOps, ImageStat
 
+pillow_heif.register_heif_opener()
 TURN = Image.Transpose
 Photo = Image.Image
 
@@ -45,30 +47,37 @@ ALTERATIONS: dict[str, Callable[[Photo, random.Random], Photo]] = {
 
 
 def alter(library: Path, count: int, seed: int = 0) -> None:
-    """Alterations of `count` photos of a library, and a set of frames for every fourth of them; truth.csv is added to."""
+    """Alterations of `count` photos of a library, and sets of frames of a fourth as many others; truth.csv is added to."""
     rng = random.Random(seed)
     truth = library.parent / "truth.csv"
     with open(truth, newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     photos = [row for row in rows if row["kind"] == "photo"]
+    rng.shuffle(photos)
     new = []
-    for number, row in enumerate(rng.sample(photos, min(count, len(photos)))):
-        with Image.open(library / row["path"]) as image:
-            photo = ImageOps.exif_transpose(image).convert("RGB")
-        for name in rng.sample(sorted(ALTERATIONS), 2):
+    for number, row in enumerate(photos[:count]):
+        photo = _open(library / row["path"])
+        bare = ImageStat.Stat(photo.convert("HSV")).mean[1] < 40  # hardly any colours to take away
+        choice = [name for name in sorted(ALTERATIONS) if not (bare and name in ("grey", "vivid"))]
+        for name in rng.sample(choice, 2):
             new.append((f"altered/{number}-{name}.jpg", "altered", row["group"]))
             _save(library / new[-1][0], ALTERATIONS[name](photo, rng))
-        if number % 4 == 0:
-            kind = ("bracket", "panorama", "lapse")[number // 4 % 3]
-            start = datetime(2030, 1, 1, tzinfo=UTC) + timedelta(days=number)
-            for place, (frame, at, seconds) in enumerate(_set(kind, photo, rng)):
-                new.append((f"sets/{kind}-{number}-{place:02}.jpg", "set", f"set {number}"))
-                _save(library / new[-1][0], frame, _exif(start + timedelta(seconds=at), seconds))
+    for number, row in enumerate(photos[count : count + max(3, count // 4)]):
+        kind, photo = ("bracket", "panorama", "lapse")[number % 3], _open(library / row["path"])
+        start = datetime(2030, 1, 1, tzinfo=UTC) + timedelta(days=number)
+        for place, (frame, at, seconds) in enumerate(_set(kind, photo, rng)):
+            new.append((f"sets/{kind}-{number}-{place:02}.jpg", "set", f"set {number}"))
+            _save(library / new[-1][0], frame, _exif(start + timedelta(seconds=at), seconds))
     with open(truth, "w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, ["path", "kind", "group", "best"], extrasaction="ignore")
         writer.writeheader()
         writer.writerows(rows)
         writer.writerows({"path": path, "kind": kind, "group": group, "best": 0} for path, kind, group in new)
+
+
+def _open(path: Path) -> Photo:
+    with Image.open(path) as image:
+        return ImageOps.exif_transpose(image).convert("RGB")
 
 
 def _set(kind: str, photo: Photo, rng: random.Random) -> Iterator[tuple[Photo, float, float]]:

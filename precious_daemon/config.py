@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import math
 import os
 import tomllib
@@ -26,9 +25,19 @@ def _setting(
     choices: tuple[str, ...] = (),
     time: bool = False,
     restart: bool = False,
+    by_hand: bool = False,
 ) -> Any:
-    """`choices` are all texts there may be; `time` is HH:MM, or empty where the default is; `restart`: not applied before one."""
-    checks = {"meaning": meaning, "low": low, "high": high, "choices": choices, "time": time, "restart": restart}
+    """`choices` are all texts there may be; `time` is HH:MM, or empty where the default is; `restart`: not applied before one;
+    `by_hand`: it decides what code is run, so that the page does not change it."""
+    checks = {
+        "meaning": meaning,
+        "low": low,
+        "high": high,
+        "choices": choices,
+        "time": time,
+        "restart": restart,
+        "by_hand": by_hand,
+    }
     return field(default=default, metadata=checks)
 
 
@@ -156,7 +165,7 @@ class PluginSettings:
     enabled: tuple[str, ...] = _setting(
         ("report", "rules", "xmp"), "plugins that are run; `precious-daemon plugins list` shows all there are"
     )
-    folder: str = _setting("", "a folder of .py files, each a plugin; empty is plugins/ beside this file")
+    folder: str = _setting("", "a folder of .py files, each a plugin; empty is plugins/ beside this file", by_hand=True)
     timeout_seconds: float = _setting(30.0, "a plugin that takes longer is given up for this run", 1, 3600)
 
 
@@ -394,6 +403,8 @@ def folder_names(names: list[str], where: str = "settings") -> None:
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """The end of a sentence about an unknown name: the one that was probably meant, or all there are."""
+    import difflib  # here: only a mistake needs it
+
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=1)
     return f"; did you mean {near[0]}?" if near else f"; there are {', '.join(names)}."

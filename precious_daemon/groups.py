@@ -29,6 +29,10 @@ from precious_daemon.twins import CROPPED, Twin, Vectors, could_be_one_shot, inv
 ALIKE_BITS, ALIKE_EMBEDDING = 16, 0.7  # of two frames by one camera within seconds: either will do
 SCENE_SECONDS, SCENE_EMBEDDING = 600.0, 0.85  # photos of one view: how far from the first of them
 
+FADED = 1.5  # levels of 256 that a picture loses with its colours, where it had any to speak of
+FARTHER = 0.1  # by which an original may agree less with its edit than whatever agrees with that best
+PAGE_CROP = 0.85  # agreement of a crop of a page
+
 _COPY_NAME = re.compile(r"\(\d+\)$|[-_ ]copy\b|\bcopy of\b|kopie|copie|copia|副本|-wa\d+$|~\d+$|^received_|-edit", re.IGNORECASE)
 
 
@@ -127,7 +131,12 @@ class Grouping:
             set_apart = (i not in held and i not in framed, twins.is_part(i))
             return (*set_apart, *_as_taken(photos[i]), -len(twins.same.get(i, ())), -twins.centre(i), *_plainest(photos[i]))
 
-        near = {i: {j for j in twins.edits[i] if j in free} - held - framed for i in free}
+        # a cutting of a view is found in other photos of it too, but less well than in the one that it was made of
+        closest = {j: max(twins.agreement(i, j) for i in twins.edits[j]) for j in free}
+        near = {
+            i: {j for j in twins.edits[i] if j in free and twins.agreement(i, j) >= closest[j] - FARTHER} - held - framed
+            for i in free
+        }
         groups, edited = [], set[int]()
         for star in _stars(free, near, key=original_first):
             best = basename(photos[star[0]].path)
@@ -273,13 +282,16 @@ class _Pairs:
             return False  # two pages from one scanner, or two frames of one second
         if not same_shape(a, b) and (page or alike or _scale(a, b) < 1.2):
             return False  # squeezed is what a smaller copy may be, and nothing else
+        if twin.grey[0] != twin.grey[1] and twin.colours > FADED:
+            return False
         bar = _PAGE if page else _SAVED_AGAIN if alike else _MINIATURE if _scale(a, b) >= 3 else _USUAL
         steady = bar.strength <= twin.strength <= 1 / bar.strength
         return steady and twin.whole >= bar.whole and twin.parts >= bar.parts and twin.colours <= bar.colours
 
     def _edited(self, i: int, j: int, twin: Twin) -> bool:
         """Something was done to it that can be named, and it is no page: these look like each other's edits."""
-        if _is_page(self._looks.quality[i]) and _is_page(self._looks.quality[j]) and twin.parts < _PAGE.parts:
+        page = _is_page(self._looks.quality[i]) and _is_page(self._looks.quality[j])
+        if page and twin.parts < (PAGE_CROP if twin.how == CROPPED else _PAGE.parts):
             return False
         if twin.how == "":
             return same_shape(self._photos[i], self._photos[j]) and self._toned(i, j, twin) is not None
@@ -288,6 +300,9 @@ class _Pairs:
     def is_part(self, i: int) -> bool:
         """It was cut out of another."""
         return any(twin.how == CROPPED and self._photos[i].content_hash == twin.other for twin in self._of(i))
+
+    def agreement(self, i: int, j: int) -> float:
+        return (self._found.get((i, j)) or self._found[j, i]).whole
 
     def centre(self, i: int) -> float:
         """How like it is to all its edits: the original is more so than any of them."""
@@ -310,9 +325,9 @@ class _Pairs:
     def _toned(self, i: int, j: int, twin: Twin, *, back: bool = False) -> str | None:
         grey, light = twin.grey[::-1] if back else twin.grey, -twin.light if back else twin.light
         strength = 1 / max(twin.strength, 1e-3) if back else twin.strength
-        if grey[1] and not grey[0] and twin.colours > 2:
+        if grey[1] and not grey[0] and twin.colours > FADED:
             return "in black and white"
-        if twin.colours > _USUAL.colours:
+        if twin.colours > _SAVED_AGAIN.colours:
             steady = abs(light) > 0.8 * twin.colours
             return ("lighter" if light > 0 else "darker") if steady and abs(light) > 8 else "recoloured"
         if strength < _USUAL.strength and _scale(self._photos[i], self._photos[j]) < 3:

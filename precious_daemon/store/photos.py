@@ -235,7 +235,7 @@ def to_ingest(db: Database, limit: int, roots: Iterable[int], but: Iterable[int]
 
 def waiting_count(db: Database, roots: Iterable[int]) -> int:
     """Photos of these roots that wait to be read."""
-    marks = ",".join(str(int(r)) for r in roots)
+    marks = ",".join(str(int(r)) for r in roots) or "-1"  # none: an empty list has no plan with this index
     return int(
         db.execute(f"SELECT count(*) FROM photos INDEXED BY photos_unread WHERE {_UNREAD} AND root_id IN ({marks})").fetchone()[0]
     )
@@ -243,7 +243,7 @@ def waiting_count(db: Database, roots: Iterable[int]) -> int:
 
 def unread_sizes(db: Database, roots: Iterable[int]) -> dict[int, int]:
     """How many photos of each size wait to be read."""
-    marks = ",".join(str(int(r)) for r in roots)
+    marks = ",".join(str(int(r)) for r in roots) or "-1"  # none: an empty list has no plan with this index
     sql = f"""
         SELECT size, count(*) FROM photos INDEXED BY photos_unread WHERE {_UNREAD} AND root_id IN ({marks}) GROUP BY size
     """
@@ -273,7 +273,7 @@ def unseen_count(db: Database, roots: Iterable[int], since: int) -> int:
 
 
 def _unseen(roots: Iterable[int]) -> str:
-    marks = ",".join(str(int(r)) for r in roots)
+    marks = ",".join(str(int(r)) for r in roots) or "-1"  # none: an empty list has no plan with this index
     return f"{_UNREAD} AND photos.state = 'new' AND photos.format IS NULL AND photos.root_id IN ({marks})"
 
 

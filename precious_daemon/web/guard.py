@@ -11,7 +11,8 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import hdrs, web
 
-from precious_daemon.store import sessions
+from precious_daemon.store import sessions, tokens
+from precious_daemon.web import scopes
 from precious_daemon.web.keys import ADDRESS, API_KEY, SERVICE, SESSION, VOTER, Address
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -59,10 +60,8 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     if resource is not None and resource.canonical in PUBLIC:
         return await handler(request)
     if hdrs.AUTHORIZATION in request.headers:
-        if not _has_key(request):
-            return _refuse(request, 401)
-        request[VOTER] = OWNER
-        return await handler(request)
+        refusal = await _let_in_by_key(request)
+        return _refuse(request, refusal) if refusal else await handler(request)
     voter_id = await signed_in(request)
     if voter_id is None:
         return _refuse(request, 401)
@@ -112,6 +111,28 @@ def _has_key(request: web.Request) -> bool:
     scheme, _, key = request.headers[hdrs.AUTHORIZATION].partition(" ")
     right = secrets.compare_digest(key.encode("utf-8", "surrogateescape"), request.app[API_KEY].encode())
     return right and scheme == "Bearer" and request.path.startswith("/api/")
+
+
+async def _let_in_by_key(request: web.Request) -> int | None:
+    """The command line shows the key of the service file, a script one that the owner made; a status where neither fits."""
+    if _has_key(request):
+        request[VOTER] = OWNER
+        return None
+    scheme, _, key = request.headers[hdrs.AUTHORIZATION].partition(" ")
+    if scheme != "Bearer" or not key.startswith(scopes.PREFIX):
+        return 401
+    service = request.app[SERVICE]
+    token = await service.store.aread(tokens.find, token_hash(key))
+    if token is None:
+        return 401
+    resource = request.match_info.route.resource
+    if resource is not None and not scopes.allows(token.scope, request.method, resource.canonical):
+        return 403
+    now = service.clock()
+    if now - (token.used_at or 0) > RENEW_SECONDS / 24:
+        await service.store.awrite(tokens.used, token.id, now)
+    request[VOTER] = token.voter_id
+    return None
 
 
 def _refuse(request: web.Request, status: int) -> web.Response:

@@ -32,6 +32,10 @@ class Said:
             raise BadRequest(f'"{field}" is missing, or not a text.')
         return value
 
+    def all_names(self) -> list[str]:
+        """Of every field that was sent."""
+        return list(self._fields)
+
     def names(self, field: str) -> list[str]:
         """A list of names without repetition, in the order given."""
         value = self.some(field)

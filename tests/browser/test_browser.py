@@ -231,14 +231,19 @@ def test_progress_is_told_as_it_happens(owner: Page, served: Served, library: li
         progress.clear()
 
 
-def test_another_port_of_this_machine_gets_no_picture(chromium: Browser, served: Served, library: list[Photo]) -> None:
-    """To a browser it is the same site, and the cookie is sent: it is refused all the same."""
+def test_another_port_of_this_machine_gets_neither_picture_nor_session(
+    chromium: Browser, served: Served, library: list[Photo]
+) -> None:
+    """Cookies do not tell ports apart; names they do, and the page has one of its own."""
     context = chromium.new_context()
     page = signed_in(context, served)
     picture = f"{served.site.address.url}/thumb/{library[0].uid}"
 
+    cookies: list[str | None] = []
+
     class Foreign(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            cookies.append(self.headers["Cookie"])
             self.send_response(200)
             self.send_header("Content-Type", "text/html")
             self.end_headers()
@@ -252,10 +257,13 @@ def test_another_port_of_this_machine_gets_no_picture(chromium: Browser, served:
         try:
             with page.expect_event("requestfailed", lambda request: request.url == picture) as failed:
                 page.goto(f"http://127.0.0.1:{server.server_port}/")
+            page.goto(f"http://localhost:{server.server_port}/")
         finally:
             server.shutdown()
             thread.join()
     assert "NotSameOrigin" in failed.value.failure
+    assert len(cookies) >= 2
+    assert set(cookies) == {None}
     context.close()
 
 

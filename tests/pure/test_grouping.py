@@ -9,19 +9,22 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import simplejpeg
+from blake3 import blake3
+from PIL import ImageFilter
 
 from precious_daemon import jobfolder
 from precious_daemon.config import ClusterSettings, Places
 from precious_daemon.jobfolder import PhotoRow
 from precious_daemon.models import Quality
 from precious_daemon.store import Store, clusters, schema
+from tests.pure.album import scene
 
 BACKBONE = "some-network"
 GOOD = Quality(0.6, 0.7, 0.3, 0.2, 0.2, 0.0, 0.5, 0.4, 0.0, 0.0, 0.3, 0.3, 0.05, 0.9, 0.29)
@@ -188,3 +191,30 @@ def test_sigterm_ends_it_with_the_status_of_a_stop_and_no_broken_file(job: Path)
         assert child.wait(timeout=20) == jobfolder.STOPPED
         assert "Traceback" not in child.stderr.read()
     assert not (job / "clusters.csv").exists() or len(list(jobfolder.read_clusters(job))) == 60
+
+
+def test_frames_that_compete_are_read_at_full_size_once(job: Path, here: Places, tmp_path: Path) -> None:
+    """The first frames are equal by what ingest measured; at full size one of them is sharp. One file is not what it was."""
+    rows = jobfolder.read_photos(job)
+    for n, i in enumerate((20, 21, 22)):
+        picture = scene(7, (1200, 900)).filter(ImageFilter.GaussianBlur((1.5, 0, 2)[n]))
+        picture.save(tmp_path / f"{n}.jpg", quality=92)
+        content = blake3((tmp_path / f"{n}.jpg").read_bytes()).hexdigest()
+        with closing(sqlite3.connect(here.cache_db)) as cache, cache:
+            for table in ("pictures", "embeddings"):
+                sql = f"UPDATE {table} SET content_hash = ? WHERE content_hash = ?"
+                cache.execute(sql, [bytes.fromhex(content), bytes.fromhex(rows[i].content_hash)])
+        rows[i] = replace(rows[i], content_hash=content, root=str(tmp_path), path=f"{n}.jpg")
+    jobfolder.write_photos(job, rows)
+    said = run(job)
+    assert [word["done"] for word in said if "full size" in str(word["what"])] == [0, 1, 2]
+    (burst,) = [g for g in jobfolder.read_json(job, "groups.json") if g["kind"] == "burst"]
+    assert (burst["members"][0]["photo_id"], burst["members"][0]["reason"]) == (22, "sharper than the 2 others")
+    found = list(jobfolder.read_records(job, "details.bin", jobfolder.DETAIL_BYTES))
+    assert len(found) == 3
+    with closing(sqlite3.connect(here.cache_db)) as cache, cache:
+        cache.executemany("INSERT INTO details VALUES (?, ?)", found[1:])
+    (tmp_path / "0.jpg").write_bytes(b"something else")
+    said = run(job)
+    assert [word["done"] for word in said if "full size" in str(word["what"])] == [0], "what is known is not read again"
+    assert list(jobfolder.read_records(job, "details.bin", jobfolder.DETAIL_BYTES)) == []

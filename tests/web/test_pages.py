@@ -217,7 +217,7 @@ async def test_the_command_line_sends_votes_as_text(site: web.Site, library: lis
     headers = {"Authorization": f"Bearer {KEY}", "Content-Type": "text/csv; charset=utf-8"}
     async with (
         aiohttp.ClientSession() as session,
-        session.post(site.address.url + "/api/votes/import", data=text.encode(), headers=headers) as response,
+        session.post(site.address.local + "/api/votes/import", data=text.encode(), headers=headers) as response,
     ):
         assert await response.json() == {"kind": "votes", "imported": 1, "unknown": [], "taken_out": 0}
 
@@ -298,7 +298,6 @@ def answered(train: int, test: int) -> dict[str, int]:
 @pytest.mark.parametrize(
     ("now", "title"),
     [
-        (situation(roots=[]), "Choose a folder"),
         (situation(photos={"present": 1}), "Your photos are being read"),
         (situation(answers=answered(40, 38)), "Answer 12 more to train"),
         (situation(answers=answered(45, 38)), "Answer 7 more to test"),
