@@ -25,6 +25,7 @@ SECTIONS = {
     "service": "The log",
     "watch": "Watching folders",
     "ingest": "Reading photos",
+    "groups": "Bursts and copies",
     "schedule": "The night's work",
     "groups": "Copies and bursts",
     "clusters": "Clusters and the map",

@@ -209,6 +209,7 @@ def test_everything_that_matters_works_without_scripts(chromium: Browser, served
         "/trash",
         "/report",
         "/jobs",
+        "/settings",
         "/help",
     ],
 )
