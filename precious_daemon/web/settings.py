@@ -27,7 +27,6 @@ SECTIONS = {
     "ingest": "Reading photos",
     "groups": "Bursts and copies",
     "schedule": "The night's work",
-    "groups": "Copies and bursts",
     "clusters": "Clusters and the map",
     "ask": "Questions",
     "outside": "What you say with other programs",
