@@ -26,7 +26,6 @@ SECTIONS = {
     "watch": "Watching folders",
     "ingest": "Reading photos",
     "schedule": "The night's work",
-    "groups": "Copies and bursts",
     "clusters": "Clusters and the map",
     "ask": "Questions",
     "outside": "What you say with other programs",
