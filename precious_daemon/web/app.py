@@ -27,6 +27,7 @@ from precious_daemon.web import (
     jobs,
     library,
     login,
+    people,
     pictures,
     plugin_pages,
     problems,
@@ -37,7 +38,7 @@ from precious_daemon.web import (
 from precious_daemon.web.keys import ADDRESS, API_KEY, LOGIN, SERVICE, STOPPING, Address
 
 ROOMS = (
-    home, jobs, folders, asking, history, library, facts, reviewing, held, grouping, clusters, report, plugin_pages,
+    home, jobs, folders, asking, history, library, facts, reviewing, held, grouping, clusters, report, people, plugin_pages,
     pictures, events, login, static,
 )  # fmt: skip
 LARGEST_BODY = 16 * 1024 * 1024  # a votes file of a million lines

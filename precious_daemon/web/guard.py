@@ -8,9 +8,11 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Awaitable, Callable
+from urllib.parse import unquote
 
 from aiohttp import hdrs, web
 
+from precious_daemon import people
 from precious_daemon.store import sessions
 from precious_daemon.web.keys import ADDRESS, API_KEY, SERVICE, SESSION, VOTER, Address
 
@@ -18,7 +20,6 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 SESSION_SECONDS = 30 * 86400
 RENEW_SECONDS = 86400
-OWNER = 1
 READING = frozenset({"GET", "HEAD"})
 PUBLIC = frozenset({"/login", "/static/{name}"})
 """Routes that need no session: nothing of the owner's is in them."""
@@ -61,7 +62,7 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     if hdrs.AUTHORIZATION in request.headers:
         if not _has_key(request):
             return _refuse(request, 401)
-        request[VOTER] = OWNER
+        request[VOTER] = await _named_voter(request)
         return await handler(request)
     voter_id = await signed_in(request)
     if voter_id is None:
@@ -112,6 +113,14 @@ def _has_key(request: web.Request) -> bool:
     scheme, _, key = request.headers[hdrs.AUTHORIZATION].partition(" ")
     right = secrets.compare_digest(key.encode("utf-8", "surrogateescape"), request.app[API_KEY].encode())
     return right and scheme == "Bearer" and request.path.startswith("/api/")
+
+
+async def _named_voter(request: web.Request) -> int:
+    """Whom a command speaks for: the header `Precious-Voter` holds a profile's name, quoted as in an address."""
+    name = request.headers.get("Precious-Voter")
+    if name is None:
+        return people.OWNER
+    return (await request.app[SERVICE].store.aread(people.named, unquote(name))).id
 
 
 def _refuse(request: web.Request, status: int) -> web.Response:
