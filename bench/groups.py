@@ -1,20 +1,23 @@
-"""How well copies, re-encodings, bursts and their best shots are found, and what that takes.
+"""How well copies, re-encodings, edits, sets, bursts and their best shots are found, and what that takes.
 
-    python -m bench.groups [--library DIR] [--quick]
+    python -m bench.groups [--library DIR] [--quick] [--imagededup PYTHON]
 
 Beside DIR, or in it, stands truth.csv (path, kind, group, best, ...) as a demo library has it: a `copy` has the bytes of
-the photo in its group, an `edit` shows the same picture in another file, and frames of kind `burst` are those of one
-moment, of which one is the best. Without DIR a library of example pictures is made.
+the photo in its group, an `edit` shows the same picture in another file, an `altered` one was mirrored, turned, cropped or
+recoloured, frames of kind `burst` are those of one moment, of which one is the best, and `set` is a bracket, a panorama or
+a time lapse. Without DIR a library of example pictures is made, and alterations and sets of its photos are added.
 
-Precision and recall are of pairs. The encodings of a photo are those of its copies as well. Precision is 1 where nothing
-was found, recall 1 where there was nothing to find.
+Precision and recall are of pairs. What is true or found of a photo is so of its copies and encodings as well. Precision is
+1 where nothing was found, recall 1 where there was nothing to find. PYTHON is that of an environment with imagededup.
 """
 
 from __future__ import annotations
 
 import asyncio
 import csv
+import json
 import os
+import subprocess
 import sys
 import tempfile
 import time
@@ -25,9 +28,11 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+from bench.alterations import alter
 from bench.common import Figure, arguments, demo_library, report, say
 
 Pairs = set[frozenset[str]]
+KINDS = ("copy", "same", "edit", "series", "burst", "scene")
 
 
 @dataclass(frozen=True)
@@ -46,31 +51,35 @@ def read_truth(library: Path) -> list[Row]:
     raise SystemExit(f"There is no truth.csv beside {library}, so there is nothing to compare with.")
 
 
+SIGNS = (("altered", "edit"), ("edit", "same"), ("copy", "copy"), ("set", "series"))  # the first that one of two files is
+
+
 def true_pairs(rows: Iterable[Row]) -> dict[str, Pairs]:
     """Pairs of files by the kind of group that they should be in."""
     groups: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
         groups[row.group].append(row)
-    found: dict[str, Pairs] = {"copy": set(), "same": set(), "burst": set()}
+    found: dict[str, Pairs] = {kind: set() for kind in KINDS}
     for members in groups.values():
         for a, b in combinations(members, 2):
             kinds = {a.kind, b.kind}
-            kind = "same" if "edit" in kinds else "copy" if "copy" in kinds else "burst" if kinds == {"burst"} else None
+            kind = next((name for sign, name in SIGNS if sign in kinds), "burst" if kinds == {"burst"} else None)
             if kind:
                 found[kind].add(frozenset((a.path, b.path)))
     return found
 
 
 def found_pairs(groups: Iterable[dict[str, Any]], paths: dict[int, str]) -> dict[str, Pairs]:
-    found: dict[str, Pairs] = {"copy": set(), "same": set(), "burst": set()}
-    copies: dict[str, list[str]] = {}
-    for group in sorted(groups, key=lambda group: group["kind"] != "copy"):
-        members = [paths[member["photo_id"]] for member in group["members"]]
-        if group["kind"] == "copy":
-            copies |= dict.fromkeys(members, members)
-        whole = {path for member in members for path in copies.get(member, [member])}
-        pairs = {frozenset(pair) for pair in combinations(sorted(whole), 2)}
-        found[group["kind"]] |= pairs if group["kind"] == "copy" else pairs - found["copy"]
+    found: dict[str, Pairs] = {kind: set() for kind in KINDS}
+    whole: dict[str, list[str]] = {}  # a file with its copies and encodings
+    for group in sorted(groups, key=lambda group: KINDS.index(group["kind"])):
+        kind, members = group["kind"], [paths[member["photo_id"]] for member in group["members"]]
+        parts = [whole.get(member, [member]) for member in members]
+        pairs = {frozenset((a, b)) for one, other in combinations(parts, 2) for a in one for b in other}
+        found[kind] |= pairs
+        if kind in ("copy", "same"):
+            everyone = sorted({path for part in parts for path in part})
+            whole |= dict.fromkeys(everyone, everyone)
     return found
 
 
@@ -106,11 +115,18 @@ async def group(library: Path, home: Path) -> tuple[list[dict[str, Any]], dict[i
         await jobs.reading_done()
         await jobs.run("embed")
         with children.job_folder(places, "group") as folder:
-            count = await service.store.aread(handover.write_photos, folder)
+            count = await service.store.aread(handover.write_photos, folder, None, None)
             jobfolder.write_json(
                 folder,
                 "job.json",
-                {"task": "group", "cache_db": str(places.cache_db), "backbone": BACKBONE, "representatives": 45, "seed": 0},
+                {
+                    "task": "group",
+                    "cache_db": str(places.cache_db),
+                    "backbone": BACKBONE,
+                    "representatives": 45,
+                    "seed": 0,
+                    "worker_megabytes": 1024,
+                },
             )
             say(f"grouping {count} photos")
             began = time.perf_counter()
@@ -146,7 +162,9 @@ def compare(rows: list[Row], groups: list[dict[str, Any]], paths: dict[int, str]
     true, found = true_pairs(rows), found_pairs(groups, paths)
     for kind, name, precision, recall in (
         ("copy", "exact copies", 1, 1),
-        ("same", "re-encoded or resized", 0.99, 0.95),
+        ("same", "re-encoded or resized", 1, 1),
+        ("edit", "mirrored, turned, cropped, recoloured", 0.99, 0.95),
+        ("series", "sets of frames", 0.99, 0.95),
         ("burst", "bursts", 0.99, 0.95),
     ):
         right = len(true[kind] & found[kind])
@@ -161,15 +179,77 @@ def compare(rows: list[Row], groups: list[dict[str, Any]], paths: dict[int, str]
     return figures
 
 
+def near_million(count: int) -> dict[str, Figure]:
+    """All near pairs among random hashes, in a process of its own on one core."""
+    say(f"near pairs among {count:,} hashes")
+    code = (
+        "import resource, sys, time, numpy as np\n"
+        "from precious_daemon.hashes import near_pairs\n"
+        f"hashes = np.random.default_rng(0).integers(0, 2**64, {count}, dtype=np.uint64)\n"
+        "began = time.process_time()\n"
+        "pairs, _ = near_pairs(hashes, 10)\n"
+        "print(time.process_time() - began, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000)"
+    )
+    alone = os.environ | {"OPENBLAS_NUM_THREADS": "1"}
+    seconds, megabytes = subprocess.run(
+        [sys.executable, "-c", code], env=alone, check=True, capture_output=True, text=True
+    ).stdout.split()
+    whole = count >= 1_000_000
+    return {
+        f"pairs within 10 bits among {count:,} hashes": Figure(float(seconds), "s CPU", 30 if whole else None),
+        f"peak RSS at {count:,} hashes": Figure(float(megabytes), "MB", 500),
+    }
+
+
+IMAGEDEDUP = """
+import json, sys, time
+library, method = sys.argv[1:]
+began = time.perf_counter()
+from imagededup import methods
+finder = getattr(methods, method)()
+found = finder.find_duplicates(image_dir=library, recursive=True, **({"num_enc_workers": 0} if method == "PHash" else {}))
+print(json.dumps([time.perf_counter() - began, found]))
+"""
+
+
+def beside_imagededup(python: str, library: Path, rows: list[Row]) -> dict[str, Figure]:
+    """What imagededup, with its own settings, finds of copies, encodings and alterations; it tells none from another."""
+    true = true_pairs(rows)
+    wanted = true["copy"] | true["same"] | true["edit"]
+    figures = {}
+    for method in ("PHash", "CNN"):
+        say(f"imagededup, {method}")
+        done = subprocess.run([python, "-c", IMAGEDEDUP, str(library), method], capture_output=True, text=True)
+        if done.returncode:
+            say(f"imagededup, {method}: missing ({done.stderr.strip().splitlines()[-1][:120]})")
+            continue
+        seconds, found = json.loads(done.stdout.strip().splitlines()[-1])
+        pairs = {frozenset((one, other)) for one, others in found.items() for other in others}
+        right = len(pairs & wanted)
+        figures[f"imagededup {method}, precision"] = Figure(right / len(pairs) if pairs else 1, "")
+        figures[f"imagededup {method}, recall"] = Figure(right / len(wanted) if wanted else 1, "")
+        figures[f"imagededup {method}, wall"] = Figure(seconds, "s")
+    return figures
+
+
 def main() -> None:
     parser = arguments(__doc__ or "")
     parser.add_argument("--library", type=Path, help="a folder of pictures with truth.csv beside it; nothing in it is changed")
+    parser.add_argument("--imagededup", metavar="PYTHON", help="the python of an environment that has imagededup")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
-        library = args.library or demo_library(Path(scratch) / "library", 120 if args.quick else 500)
+        library = args.library or demo_library(Path(scratch) / "library", 60 if args.quick else 500)
+        if not args.library:
+            say("adding alterations and sets")
+            alter(library, 10 if args.quick else 60)
         rows = read_truth(library.absolute())
         groups, paths, taken = asyncio.run(group(library.absolute(), Path(scratch) / "home"))
-        report("groups", {"library": "given" if args.library else "demo"}, taken | compare(rows, groups, paths))
+        figures = taken | compare(rows, groups, paths) | near_million(50_000 if args.quick else 1_000_000)
+        if args.imagededup:
+            figures |= beside_imagededup(args.imagededup, library, rows)
+        else:
+            say("imagededup: not compared with; name the python of its environment by --imagededup")
+        report("groups", {"library": "given" if args.library else "demo, with alterations"}, figures)
 
 
 if __name__ == "__main__":

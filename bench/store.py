@@ -61,10 +61,10 @@ def add_derived(db: Database, count: int, rng: random.Random) -> None:
     many("INSERT INTO cache.pictures VALUES (?, x'00', x'00', x'00', x'00')", ((i.to_bytes(32, "big"),) for i in ids))
     many("INSERT INTO cache.scores VALUES (1, ?, ?, ?)", ((i, rng.random(), rng.random()) for i in ids))
     many(
-        "INSERT INTO cache.clusters VALUES (?, ?, ?, ?)",
+        "INSERT INTO cache.clusters (photo_id, cluster, distance, representative) VALUES (?, ?, ?, ?)",
         ((i, i % CLUSTERS, rng.random(), i <= CLUSTERS) for i in ids),
     )
-    db.execute("INSERT INTO cache.cluster_sizes SELECT cluster, count(*) FROM cache.clusters GROUP BY cluster")
+    db.execute("INSERT INTO cache.cluster_sizes (cluster, size) SELECT cluster, count(*) FROM cache.clusters GROUP BY cluster")
     bursts = range(1, count // 20)
     many("INSERT INTO cache.group_members VALUES ('burst', ?, ?, ?, 'sharpest of 5')", ((i, i // 5, i % 5 == 0) for i in bursts))
     db.execute("INSERT INTO cache.group_counts VALUES ('burst', ?)", [count // 100])

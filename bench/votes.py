@@ -1,22 +1,29 @@
-"""Votes until the ranking is good: a simulated owner, our choice of pairs, and image-ranker's beside it.
+"""Answers until the ranking is good: a simulated owner, our choice of questions, and image-ranker's beside it.
 
-    python -m bench.votes [--quick] [--photos N] [--owners N] [--votes N] [--candidates N ...] [--tau T]
+    python -m bench.votes [--quick] [--photos N] [--owners N] [--votes N] [--tau T]
 
 The owner has a hidden taste u ~ N(0, 1) for each photo, and prefers a to b with probability 1 / (1 + exp(-3.4 (u_a - u_b))),
-so that about every fifth answer contradicts it. A ranking is as good as its Kendall tau with u; the figures are the
-votes after which the mean over the owners reaches T. With a prior, z = .7 u + .71 N(0, 1) is known before the first vote.
+so that about every fifth answer contradicts it; of several, he names the best, or puts all in order, by the same u with
+Gumbel noise (Plackett and Luce). A ranking is as good as its Kendall tau with u, photos that are tied in an order by chance;
+the figures are the answers after which the mean over the owners reaches T. With a prior, z = .7 u + .71 N(0, 1) is known before
+the first answer. "At once" is the ranking by `rating.fit`, which the night makes; otherwise answers count one after another.
 
-Our way is what `ask` does, with a list for the database: its constants, its neighbours, `pairing.choose_pair`. image-ranker's is
+Our way is what `ask` does, with a list for the database: its constants, its neighbours, `pairing`'s choice. image-ranker's is
 a shuffled ring of all photos and then the other pairs; with its automatic shuffle, every third vote puts what is left in
 the order of |mu_a - mu_b| + .8 (votes_a + votes_b). Both update the same ratings, so that only the choice of pairs differs.
+
+Many photos and few votes: 10,000 photos whose taste is 60 % a linear function of what they look like (64 numbers) and else
+their own; after 1,000 votes, the share of pairs of any photos that are ranked right, ties counting half. And the replay of
+a million votes.
 """
 
 from __future__ import annotations
 
 import math
 import random
+import time
 from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import combinations
 from typing import TYPE_CHECKING, Protocol
 
@@ -27,48 +34,54 @@ if TYPE_CHECKING:
 
 STEEPNESS = 3.4
 PRIOR = 0.7  # correlation of what is known before the first vote with the owner's taste
-EVERY = 10  # votes between two looks at the ranking
+EVERY = 25  # answers between two looks at the ranking
+AXES, LOOKS = 64, 0.6  # numbers that a photo looks like, and the share of taste's variance that they explain
 
 
 class Way(Protocol):
-    """A way to choose pairs of the photos 0..n-1."""
+    """A way to choose among the photos 0..n-1."""
 
     ratings: list[Rating]
 
-    def pair(self) -> tuple[int, int]: ...
-    def voted(self, winner: int, loser: int) -> None: ...
+    def ask(self) -> Sequence[int]: ...
+    def told(self, order: Sequence[int]) -> None: ...
 
 
 class Ours:
-    """The candidates that `ask` brings from the store, and the pair that `pairing` takes of them."""
+    """The candidates that `ask` brings from the store, and what `pairing` takes of them."""
 
-    def __init__(self, ratings: list[Rating], known: bool, candidates: int, rng: random.Random) -> None:
-        self.ratings, self._candidates, self._rng = ratings, candidates, rng
+    def __init__(self, ratings: list[Rating], known: bool, of: int, rng: random.Random) -> None:
+        self.ratings, self._of, self._rng = ratings, of, rng
         self._rated = set(range(len(ratings))) if known else set()
         self._draw = list(range(len(ratings)))
         rng.shuffle(self._draw)
         self._answered: set[tuple[int, int]] = set()
-        self._recent: list[int] = []
+        self._last: list[set[int]] = [set(), set()]
 
-    def pair(self) -> tuple[int, int]:
+    def ask(self) -> Sequence[int]:
         from precious_daemon import ask, pairing
 
         start = self._rng.randrange(len(self._draw))
-        ids = (self._draw[start:] + self._draw[:start])[: self._candidates]
+        ids = (self._draw[start:] + self._draw[:start])[: ask.RANDOM_CANDIDATES]
         anchors = sorted((i for i in ids if i in self._rated), key=lambda i: -self.ratings[i].sigma)[: ask.ANCHORS]
-        order = sorted(self._rated, key=lambda i: self.ratings[i].mu)
+        order = sorted(self._rated, key=lambda i: self.ratings[i].mu) if anchors else []
         for anchor in anchors:
             place = bisect_left(order, self.ratings[anchor].mu, key=lambda i: self.ratings[i].mu)
             ids += order[max(0, place - ask.NEIGHBOURS) : place + ask.NEIGHBOURS]
         found = [pairing.Candidate(i, self.ratings[i]) for i in dict.fromkeys(ids)]
-        chosen = pairing.choose_pair(found, self._answered, self._recent, self._rng)
+        tired = self._last[0] & self._last[1]
+        if self._of == 2:
+            chosen: Sequence[int] | None = pairing.choose_pair(found, self._answered, tired, self._rng)
+        else:
+            chosen = pairing.choose_many(found, self._answered, tired, self._rng, count=self._of)
         assert chosen
         return chosen
 
-    def voted(self, winner: int, loser: int) -> None:
-        self._rated |= {winner, loser}
-        self._answered.add((min(winner, loser), max(winner, loser)))
-        self._recent = [winner, loser, *self._recent][:6]
+    def told(self, order: Sequence[int]) -> None:
+        self._rated |= set(order)
+        if len(order) == 2:
+            self._answered.add((min(order), max(order)))
+        self._last = [set(order), self._last[0]]
 
 
 class ImageRanker:
@@ -84,7 +97,7 @@ class ImageRanker:
         self._left = (ring + sorted(others, key=lambda pair: (ids.index(pair[0]), pair[1])))[::-1]
         self._votes = [0] * len(ids)
 
-    def pair(self) -> tuple[int, int]:
+    def ask(self) -> Sequence[int]:
         done = sum(self._votes) // 2
         if self._shuffles and done and done % 3 == 0:
             self._left.sort(key=self._cost, reverse=True)
@@ -94,17 +107,19 @@ class ImageRanker:
         a, b = pair
         return abs(self.ratings[a].mu - self.ratings[b].mu) + 0.8 * (self._votes[a] + self._votes[b])
 
-    def voted(self, winner: int, loser: int) -> None:
-        self._votes[winner] += 1
-        self._votes[loser] += 1
+    def told(self, order: Sequence[int]) -> None:
+        for i in order:
+            self._votes[i] += 1
 
 
-def curve(make: Callable[[list[Rating], random.Random], Way], photos: int, votes: int, owners: int, prior: bool) -> list[float]:
-    """Mean Kendall tau after every `EVERY` votes."""
+def curve(
+    make: Callable[[list[Rating], random.Random], Way], photos: int, votes: int, owners: int, prior: bool, ordered: bool = True
+) -> tuple[list[float], list[float]]:
+    """Mean Kendall tau after every `EVERY` answers: one after another, and all at once."""
     from precious_daemon import rating
-    from precious_daemon.models import Rating
+    from precious_daemon.models import Lineup, Rating, Vote
 
-    sums = [0.0] * (votes // EVERY)
+    in_turn, at_once = [0.0] * (votes // EVERY), [0.0] * (votes // EVERY)
     for seed in range(owners):
         owner = random.Random(seed)
         taste = [owner.gauss(0, 1) for _ in range(photos)]
@@ -113,16 +128,33 @@ def curve(make: Callable[[list[Rating], random.Random], Way], photos: int, votes
             rest = math.sqrt(1 - PRIOR**2)
             seen = [PRIOR * u + rest * owner.gauss(0, 1) for u in taste]
             start = [Rating(rating.MU + rating.SIGMA * PRIOR * z, rating.SIGMA * rest) for z in seen]
+        begun = dict(enumerate(start))
         way = make(start, random.Random(seed + 1))
-        for vote in range(votes // EVERY * EVERY):
-            a, b = way.pair()
-            if owner.random() > 1 / (1 + math.exp(-STEEPNESS * (taste[a] - taste[b]))):
-                a, b = b, a
-            way.ratings[a], way.ratings[b] = rating.update(way.ratings[a], way.ratings[b])
-            way.voted(a, b)
-            if vote % EVERY == EVERY - 1:
-                sums[vote // EVERY] += kendall([r.mu for r in way.ratings], taste)
-    return [total / owners for total in sums]
+        told: list[Vote | Lineup] = []
+        for place in range(votes // EVERY * EVERY):
+            order = answer(way.ask(), taste, owner)
+            known = [way.ratings[i] for i in order]
+            if len(order) == 2:
+                told.append(Vote(order[0], order[1], False))
+                after = list(rating.update(*known))
+            else:
+                told.append(Lineup(tuple(order), ordered))
+                after = rating.update_many(known, ordered=ordered)
+            for i, moved in zip(order, after, strict=True):
+                way.ratings[i] = moved
+            way.told(order)
+            if place % EVERY == EVERY - 1:
+                chance = [owner.random() * 1e-6 for _ in taste]  # photos that are tied stand in some order all the same
+                in_turn[place // EVERY] += kendall([r.mu + c for r, c in zip(way.ratings, chance, strict=True)], taste)
+                found = rating.fit(told, begun)
+                at_once[place // EVERY] += kendall([found[i].mu + chance[i] for i in range(photos)], taste)
+    return [total / owners for total in in_turn], [total / owners for total in at_once]
+
+
+def answer(shown: Sequence[int], taste: Sequence[float], owner: random.Random) -> list[int]:
+    """The photos as this owner likes them this time, best first."""
+    felt = {i: STEEPNESS * taste[i] - math.log(-math.log(owner.random() or 0.5)) for i in shown}
+    return sorted(shown, key=lambda i: -felt[i])
 
 
 def kendall(x: list[float], y: list[float]) -> float:
@@ -133,40 +165,93 @@ def kendall(x: list[float], y: list[float]) -> float:
 
 
 def needed(taus: list[float], goal: float) -> float:
-    """Votes after which the mean reaches the goal; one look past the end where it never does."""
+    """Answers after which the mean reaches the goal; one look past the end where it never does."""
     return next((float(EVERY * place) for place, tau in enumerate(taus, 1) if tau >= goal), float(EVERY * (len(taus) + 1)))
+
+
+def many_photos(photos: int, votes: int, seed: int) -> dict[str, float]:
+    """Share of pairs ranked right after few votes on many photos: ours with and without guesses, and image-ranker's ring."""
+    import numpy as np
+
+    from precious_daemon import rating, refit
+    from precious_daemon.models import Vote
+
+    dice = np.random.default_rng(seed)
+    look = dice.normal(size=(photos, AXES)) / math.sqrt(AXES)
+    taste = math.sqrt(LOOKS) * look @ dice.normal(size=AXES) + math.sqrt(1 - LOOKS) * dice.normal(size=photos)
+    owner, found = random.Random(seed), {}
+    way = Ours([rating.START] * photos, False, 2, random.Random(seed))
+    told = []
+    for _ in range(votes):
+        order = answer(way.ask(), taste, owner)
+        told.append(Vote(order[0], order[1], False))
+        way.ratings[order[0]], way.ratings[order[1]] = rating.update(*(way.ratings[i] for i in order))
+        way.told(order)
+    rated = rating.fit(told)
+    guesses = refit.guess(np.arange(photos), look, np.zeros(photos), rated, {})
+    found["ours, votes alone"] = np.array([rated.get(i, rating.START).mu for i in range(photos)])
+    found["ours, with guesses by looks"] = guesses.mu
+    ring = list(range(photos))
+    owner.shuffle(ring)
+    theirs = [rating.START] * photos
+    for a, b in list(zip(ring, ring[1:] + ring[:1], strict=True))[:votes]:
+        order = answer((a, b), taste, owner)
+        theirs[order[0]], theirs[order[1]] = rating.update(*(theirs[i] for i in order))
+    found["image-ranker"] = np.array([r.mu for r in theirs])
+    a, b = dice.integers(0, photos, (2, 100_000))
+    truth = np.sign(taste[a] - taste[b])
+    return {name: float((0.5 + 0.5 * np.sign(score[a] - score[b]) * truth)[truth != 0].mean()) for name, score in found.items()}
+
+
+def replay_seconds(votes: int) -> float:
+    from precious_daemon import rating
+    from precious_daemon.models import Vote
+
+    dice = random.Random(0)
+    told = [Vote(a, a + 1 + dice.randrange(5), False) for a in (dice.randrange(20_000) for _ in range(votes))]
+    began = time.process_time()
+    rating.replay(told)
+    return time.process_time() - began
 
 
 def main() -> None:
     parser = arguments(__doc__ or "")
     parser.add_argument("--photos", type=int, default=200)
     parser.add_argument("--owners", type=int, default=0, help="default: 10, or 2 with --quick")
-    parser.add_argument("--votes", type=int, default=1500)
+    parser.add_argument("--votes", type=int, default=1000)
     parser.add_argument("--tau", type=float, default=0.75)
-    parser.add_argument("--candidates", type=int, nargs="*", help="random candidates a question; default: what ask has")
     args = parser.parse_args()
-    from precious_daemon import ask
-
-    owners, votes = args.owners or (2 if args.quick else 10), min(args.votes, 800) if args.quick else args.votes
+    owners, votes = args.owners or (2 if args.quick else 10), min(args.votes, 500) if args.quick else args.votes
     figures: dict[str, Figure] = {}
 
-    def run(name: str, make: Callable[[list[Rating], random.Random], Way], prior: bool, goal: float | None) -> None:
+    def run(
+        name: str, make: Callable[[list[Rating], random.Random], Way], prior: bool, goal: float | None, ordered: bool = True
+    ) -> None:
         say(name)
-        taus = curve(make, args.photos, votes, owners, prior)
-        figures[f"{name}, votes to tau {args.tau:g}"] = Figure(needed(taus, args.tau), "votes", goal)
-        figures[f"{name}, tau after 300 votes"] = Figure(taus[300 // EVERY - 1], "")
+        length = votes if goal is None or args.quick else min(votes, 700)
+        in_turn, at_once = curve(make, args.photos, length, owners, prior, ordered)
+        figures[f"{name}, to tau {args.tau:g}"] = Figure(needed(in_turn, args.tau), "answers")
+        figures[f"{name}, at once"] = Figure(needed(at_once, args.tau), "answers", None if args.quick else goal)
+        worse = max(a - b for a, b in zip(in_turn, at_once, strict=True))
+        figures[f"{name}, at once is worse by at most"] = Figure(max(worse, 0.0), "tau", 0.01)
 
-    for count in args.candidates or [ask.RANDOM_CANDIDATES]:
-        for prior, goal in ((False, 700.0), (True, 500.0)):
+    for title, of, ordered, goals in (
+        ("four in order", 4, True, (450.0, 350.0)), ("the best of four", 4, False, (450.0, 350.0)),
+        ("pairs", 2, True, (660.0, 450.0)),
+    ):  # fmt: skip
+        for prior, goal in zip((False, True), goals, strict=True):
 
-            def ours(ratings: list[Rating], rng: random.Random, prior: bool = prior, count: int = count) -> Way:
-                return Ours(ratings, prior, count, rng)
+            def ours(ratings: list[Rating], rng: random.Random, prior: bool = prior, of: int = of) -> Way:
+                return Ours(ratings, prior, of, rng)
 
-            run(f"ours, {count} at random{', prior' if prior else ''}", ours, prior, None if args.quick else goal)
+            run(f"{title}{', prior' if prior else ''}", ours, prior, goal, ordered)
     run("image-ranker, auto-shuffle", lambda ratings, rng: ImageRanker(ratings, True, rng), False, None)
-    if not args.quick:
-        run("image-ranker", lambda ratings, rng: ImageRanker(ratings, False, rng), False, None)
-    conditions = {"photos": args.photos, "owners": owners, "prior": PRIOR, "steepness": STEEPNESS}
+    say("10,000 photos")
+    for name, share in many_photos(2_000 if args.quick else 10_000, 1000, 0).items():
+        figures[f"many photos, {name}"] = Figure(share, "of pairs right")
+    scale = 10 if args.quick else 1
+    figures["replay of 1,000,000 votes"] = Figure(scale * replay_seconds(1_000_000 // scale), "s", 30.0)
+    conditions = {"photos": args.photos, "owners": owners, "prior": PRIOR, "steepness": STEEPNESS, "looks": LOOKS}
     report("votes", conditions, figures)
 
 

@@ -17,7 +17,7 @@ from playwright.sync_api import sync_playwright
 from bench.common import demo_library
 from precious_daemon.demo import read_truth, truth_file
 
-PAGES = ("home", "compare", "label", "photos", "ranking", "suggestions", "report", "jobs", "trash")
+PAGES = ("home", "compare", "label", "photos", "map", "groups", "ranking", "suggestions", "report", "jobs", "trash")
 CHROMIUM = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
 
 

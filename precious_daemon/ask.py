@@ -187,7 +187,7 @@ def _next_label(
     exclude: Collection[str],
     ahead: Sequence[int],
 ) -> Asked | None:
-    """`ahead`: photos that the model for now is in doubt about, which are asked once the representatives are."""
+    """`ahead`: photos that the model for now is in doubt about, which are asked about once there are enough answers."""
     shown = photos.ids(db, exclude)
     counts = answers.counts(db, voter_id)
     train, test = counts.get("train", 0), counts.get("test", 0)
@@ -222,7 +222,7 @@ def _doubtful(db: Database, voter_id: int, ahead: Sequence[int]) -> Photo | None
 
 
 def _single(db: Database, question: Question, purpose: str, photo: Photo) -> Asked:
-    sizes = [len(group.members) for group in groups.group_of(db, photo.id)]
+    sizes = [len(group.members) for group in groups.group_of(db, photo.id) if group.kind.thinned]
     return Asked(question, purpose, (photo,), max(sizes, default=1))
 
 

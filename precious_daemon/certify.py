@@ -36,7 +36,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 
-from precious_daemon.models import Certificate, Group, Score
+from precious_daemon.models import Certificate, Group, GroupKind, Score
 
 FLOOR = 0.5  # photos with at most this keep probability are candidates
 LOOKS = 4  # each look has so many times the draws of the one before
@@ -72,6 +72,8 @@ def pool(scores: Sequence[Score], groups: Sequence[Group], floor: float = FLOOR)
         return photo
 
     for group in groups:
+        if group.kind is GroupKind.SCENE:
+            continue  # photos of one view are as different as any others
         members = [m.photo_id for m in group.members if m.photo_id in candidates]
         for photo in members[1:]:
             first[root(photo)] = root(members[0])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import math
 import os
 import tomllib
@@ -26,9 +25,19 @@ def _setting(
     choices: tuple[str, ...] = (),
     time: bool = False,
     restart: bool = False,
+    by_hand: bool = False,
 ) -> Any:
-    """`choices` are all texts there may be; `time` is HH:MM, or empty where the default is; `restart`: not applied before one."""
-    checks = {"meaning": meaning, "low": low, "high": high, "choices": choices, "time": time, "restart": restart}
+    """`choices` are all texts there may be; `time` is HH:MM, or empty where the default is; `restart`: not applied before one;
+    `by_hand`: it decides what code is run, so that the page does not change it."""
+    checks = {
+        "meaning": meaning,
+        "low": low,
+        "high": high,
+        "choices": choices,
+        "time": time,
+        "restart": restart,
+        "by_hand": by_hand,
+    }
     return field(default=default, metadata=checks)
 
 
@@ -68,6 +77,13 @@ class IngestSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class GroupsSettings:
+    prefer_folders: tuple[str, ...] = _setting(
+        (), "of equal copies the one in the first of these folders is kept; names as in a path, like 2023/best or Lightroom"
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class ScheduleSettings:
     night: str = _setting("02:00", "when the night's jobs start, local time HH:MM", time=True)
     night_end: str = _setting(
@@ -86,6 +102,22 @@ class ScheduleSettings:
 class AskSettings:
     train_labels: int = _setting(45, "keep/delete answers on representatives before the first training", 4, 10000)
     test_labels: int = _setting(45, "keep/delete answers on random photos, held out to test the model", 0, 10000)
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterSettings:
+    features: str = _setting(
+        "embedding+hog", "what makes photos alike", choices=("embedding", "embedding+hog", "hog", "pixels", "hog+pixels")
+    )
+    method: str = _setting("kmeans", "how clusters are found", choices=("kmeans", "agglomerative", "hdbscan"))
+    score: str = _setting(
+        "mean-rank", "what decides on their number: a score, or the mean of the ranks in all of them",
+        choices=("mean-rank", "silhouette", "davies-bouldin", "calinski-harabasz"),
+    )  # fmt: skip
+    representatives: str = _setting(
+        "telling", "who is asked about first: whose answer tells most of all others, or who stands for each cluster",
+        choices=("telling", "nearest", "k-center", "facility-location", "uncertain"),
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +165,7 @@ class PluginSettings:
     enabled: tuple[str, ...] = _setting(
         ("report", "rules", "xmp"), "plugins that are run; `precious-daemon plugins list` shows all there are"
     )
-    folder: str = _setting("", "a folder of .py files, each a plugin; empty is plugins/ beside this file")
+    folder: str = _setting("", "a folder of .py files, each a plugin; empty is plugins/ beside this file", by_hand=True)
     timeout_seconds: float = _setting(30.0, "a plugin that takes longer is given up for this run", 1, 3600)
 
 
@@ -145,9 +177,11 @@ class Settings:
     service: ServiceSettings = field(default_factory=ServiceSettings)
     watch: WatchSettings = field(default_factory=WatchSettings)
     ingest: IngestSettings = field(default_factory=IngestSettings)
+    groups: GroupsSettings = field(default_factory=GroupsSettings)
     schedule: ScheduleSettings = field(default_factory=ScheduleSettings)
     ask: AskSettings = field(default_factory=AskSettings)
     outside: OutsideSettings = field(default_factory=OutsideSettings)
+    clusters: ClusterSettings = field(default_factory=ClusterSettings)
     certify: CertifySettings = field(default_factory=CertifySettings)
     learn: LearnSettings = field(default_factory=LearnSettings)
     suggest: SuggestSettings = field(default_factory=SuggestSettings)
@@ -329,6 +363,8 @@ def _value(kind: Any, name: str, value: Any, metadata: Any, where: str) -> Any:
     if kind == tuple[str, ...]:
         if not isinstance(value, list) or not all(isinstance(v, str) for v in value):
             raise ConfigError(f'{where}: {name} has to be a list of texts, like ["a", "b"].')
+        if name == "groups.prefer_folders":
+            folder_names(value, where)
         return tuple(value)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
@@ -356,8 +392,19 @@ def night_time(text: str, where: str = "settings", name: str = "schedule.night")
     raise ConfigError(f'{where}: {name} is "{text}", and has to be a time like "02:00".')
 
 
+def folder_names(names: list[str], where: str = "settings") -> None:
+    """Raises ConfigError for what cannot be a folder, or is named twice."""
+    for name in names:
+        if not name.strip("/ ") or ".." in name.split("/"):
+            raise ConfigError(f'{where}: groups.prefer_folders has "{name}", which is no folder; name one like "2023/best".')
+        if names.count(name) > 1:
+            raise ConfigError(f'{where}: groups.prefer_folders names "{name}" twice.')
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """The end of a sentence about an unknown name: the one that was probably meant, or all there are."""
+    import difflib  # here: only a mistake needs it
+
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=1)
     return f"; did you mean {near[0]}?" if near else f"; there are {', '.join(names)}."

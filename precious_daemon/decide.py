@@ -100,7 +100,9 @@ def suggest(
     those that a rule speaks against.
     Never suggested: what the owner labelled to keep, unless something in `changed` speaks against it since; what has a veto;
     what is to stay in place of another; the last of any group that would otherwise stay; and the last of an occasion, where
-    it would go by taste alone. What `decisions` say of groups comes before what we make of them.
+    it would go by taste alone. Edits and their originals, and the frames of a set, are suggested only where the owner
+    labelled them: whoever edits a photo or takes a bracket cares for it. What `decisions` say of groups comes before what we
+    make of them.
 
     `facts` holds the present photos, `labels` True for keep, `vetoes` a reason by photo, `rules` some. Of `evidence`, which
     goes along with the suggestion, `like_deleted` counts the deleted photos that it looks like. `expected` tells why somebody
@@ -113,7 +115,9 @@ def suggest(
     kept = {photo for photo, keep in labels.items() if keep}
     stays = {photo for decision in decisions for photo in decision.stays}
     wanted = [p for p in _by_taste(chances, covered - stays, labels, rules.keys() - stays) if p not in kept]
-    free = facts.keys() - (kept - changed.keys())
+    spared = {photo for photo, found in groups_of.items() if any(group.kind.spared for group in found)}
+    spared -= {photo for photo, keep in labels.items() if not keep}
+    free = facts.keys() - (kept - changed.keys()) - spared
     chosen = _choose(groups_of, [p for p in wanted if p not in expected], free - vetoes.keys())
     regardless = _choose(groups_of, wanted, free)  # of vetoes
 
@@ -125,6 +129,7 @@ def suggest(
             *([changed[photo]] if photo in changed else []),
             *(["you answered that it can go"] if labels.get(photo) is False else []),
             *(_of_group(g, facts[photo], facts[best]) for g in staying if (best := _best(g)) is not None),
+            *(_of_edit(g, photo, facts, going) for g in groups_of.get(photo, ()) if g.kind is GroupKind.EDIT),
             *rules.get(photo, ()),
             *_of_likeness(known.get("like_deleted", 0)),
             *([] if seen else _of_quality(facts[photo], burst=bool(staying))),
@@ -243,7 +248,8 @@ def _choose(groups_of: Mapping[int, Sequence[Group]], by_taste: Sequence[int], f
     def may_go(photo: int) -> bool:
         if photo not in free or photo in keepers or photo in chosen:
             return False
-        return all(any(m.photo_id not in chosen and m.photo_id != photo for m in g.members) for g in groups_of.get(photo, ()))
+        beside = [g for g in groups_of.get(photo, ()) if g.kind is not GroupKind.SCENE]
+        return all(any(m.photo_id not in chosen and m.photo_id != photo for m in g.members) for g in beside)
 
     for kind in GroupKind:
         for photo in sorted(groups_of):
@@ -266,7 +272,7 @@ def _best(group: Group) -> int | None:
 def _instead(group: Group, photo: int) -> int | None:
     """The member that stays instead of another; None where that one stays itself."""
     kept = any(m.photo_id == photo and (m.best or m.kept) for m in group.members)
-    return None if kept else _best(group)
+    return _best(group) if group.kind.thinned and not kept else None
 
 
 # --- why ---------------------------------------------------------------------------------------------------------------
@@ -287,6 +293,13 @@ def _of_group(group: Group, one: Known, best: Known) -> str:
         if best.quality.sharpness > one.quality.sharpness:
             return f"one of a burst of {count}, {best.name} is a little sharper"
     return f"one of a burst of {count}, {best.name} is the best of them"
+
+
+def _of_edit(group: Group, photo: int, facts: Mapping[int, Known], chosen: Mapping[int, object]) -> str:
+    """An edit is not the original: what stays of the two is said."""
+    stays = [facts[m.photo_id].name for m in group.members if m.photo_id != photo and m.photo_id not in chosen]
+    what = "what you made of it stays" if _best(group) == photo else "it is an edit; what stays is the original or another edit"
+    return f"{what}: {', '.join(stays)}"
 
 
 def _of_quality(known: Known, *, burst: bool) -> Iterator[str]:

@@ -31,6 +31,9 @@ class Metadata:
     exposure: str | None  # "1/250 s, f/2.8, ISO 400, 50 mm"
     latitude: float | None  # degrees, north is positive
     longitude: float | None  # degrees, east is positive
+    bracketed: bool  # the camera was told to take several exposures
+    exposure_bias: float | None  # EV
+    focus_distance: float | None  # metres
     content_id: str | None  # Apple's: the same in the still and the video of a Live Photo
 
 
@@ -45,6 +48,7 @@ def metadata(exif: Image.Exif, name: str, mtime: float, sidecar: bytes | None = 
     return Metadata(
         taken_at, taken_from, _offset(details) if taken_from == "exif" else None, _camera(exif),
         _text(details.get(Tag.LensModel)), _exposure(details), latitude, longitude,
+        details.get(Tag.ExposureMode) == 2, _bias(details.get(Tag.ExposureBiasValue)), _number(details.get(Tag.SubjectDistance)),
         _content_id(details.get(Tag.MakerNote), xmp),
     )  # fmt: skip
 
@@ -226,6 +230,14 @@ def _number(value: Any) -> float | None:
     except (TypeError, ValueError, ZeroDivisionError):
         return None
     return number if 1e-6 < number < 1e7 else None
+
+
+def _bias(value: Any) -> float | None:
+    try:
+        bias = float(value)
+    except (TypeError, ValueError, ZeroDivisionError):
+        return None
+    return round(bias, 2) if abs(bias) <= 10 else None  # false for NaN too
 
 
 def _degrees(parts: Any, side: Any, negative: str, limit: float) -> float | None:

@@ -1,19 +1,21 @@
 """The child that groups: `python -m precious_daemon.grouping JOBDIR`.
 
-Reads job.json {"task": "group", "cache_db", "backbone", "representatives", "seed"} and photos.csv, and the features of
-each photo from `cache.db` by content hash. Leaves clusters.csv, cluster_scores.json and groups.json, each whole or not
-at all. On SIGTERM it ends at once: what it had written whole by then is good.
+Reads job.json {"task": "group", "cache_db", "backbone", "representatives", "clusters": settings, "seed", "worker_megabytes"}
+and photos.csv, and the features of each photo from `cache.db` by content hash. Leaves groups.json, what `clustering` leaves, and
+beside them what need not be found out again: twins.csv (pairs of contents that show one picture), compared.bin (contents
+that were compared with all others) and details.bin (sharpness at full size). Each is whole or not there. On SIGTERM it
+ends at once: what it had written whole by then is good.
+
+The originals of frames that compete are read once more, at full size, in a process of their own with limits of its own.
 """
 
 from __future__ import annotations
 
-import csv
 import signal
 import sqlite3
 import sys
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -21,15 +23,14 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from precious_daemon import jobfolder
-from precious_daemon.cluster import Clusters, best_k, cluster, reduce
-from precious_daemon.groups import Looks, find_groups
+from precious_daemon import clustering, jobfolder
+from precious_daemon.groups import Looks
 from precious_daemon.jobfolder import PhotoRow
+from precious_daemon.matching import Thumbnails, connect, find_groups
 from precious_daemon.measures import facts, qualities
 from precious_daemon.models import Group, Quality
 from precious_daemon.represent import represent
 
-HOG_WEIGHT = 0.5  # of the gradients beside the embedding: what is in a picture counts more than how it lies
 READ = 500  # photos whose features are read at once
 STEPS = 3
 
@@ -41,11 +42,10 @@ def main(folder: Path) -> None:
     photos = jobfolder.read_photos(folder)
     looks = read_looks(folder, Path(job["cache_db"]), photos, job["backbone"])
     jobfolder.say("finding copies and bursts", 1, STEPS)
-    found = find_groups(photos, looks)
+    found = find_groups(folder, job, photos, looks)
     jobfolder.write_json(folder, "groups.json", [_as_json(group) for group in found])
     jobfolder.say("choosing photos that stand for the others", 2, STEPS)
-    clusters = cluster(reduce(_features(looks), job["seed"]), job["representatives"], job["seed"])
-    write_clusters(folder, photos, clusters, representatives(photos, looks, found, job["representatives"], job["seed"]))
+    clustering.run(folder, job, photos, looks, lambda: representatives(photos, looks, found, job["representatives"], job["seed"]))
     jobfolder.say("choosing photos that stand for the others", 3, STEPS)
 
 
@@ -63,7 +63,7 @@ def read_looks(folder: Path, cache_db: Path, photos: Sequence[PhotoRow], backbon
     rows: dict[bytes, list[int]] = {}
     for i, photo in enumerate(photos):
         rows.setdefault(bytes.fromhex(photo.content_hash), []).append(i)
-    with closing(sqlite3.connect(f"{cache_db.absolute().as_uri()}?mode=ro", uri=True, timeout=30)) as db:
+    with closing(connect(cache_db)) as db:
         hog = _Table(folder / "hog.f16", len(photos))
         for n, (key, blob, measures) in enumerate(_read(db, "SELECT content_hash, hog, quality FROM pictures", rows)):
             hog.put(rows[key], blob)
@@ -74,7 +74,7 @@ def read_looks(folder: Path, cache_db: Path, photos: Sequence[PhotoRow], backbon
         embedding = _Table(folder / "embedding.f16", len(photos))
         for key, vector in _read(db, "SELECT content_hash, vector FROM embeddings WHERE backbone = ?", rows, backbone):
             embedding.put(rows[key], vector)
-    return Looks(quality, hog.matrix, embedding.matrix)
+    return Looks(quality, hog.matrix, embedding.matrix, Thumbnails(cache_db, photos))
 
 
 def _read(db: sqlite3.Connection, sql: str, wanted: dict[bytes, list[int]], *values: object) -> Iterator[tuple[Any, ...]]:
@@ -100,20 +100,14 @@ class _Table:
         self.matrix[rows] = vector
 
 
-def _features(looks: Looks) -> list[tuple[NDArray[np.floating[Any]], float]]:
-    """What clusters are made on: the embedding and the gradients; these alone while fewer than half are embedded."""
-    if 2 * np.count_nonzero(looks.embedding.any(axis=1)) < len(looks.embedding):
-        return [(looks.hog, 1.0)]
-    return [(looks.embedding, 1.0), (looks.hog, HOG_WEIGHT)]
-
-
 def representatives(photos: Sequence[PhotoRow], looks: Looks, found: Sequence[Group], count: int, seed: int) -> set[int]:
     """Positions of the photos to ask about; by their gradients while fewer than half are embedded."""
     number = {member.photo_id: i for i, group in enumerate(found) for member in group.members}
     together = np.array([number.get(photo.id, len(found) + i) for i, photo in enumerate(photos)], dtype=np.int64)
     measures = np.hstack([facts(photos, together), qualities(looks.quality)])
+    few = 2 * np.count_nonzero(looks.embedding.any(axis=1)) < len(looks.embedding)
     with threadpool_limits(1):  # more wait for each other longer than they work
-        return set(represent(_features(looks)[0][0], measures, together, count, seed).tolist())
+        return set(represent(looks.hog if few else looks.embedding, measures, together, count, seed).tolist())
 
 
 # --- writing -----------------------------------------------------------------------------------------------------------
@@ -123,21 +117,6 @@ def _as_json(group: Group) -> dict[str, Any]:
     """What is found; what the owner decided about it is not this child's to know."""
     members = [{"photo_id": m.photo_id, "best": m.best, "reason": m.reason} for m in group.members]
     return {"kind": group.kind.value, "members": members}
-
-
-def write_clusters(folder: Path, photos: Sequence[PhotoRow], clusters: Clusters, chosen: Collection[int]) -> None:
-    """clusters.csv (photo_id, cluster, distance, representative) and, before it, cluster_scores.json."""
-    k = best_k(clusters.scores) if clusters.scores else 1
-    jobfolder.write_json(folder, "cluster_scores.json", {"k": k, "scores": [asdict(score) for score in clusters.scores]})
-    part = folder / "clusters.csv.part"
-    with open(part, "w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["photo_id", "cluster", "distance", "representative"])
-        for i, (photo, cluster_id, distance) in enumerate(
-            zip(photos, clusters.assignment.tolist(), clusters.distance.tolist(), strict=True)
-        ):
-            writer.writerow([photo.id, cluster_id, f"{distance:.6g}", int(i in chosen)])
-    part.replace(folder / "clusters.csv")
 
 
 if __name__ == "__main__":

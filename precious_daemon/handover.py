@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import posixpath
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from precious_daemon import jobfolder
 from precious_daemon.config import AskSettings
 from precious_daemon.errors import NotEnoughAnswers
 from precious_daemon.jobfolder import PhotoRow
-from precious_daemon.models import TRAINING, Group, Lineup, Vote
-from precious_daemon.store import Database, answers, groups, photos, ratings
+from precious_daemon.models import TRAINING, Group, GroupKind, Lineup, Vote
+from precious_daemon.store import Database, answers, groups, photos, ratings, roots, scores
+
+NONE_LIKED = (1 << 63, 0.0)  # after the last photo
 
 
 def write_wanted(db: Database, backbone: str, folder: Path) -> int:
@@ -23,22 +26,45 @@ def write_wanted(db: Database, backbone: str, folder: Path) -> int:
     return count
 
 
-def write_photos(db: Database, folder: Path, taught_by: int | None = None) -> int:
-    """Every present photo, and with a voter those gone that the voter labelled; how many there are."""
-    units = _units(groups.all_groups(db))
+def write_photos(
+    db: Database,
+    folder: Path,
+    taught_by: int | None = None,
+    liked_by: int | None = None,
+    prefer_folders: Sequence[str] = (),
+) -> int:
+    """Every present photo, and with `taught_by` those gone that this voter labelled; how many there are.
+
+    With `liked_by`, how much this voter likes each.
+    """
+    units = _units(group for group in groups.all_groups(db) if group.kind is not GroupKind.SCENE)
+    watched = {root.id: root.path for root in roots.all_roots(db)}
+    likes = iter(scores.liked(db, liked_by) if liked_by is not None else ())
     count = 0
 
     def rows() -> Iterator[PhotoRow]:
         nonlocal count
-        for photo, perceptual_hash, kind in photos.for_children(db, taught_by):
+        liked = next(likes, NONE_LIKED)
+        for photo, perceptual_hash, kind, shot in photos.for_children(db, taught_by):
             count += 1
+            root = watched.get(photo.root_id, "")
+            while liked[0] < photo.id:
+                liked = next(likes, NONE_LIKED)
             yield PhotoRow(
                 photo.id, (photo.content_hash or b"").hex(), perceptual_hash, photo.taken_at, photo.camera,
                 photo.width or 0, photo.height or 0, photo.size, kind, photo.path, units.get(photo.id, photo.id),
+                root, preference(posixpath.join(root, photo.path), prefer_folders), *shot,
+                liked[1] if liked[0] == photo.id else 0.0,
             )  # fmt: skip
 
     jobfolder.write_photos(folder, rows())
     return count
+
+
+def preference(path: str, folders: Sequence[str]) -> int:
+    """The place of the first of these folders that a photo is in, or how many there are. "a/b" is any folder b in an a."""
+    inside = f"/{posixpath.dirname(path).strip('/')}/"
+    return next((n for n, name in enumerate(folders) if f"/{name.strip('/')}/" in inside), len(folders))
 
 
 def _units(found: Iterable[Group]) -> dict[int, int]:

@@ -17,6 +17,7 @@ from typing import Any
 
 from precious_daemon import handover, jobfolder
 from precious_daemon.config import Places
+from precious_daemon.models import TRAINING
 from precious_daemon.store import Database, Store, answers, pictures
 
 log = logging.getLogger(__name__)
@@ -124,7 +125,7 @@ class Instant:
 
 def _labels(db: Database, voter_id: int) -> list[tuple[int, bool]]:
     """Audits judge models and may never shape one, and test answers confirm the night's."""
-    return [(x.photo_id, x.keep) for x in answers.labels(db, voter_id) if x.purpose in ("train", "review")]
+    return [(x.photo_id, x.keep) for x in answers.labels(db, voter_id) if x.purpose in TRAINING]
 
 
 def _enough(db: Database, voter_id: int) -> bool:

@@ -6,6 +6,9 @@
     comparisons.csv  votes with all that they say; starts.bin, ratings.bin, guesses.bin: ratings by photo
     embeddings.bin   records of a 32-byte content hash and a float16 vector, appended as they are made
     clusters.csv     what grouping found, beside groups.json
+    twins.csv        pairs of contents that show one picture, and how
+    compared.bin     records of a 32-byte content hash: these were compared with all others
+    details.bin      records of a content hash and DETAIL_BYTES of sharpness at full size
     scores.bin       records of (photo id, keep, taste)
     anything.json    results by name
 
@@ -28,13 +31,14 @@ from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from precious_daemon.models import Label, Lineup, Rating, Score, Vote
+from precious_daemon.models import ClusterRow, Label, Lineup, Rating, Score, Vote
 
 STOPPED = 75  # exit status of a child that was told to stop, or ran out of its budget: partial results are good
 _SCORE = struct.Struct("<qff")
 _RATING = struct.Struct("<qddqqq")
 _IOPRIO_SET = {"x86_64": 251, "aarch64": 30, "riscv64": 30}  # system call numbers: libc has no function for it
 HASH_BYTES = 32
+DETAIL_BYTES = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,13 @@ class PhotoRow:
     format: str
     path: str  # relative to its root; not always unique over roots
     burst: int  # photos of one group have one number: they never stand on both sides of a split, and are audited as one
+    root: str = ""  # the folder that `path` is in
+    preferred: int = 0  # place of its folder among those that the owner prefers; the smaller, the sooner it is kept
+    exposure: str | None = None  # "1/250 s, f/2.8, ISO 400, 50 mm"
+    bracketed: bool = False
+    exposure_bias: float | None = None  # EV
+    focus_distance: float | None = None  # metres
+    liked: float = 0.0  # what the owner said of it or, failing that, would: above 0 is better than most, 1 is a lot
 
 
 def write_photos(folder: Path, rows: Iterable[PhotoRow]) -> None:
@@ -61,11 +72,17 @@ def write_photos(folder: Path, rows: Iterable[PhotoRow]) -> None:
 def read_photos(folder: Path) -> list[PhotoRow]:
     return [
         PhotoRow(
-            int(r["id"]), r["content_hash"], int(r["perceptual_hash"]), float(r["taken_at"]) if r["taken_at"] else None,
+            int(r["id"]), r["content_hash"], int(r["perceptual_hash"]), _float(r["taken_at"]),
             r["camera"] or None, int(r["width"]), int(r["height"]), int(r["size"]), r["format"], r["path"], int(r["burst"]),
+            r["root"], int(r["preferred"]), r["exposure"] or None, r["bracketed"] == "True", _float(r["exposure_bias"]),
+            _float(r["focus_distance"]), float(r["liked"]),
         )
         for r in _read_csv(folder / "photos.csv")
     ]  # fmt: skip
+
+
+def _float(text: str) -> float | None:
+    return float(text) if text else None
 
 
 def write_labels(folder: Path, labels: Iterable[Label]) -> None:
@@ -140,12 +157,36 @@ def read_scores(folder: Path) -> Iterator[Score]:
             yield Score(*_SCORE.unpack(record))
 
 
-def read_clusters(folder: Path) -> list[tuple[int, int, float, bool]]:
-    """Rows of (photo id, cluster, distance to its centre, representative)."""
-    return [
-        (int(r["photo_id"]), int(r["cluster"]), float(r["distance"]), r["representative"] == "1")
+def read_clusters(folder: Path) -> Iterator[ClusterRow]:
+    return (
+        ClusterRow(
+            int(r["photo_id"]), int(r["cluster"]), float(r["distance"]), r["representative"] == "1",
+            float(r["x"]), float(r["y"]), int(r["level"]),
+        )
         for r in _read_csv(folder / "clusters.csv")
-    ]
+    )  # fmt: skip
+
+
+def write_twins(folder: Path, rows: Iterable[tuple[str, str, str]]) -> None:
+    """Rows of two content hashes, hex, and how they show one picture, JSON."""
+    _write_csv(folder / "twins.csv", ["one", "other", "found"], rows)
+
+
+def read_twins(folder: Path) -> Iterator[tuple[bytes, bytes, str]]:
+    for row in _read_csv(folder / "twins.csv"):
+        yield bytes.fromhex(row["one"]), bytes.fromhex(row["other"]), row["found"]
+
+
+def write_records(folder: Path, name: str, records: Iterable[bytes]) -> None:
+    with _whole(folder / name) as file:
+        file.writelines(records)
+
+
+def read_records(folder: Path, name: str, more: int = 0) -> Iterator[tuple[bytes, bytes]]:
+    """(content hash, what comes with it) of every record; `more` is the length of the latter."""
+    with open(folder / name, "rb") as file:
+        while len(record := file.read(HASH_BYTES + more)) == HASH_BYTES + more:
+            yield record[:HASH_BYTES], record[HASH_BYTES:]
 
 
 def write_json(folder: Path, name: str, value: Any) -> None:

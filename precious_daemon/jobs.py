@@ -9,7 +9,7 @@ import shutil
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,7 +23,7 @@ from precious_daemon.models import Group, GroupKind, GroupMember, JobRun, Pause,
 from precious_daemon.previews import Previews
 from precious_daemon.readers import Ingest
 from precious_daemon.service import Service
-from precious_daemon.store import Database, answers, groups, job_runs, photos, pictures, ratings, roots, scores, voters
+from precious_daemon.store import Database, answers, clusters, groups, job_runs, photos, pictures, ratings, roots, scores, voters
 
 log = logging.getLogger(__name__)
 
@@ -361,21 +361,38 @@ class Jobs:
             log.warning("photos are grouped by their shapes alone: %s", exc)
             blind = f"; by their shapes alone, because looking at them failed: {exc}"
         with children.job_folder(self._service.places, "group") as folder:
-            count = await self._store.aread(handover.write_photos, folder)
+            preferred = self._service.settings.groups.prefer_folders
+            count = await self._store.aread(handover.write_photos, folder, None, people.OWNER, preferred)
             if count < 2:
                 return "there are no two photos yet"
-            job = await self._features("group") | {"representatives": self._service.settings.ask.train_labels}
+            settings = self._service.settings
+            job = await self._features("group") | {
+                "representatives": settings.ask.train_labels,
+                "clusters": asdict(settings.clusters),
+                "worker_megabytes": settings.ingest.worker_megabytes,
+            }
             jobfolder.write_json(folder, "job.json", job)
             if not await self._child("precious_daemon.grouping", folder, say):
                 return "stopped before the end; the groups are as they were"
-            rows = jobfolder.read_clusters(folder)
-            await self._store.awrite(groups.replace_clusters, rows, jobfolder.read_json(folder, "cluster_scores.json"))
+            clustered = await self._keep_clusters(folder)
             found = [
                 Group(GroupKind(g["kind"]), tuple(GroupMember(m["photo_id"], m["best"], m["reason"]) for m in g["members"]))
                 for g in jobfolder.read_json(folder, "groups.json")
             ]
             await self._store.awrite(groups.replace_groups, found)
-        return f"{count} photos in {len({row[1] for row in rows})} clusters; {len(found)} bursts and groups of copies{blind}"
+            await self._store.awrite(_keep_findings, folder)
+        return f"{count} photos: {clustered}; {len(found)} bursts and groups of copies{blind}"
+
+    async def _keep_clusters(self, folder: Path) -> str:
+        """Store what grouping found; what that was, in words."""
+        made = jobfolder.read_json(folder, "clusters.json")
+        rows = jobfolder.read_clusters(folder)
+        if not made["anew"]:
+            await self._store.awrite(clusters.add, rows)
+            return f"{made['count']} new ones put into the clusters there were"
+        discs, model = made.pop("discs"), (folder / "model.npz").read_bytes()
+        await self._store.awrite(clusters.replace, rows, made, discs, model, self._clock())
+        return f"{made['clusters']} clusters made, because {made['why']}"
 
     async def _learn(self, say: Say) -> str:
         """For everybody who has answered enough. Whose model is oldest comes first, so that each gets a share of the night."""
@@ -525,6 +542,13 @@ def _weighed(report: dict[str, Any]) -> str:
         said += f"; foretells the newest {report['held_out']} at {chance:.0%} each, {better} than one after another"
     said += f"; what photos look like explains {report['share']:.0%} of your taste" if report["share"] else ""
     return said + ("" if report["used"] else "; not used, the ratings stay as they were")
+
+
+def _keep_findings(db: Database, folder: Path) -> None:
+    """What the grouping child need not find out again."""
+    compared = (content for content, _ in jobfolder.read_records(folder, "compared.bin"))
+    groups.keep_twins(db, jobfolder.read_twins(folder), compared)
+    groups.keep_details(db, jobfolder.read_records(folder, "details.bin", jobfolder.DETAIL_BYTES))
 
 
 def _run_name(now: float, voter_id: int = people.OWNER) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from dataclasses import astuple, dataclass, field, fields
 from enum import StrEnum
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 # --- folders and files -------------------------------------------------------------------------------------------------
 
@@ -139,6 +139,9 @@ class PhotoFacts:
     exposure: str | None = None  # "1/250 s, f/2.8, ISO 400, 50 mm"
     latitude: float | None = None  # degrees; never leaves this machine
     longitude: float | None = None
+    bracketed: bool = False  # the camera says that it is one of an exposure bracket
+    exposure_bias: float | None = None  # EV
+    focus_distance: float | None = None  # metres
     content_id: str | None = None  # Apple's, of a Live Photo
     stamp: Stamp | None = None  # of the file that was read
 
@@ -318,6 +321,19 @@ class GroupKind(StrEnum):
     COPY = "copy"  # the same bytes
     SAME = "same"  # the same picture, encoded or sized anew
     BURST = "burst"  # frames of one moment
+    EDIT = "edit"  # a picture and what its owner made of it: mirrored, turned, cropped, recoloured
+    SERIES = "series"  # frames that belong together: exposure bracket, panorama, focus stack, time lapse
+    SCENE = "scene"  # photos of one view within minutes
+
+    @property
+    def thinned(self) -> bool:
+        """All but the best of it are suggested; the other kinds stay whole unless the owner says otherwise."""
+        return self in (GroupKind.COPY, GroupKind.SAME, GroupKind.BURST)
+
+    @property
+    def spared(self) -> bool:
+        """What an owner edited, or took as a set, is not suggested on a model's word either."""
+        return self in (GroupKind.EDIT, GroupKind.SERIES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -351,6 +367,18 @@ class GroupDecision:
     stays: frozenset[int]
 
 
+class ClusterRow(NamedTuple):
+    """A photo in its cluster and on the map, whose sides are 1. There it appears at a `level`: see `cluster.layout`."""
+
+    photo_id: int
+    cluster: int
+    distance: float  # to the centre
+    representative: bool = False
+    x: float = 0.5
+    y: float = 0.5
+    level: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Score:
     """A model's opinion: probability that this voter keeps the photo, and its taste score (higher is better)."""
@@ -377,7 +405,7 @@ class Suggestion:
     """A photo this voter would throw away. `keeper_id` is what stays in its place, where there is one."""
 
     photo_id: int
-    kind: str  # taste, copy, same, burst
+    kind: str  # taste, copy, same, burst; rule: by what it is, which says nothing of taste
     keep: float | None
     certified: bool
     reasons: tuple[str, ...]

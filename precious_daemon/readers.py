@@ -44,6 +44,12 @@ def _glimpse(paths: list[str], seconds: float) -> list[Glimpse | None]:
     return glimpse(paths, seconds)
 
 
+def _read_tiles(what: tuple[str, tuple[int, int]], seconds: float) -> tuple[bytes, dict[tuple[int, int], bytes]]:
+    from precious_daemon.ingest import read_tiles
+
+    return read_tiles(*what, seconds)
+
+
 def _look_into(paths: list[str], seconds: float) -> list[Told]:
     from precious_daemon.ingest import look_into
 
@@ -75,6 +81,10 @@ class Readers:
     async def glimpse(self, paths: list[str]) -> list[Glimpse | None]:
         """A first look at each file; None where only reading it in full will tell. Raises BrokenProcessPool as `read`."""
         return await self._in_pool(_glimpse, paths)
+
+    async def read_tiles(self, path: str, place: tuple[int, int]) -> tuple[bytes, dict[tuple[int, int], bytes]]:
+        """The hash of a photo's bytes, and its pixels at full size around a tile. Raises as `read`."""
+        return await self._in_pool(_read_tiles, (path, place))
 
     async def look_into(self, paths: list[str]) -> list[Told]:
         """What videos and RAW files say of themselves."""

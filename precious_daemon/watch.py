@@ -17,6 +17,7 @@ from precious_daemon.store import Store, roots
 log = logging.getLogger(__name__)
 
 HEALTH_SECONDS = 5.0  # how often each root is looked at: a disk that went away is frozen within ten
+AGAIN_SECONDS = 60.0  # until what could not be looked through is tried again
 MANY = 512  # so many folders with news at once are a scan of everything
 REST = 10  # a folder that is polled rests ten times as long as looking through it took
 
@@ -84,8 +85,10 @@ class Watcher:
         began = time.monotonic()
         try:
             report = await self._jobs.scan_root(root, places)
-        except Exception:  # the edge of a job: the next hint or the periodic scan looks again
+        except Exception:  # the edge of a job, most likely a full disk: nothing that was seen is forgotten
             log.exception("looking through %s failed", root.path)
+            for place in places:
+                asyncio.get_running_loop().call_later(AGAIN_SECONDS, self.hint, root.id, place)
             return
         if root.id in self._polled:
             took = time.monotonic() - began

@@ -31,6 +31,7 @@ def test_file_overrides_what_it_names(here: Places) -> None:
         ("[web]\nport = 99999", "from 0 to 65535"),
         ("[schedule]\nnight = '25:00'", "a time like"),
         ("[watch]\nignore = 'x'", "a list of texts"),
+        ("[clusters]\nmethod = 'kmean'", "did you mean kmeans"),
         ("web = 3", "has to be a section"),
         ("[web", "not valid TOML"),
     ],
@@ -53,3 +54,9 @@ def test_every_setting_says_what_it_means() -> None:
 def test_home_moves_everything(home: object, here: Places) -> None:
     for place in (here.config_file, here.library_db, here.cache_db, here.lock_file, here.reports):
         assert str(place).startswith(str(home))
+
+
+@pytest.mark.parametrize(("names", "words"), [(["a", "a"], "twice"), (["../b"], "no folder"), (["/"], "no folder")])
+def test_preferred_folders_are_folders(names: list[str], words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        config.parse({"groups": {"prefer_folders": names}})

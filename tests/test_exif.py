@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from PIL.TiffImagePlugin import IFDRational
 
 from precious_daemon.exif import Metadata, metadata, name_time
 
@@ -136,3 +137,10 @@ def test_no_metadata_is_too_odd(data: bytes) -> None:
     except Exception:  # noqa: BLE001  Pillow refuses it: then there is none
         return
     assert metadata(exif, "a.jpg", 0.0, data).taken_from
+
+
+def test_what_tells_a_set_of_frames_from_a_burst_is_read() -> None:
+    found = said(details={0xA402: 2, 0x9204: IFDRational(-4, 3), 0x9206: IFDRational(45, 100)})
+    assert (found.bracketed, found.exposure_bias, found.focus_distance) == (True, -1.33, 0.45)
+    odd = said(details={0xA402: 0, 0x9204: IFDRational(1, 0), 0x9206: IFDRational(0, 1)})
+    assert (odd.bracketed, odd.exposure_bias, odd.focus_distance) == (False, None, None)

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from precious_daemon import handover, jobfolder
-from precious_daemon.models import Choice, Group, GroupKind, GroupMember, Question, Stamp
-from precious_daemon.store import Database, Store, answers, groups, photos, roots
+from precious_daemon.models import Choice, Group, GroupKind, GroupMember, Question, Rating, Score, Stamp
+from precious_daemon.store import Database, Store, answers, groups, photos, ratings, roots, scores
 
 
 @pytest.fixture
@@ -53,3 +53,27 @@ def test_groups_that_overlap_are_one_unit(six: Store, tmp_path: Path) -> None:
     six.read(handover.write_photos, tmp_path)
     assert [row.burst for row in jobfolder.read_photos(tmp_path)] == [1, 1, 1, 4]
     assert jobfolder.read_photos(tmp_path)[0].perceptual_hash == (1 << 64) - 1
+
+
+def test_the_children_are_told_what_the_owner_likes_and_prefers(six: Store, tmp_path: Path) -> None:
+    def say(db: Database) -> None:
+        answers.add(db, 1, Question.LABEL, Choice.KEEP, 2, None, "train", 0.0)
+        answers.add(db, 1, Question.LABEL, Choice.DELETE, 3, None, "train", 0.0)
+        scores.replace_scores(db, 1, [Score(1, 0.5, 3.0), Score(2, 0.1, 9.0), Score(4, 0.5, 4.0), Score(5, 0.5, 5.0)])
+        ratings.put(db, 1, 4, Rating(30.0, 2.0, wins=3))
+
+    six.write(say)
+    six.read(handover.write_photos, tmp_path, None, 1)
+    liked = {row.id: row.liked for row in jobfolder.read_photos(tmp_path)}
+    assert (liked[2], liked[3]) == (1.0, -1.0)
+    assert liked[1] == pytest.approx(-0.8)
+    assert liked[4] == pytest.approx(-0.8), "the only one that was compared; what was said comes before the model's guess"
+
+
+def test_a_preferred_folder_is_told_by_its_name_anywhere_in_the_path() -> None:
+    folders = ["Lightroom/export", "2023"]
+    places = [
+        handover.preference(path, folders)
+        for path in ("/p/Lightroom/export/a.jpg", "/p/2023/08/a.jpg", "/p/2023.jpg", "/p/x2023/a")
+    ]
+    assert places == [0, 1, 2, 2]

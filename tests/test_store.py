@@ -148,3 +148,9 @@ def test_closing_finishes_what_is_queued(here: Places) -> None:
     store.close()
     with Store(here) as again:
         assert len(again.read(roots.all_roots)) == 1
+
+
+def test_where_no_folder_is_there_nothing_waits(store: Store) -> None:
+    assert store.read(photos.waiting_count, []) == 0
+    assert store.read(photos.unread_sizes, []) == {}
+    assert store.read(photos.unseen_count, [], 0) == 0

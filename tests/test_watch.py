@@ -6,6 +6,7 @@ import asyncio
 import errno
 import os
 import shutil
+import sqlite3
 import subprocess
 import threading
 import time
@@ -273,3 +274,22 @@ def test_photo_renamed_in_capitals_only_is_the_same_where_the_disk_does_not_tell
         scan.scan(service.store, root, QUICK.watch, time.time)
         (after,) = service.store.read(photos.page, PhotoState.NEW)
         assert (after.id, after.path) == (before.id, "Trip/img_1.jpg")
+
+
+async def test_what_could_not_be_looked_through_is_tried_again(
+    service: Service, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    really, failed = service.jobs.scan_root, False
+
+    async def once_full(*args: Any, **options: Any) -> scan.ScanReport:
+        nonlocal failed
+        if not failed:
+            failed = True
+            raise sqlite3.OperationalError("database or disk is full")
+        return await really(*args, **options)
+
+    monkeypatch.setattr(watch, "AGAIN_SECONDS", 0.1)
+    monkeypatch.setattr(service.jobs, "scan_root", once_full)
+    save(folder / "new.jpg", 1)
+    await until(lambda: counted(service, PhotoState.PRESENT) == 2)
+    assert failed

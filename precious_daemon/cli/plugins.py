@@ -49,18 +49,19 @@ def plugins_list(as_json: bool = False) -> None:
 @plugins.command("enable")
 @click.argument("name")
 def plugins_enable(name: str) -> None:
-    """Switch the plugin NAME on, in the settings. A running service has to be started again."""
+    """Switch the plugin NAME on, in the settings and in the service that runs."""
     _switch(name, True)
 
 
 @plugins.command("disable")
 @click.argument("name")
 def plugins_disable(name: str) -> None:
-    """Switch the plugin NAME off, in the settings."""
+    """Switch the plugin NAME off, in the settings and in the service that runs."""
     _switch(name, False)
 
 
 def _switch(name: str, on: bool) -> None:
+    from precious_daemon import remote
     from precious_daemon.config import nearest
     from precious_daemon.plugins.find import find
     from precious_daemon.plugins.switch import switch
@@ -71,9 +72,10 @@ def _switch(name: str, on: bool) -> None:
         raise NotFound(f'There is no plugin "{name}"{nearest(name, known)}')
     changed = switch(places.config_file, settings.plugins.enabled, name, on)
     state = "on" if on else "off"
-    click.echo(
-        f"{name} is {state} now. A running service has to be started again." if changed else f"{name} was {state} already."
-    )
+    click.echo(f"{name} is {state} now." if changed else f"{name} was {state} already.")
+    if changed and (service := remote.find(places)):
+        service.post("/api/reload")
+        click.echo("The service that runs has taken it over.")
     if on and (error := next(info.error for info in _loaded().names() if info.name == name)):
         click.echo(f"   {error}", err=True)
 

@@ -23,7 +23,7 @@ from precious_daemon.cli.talk import (
     when,
 )
 from precious_daemon.errors import PreciousError, ServiceError
-from precious_daemon.lean import OPENSSL, without
+from precious_daemon.lean import CPP, OPENSSL, without
 
 if TYPE_CHECKING:
     from precious_daemon.config import Settings
@@ -45,7 +45,7 @@ def run(folders: tuple[str, ...], port: int | None, demo: bool, verbose: bool) -
     precious-daemon run ~/Pictures
     precious-daemon run ~/Pictures /mnt/camera --port 9000
     """
-    with without(*OPENSSL):
+    with without(*OPENSSL, *CPP):
         import asyncio
 
         from precious_daemon import daemon
@@ -98,10 +98,10 @@ async def _show_reading(started: Running) -> None:
     """Say how the reading of new photos goes: one line that changes on a terminal, a line now and then elsewhere."""
     import asyncio
 
-    live, said, step = sys.stdout.isatty(), 0.0, 0.2
+    live, said = sys.stdout.isatty(), 0.0
     busy = False
     while True:
-        await asyncio.sleep(step)
+        await asyncio.sleep(0.2 if busy and live else 2.0)  # a service at rest lets the processor rest
         now = next((p for p in started.service.jobs.progress() if p.job == "ingest"), None)
         if now and now.total and (live or time.monotonic() - said > 5):
             said, busy = time.monotonic(), True
@@ -227,7 +227,9 @@ def login() -> None:
     service = remote.find(places)
     if service is None:
         raise ServiceError("The service does not run. Start it with: precious-daemon run")
-    click.echo(service.post("/api/login-link")["url"])
+    link = service.post("/api/login-link")
+    click.echo(link["url"])
+    click.echo(f"If your browser does not find that name: {link['local']}", err=True)
 
 
 def _log(settings: Settings, verbose: bool) -> None:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -91,15 +90,26 @@ def config_group() -> None:
     """The settings: one TOML file, checked as a whole."""
 
 
+@config_group.command("init")
+def config_init() -> None:
+    """Write the settings file with every setting explained; one that exists is never touched."""
+    from precious_daemon import settings_file
+
+    places = config.places()
+    settings_file.create(places.config_file)
+    click.echo(f"Wrote {places.config_file}. Every line in it is a default: take away its # to change it.")
+
+
 @config_group.command("show")
 @click.option("--json", "as_json", is_flag=True)
 def config_show(as_json: bool) -> None:
-    """The settings in force, and what each means."""
+    """The settings in force, what each means, and where it comes from."""
+    from precious_daemon import settings_file
+
     places, settings = opened()
-    values = config.as_dict(settings)
+    values, origins = config.as_dict(settings), settings_file.origins(places.config_file)
     if as_json:
-        shown = {"file": str(places.config_file), **values, "plugin": _without_secrets(values["plugin"])}
-        click.echo(json.dumps(shown, indent=2, default=list))
+        click.echo(json.dumps({"file": str(places.config_file), **values, "origins": origins}, indent=2, default=list))
         return
     click.echo(f"# {places.config_file}{'' if places.config_file.exists() else ' (not there: these are the defaults)'}")
     section = ""
@@ -108,16 +118,29 @@ def config_show(as_json: bool) -> None:
         if table != section:
             section = table
             click.echo(f"\n[{table}]")
-        click.echo(f"{key} = {json.dumps(values[table][key], default=list)}  # {meaning}")
+        origin = "" if origins[name] == "default" else f" [{origins[name]}]"
+        click.echo(f"{key} = {json.dumps(values[table][key], default=list)}  # {meaning}{origin}")
 
 
-def _without_secrets(tables: dict[str, Any]) -> dict[str, Any]:
-    """Keys and passwords stay where they are, so that the output can be shown to somebody."""
-    secret = re.compile(r"secret|password|key|token", re.IGNORECASE)
-    return {
-        name: {key: "…" if secret.search(key) else value for key, value in table.items()} if isinstance(table, dict) else table
-        for name, table in tables.items()
-    }
+@config_group.command("explain")
+@click.argument("key")
+def config_explain(key: str) -> None:
+    """What the setting KEY means, what it may be, what it is now, and why."""
+    from precious_daemon import settings_file
+
+    places, settings = opened()
+    _, field = config.setting(key)
+    section, _, name = key.partition(".")
+    origin = settings_file.origins(places.config_file)[key]
+    why = {"default": "by default", "file": f"by {places.config_file}"}.get(origin, f"by the variable {origin}")
+    click.echo(f"{key}: {field.metadata['meaning']}{settings_file.hint(key)}.")
+    click.echo(f"It is {settings_file.as_toml(config.as_dict(settings)[section][name])}, {why}.")
+    click.echo(f"The default is {settings_file.as_toml(field.default)}. Change it in the file as\n")
+    click.echo(f"[{section}]\n{name} = {settings_file.as_toml(field.default)}\n")
+    variable = f"PRECIOUS_{section}_{name}".upper()
+    click.echo(f"or with the variable {variable}.")
+    if field.metadata["restart"]:
+        click.echo("It counts from the next start on; everything else is taken over at once by `precious-daemon reload`.")
 
 
 @config_group.command("check")

@@ -31,7 +31,7 @@ SENT = "sent.json"  # the run and the time of the last digest
 class Settings:
     server: str = setting("", "name of the mail server")
     port: int = setting(587, "587 for starttls, 465 for tls", 1, 65535)
-    security: str = setting("starttls", "starttls, tls, or none in your own network")
+    security: str = setting("starttls", "none only in your own network", choices=("starttls", "tls", "none"))
     user: str = setting("", "empty: no signing in")
     password: str = setting("", "file:/path and env:NAME say where it is")
     sender: str = setting("", "address that it comes from")
@@ -106,8 +106,6 @@ def _check(chosen: Settings) -> None:
     for address in (chosen.sender, *chosen.to):
         if parseaddr(address)[1] != address or "@" not in address or not address.isprintable():
             raise ConfigError(f'plugin.email: "{address}" is no address like name@example.org.')
-    if chosen.security not in ("starttls", "tls", "none"):
-        raise ConfigError(f'plugin.email.security is "{chosen.security}", and has to be starttls, tls or none.')
     if chosen.security == "none" and not is_near(chosen.server):
         raise ConfigError(f"plugin.email.security cannot be none, because {chosen.server} is not in your own network.")
     if chosen.user:

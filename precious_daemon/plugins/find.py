@@ -61,12 +61,17 @@ def folder(places: Places, settings: Settings) -> Path:
 
 
 def _first_line(file: Path) -> str:
-    """The first line of a file's docstring, read without running it."""
+    """The first line of a file's docstring, read without running the file, and no further than that."""
     try:
         with tokenize.open(file) as source:
-            return (ast.get_docstring(ast.parse(source.read())) or "").partition("\n")[0]
-    except (OSError, SyntaxError, ValueError):
-        return ""
+            for token in tokenize.generate_tokens(source.readline):
+                if token.type == tokenize.STRING:
+                    return str(ast.literal_eval(token.string)).strip().partition("\n")[0]
+                if token.type not in (tokenize.COMMENT, tokenize.NL):
+                    return ""
+    except (OSError, SyntaxError, ValueError, tokenize.TokenError):
+        pass
+    return ""
 
 
 def _load_file(file: Path) -> ModuleType:

@@ -28,7 +28,7 @@ PATIENCE = 1800.0  # copies take as long as the disk does
 @dataclass(frozen=True, slots=True)
 class Settings:
     folder: str = setting("", "where the album is, outside of the watched folders; empty is a folder of the plugin's own")
-    of: str = setting("suggestions", 'what is in it: "suggestions", or "best" for the top of your ranking')
+    of: str = setting("suggestions", "what is in it; best is the top of your ranking", choices=("suggestions", "best"))
     most: int = setting(0, "how many photos at most; 0 is all of them", 0)
     copy: bool = setting(False, "copies instead of links, such as for a memory stick or a picture frame")
     relative: bool = setting(False, "links relative to the album")
@@ -82,8 +82,6 @@ def trashed(photos: Sequence[PluginPhoto], context: Context) -> None:
 
 def _album(context: Context) -> Path:
     chosen = context.settings
-    if chosen.of not in ("suggestions", "best"):
-        raise ConfigError(f'plugin.links.of is "{chosen.of}", and has to be "suggestions" or "best".')
     folder = Path(chosen.folder).expanduser() if chosen.folder else context.folder / "album"
     if not folder.is_absolute():
         raise ConfigError(f'plugin.links.folder is "{chosen.folder}", and has to start with / or ~.')

@@ -24,14 +24,13 @@ _NOTIFY = ("--session", "--dest", "org.freedesktop.Notifications", "--object-pat
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    quiet_from: str = setting("22:00", "from then on nothing is said, local time HH:MM")
-    quiet_to: str = setting("08:00", "until then; the same time as quiet_from: there are no quiet hours")
+    quiet_from: str = setting("22:00", "from then on nothing is said, local time HH:MM", time=True)
+    quiet_to: str = setting("08:00", "until then; the same time as quiet_from: there are no quiet hours", time=True)
     least: int = setting(1, "say nothing of fewer suggestions", 1)
 
 
 @hookimpl
 def startup(context: Context) -> None:
-    _quiet(context.settings, _now())
     _command("")
 
 
@@ -64,7 +63,7 @@ def _quiet(settings: Settings, now: datetime) -> timedelta:
 
 def _at(time: str, now: datetime) -> datetime:
     """This time of today."""
-    hour, minute = night_time(time, name="plugin.notify.quiet_from or quiet_to")
+    hour, minute = night_time(time)
     return now.replace(hour=hour, minute=minute, second=0, microsecond=0)
 
 

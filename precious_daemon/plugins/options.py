@@ -15,9 +15,18 @@ from precious_daemon import config
 from precious_daemon.errors import ConfigError
 
 
-def setting(default: Any, meaning: str, low: float | None = None, high: float | None = None) -> Any:
-    """A field of a `Settings`: text, number, true or false, or a tuple of texts."""
-    return field(default=default, metadata={"meaning": meaning, "low": low, "high": high})
+def setting(
+    default: Any,
+    meaning: str,
+    low: float | None = None,
+    high: float | None = None,
+    *,
+    choices: tuple[str, ...] = (),
+    time: bool = False,
+) -> Any:
+    """A field of a `Settings`: text, number, true or false, or a tuple of texts. `time` is HH:MM."""
+    checks = {"meaning": meaning, "low": low, "high": high, "choices": choices, "time": time}
+    return field(default=default, metadata=checks)
 
 
 def read(plugin: object, name: str, table: object) -> Any:

@@ -16,7 +16,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from precious_daemon.errors import ConfigError
 from precious_daemon.hookspecs import Context, Output, PluginPhoto, SuggestedPhoto, hookimpl
 from precious_daemon.plugins import packet
 from precious_daemon.plugins.options import setting
@@ -39,14 +38,8 @@ class Settings:
     write: bool = setting(False, "write into sidecars")
     rating: int = setting(0, "rating written to suggestions without one: -1 is rejected, 0 writes none", -1, 5)
     label: str = setting("", 'label written to suggestions without one, like "Red"; empty writes none')
-    pick: str = setting("", 'digiKam\'s pick flag written to suggestions without one: "rejected" or "pending"; empty writes none')
+    pick: str = setting("", "digiKam's pick flag written to suggestions without one", choices=("", "rejected", "pending"))
     best_rating: int = setting(0, "rating written to the top of your ranking where it has none; 0 writes none", 0, 5)
-
-
-@hookimpl
-def startup(context: Context) -> None:
-    if context.settings.pick not in ("", "rejected", "pending"):
-        raise ConfigError(f'plugin.xmp.pick is "{context.settings.pick}", and has to be "rejected", "pending" or empty.')
 
 
 # --- reading -----------------------------------------------------------------------------------------------------------

@@ -18,9 +18,10 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from precious_daemon.config import Places
 from precious_daemon.errors import DatabaseError, LibraryLocked
-from precious_daemon.lean import without
+from precious_daemon.lean import hollow, without
 
-with without("numpy"):  # for column types that are not used here: 18 MB that the service saves
+# numpy is for column types, the recipes for its command line: 18 MB and 1 MB that the service saves
+with without("numpy"), hollow("sqlite_utils.recipes"):
     from sqlite_utils import Database
 
 __all__ = ["Database", "Lock", "Store", "connect", "insert"]

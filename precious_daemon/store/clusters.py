@@ -2,21 +2,69 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from precious_daemon.models import Choice, Photo, Question
-from precious_daemon.store import Database, answers, scores
+from precious_daemon.models import Choice, ClusterRow, Photo, Question
+from precious_daemon.store import Database, answers, insert, scores
 from precious_daemon.store.photos import photo_from
+
+RUNS = 10  # that are remembered
+ANCHORS = 60  # members by which a name finds its cluster again
+_COLUMNS = "(photo_id, cluster, distance, representative, x, y, level, added)"
 
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """`size` counts the photos of the clustering, `nearest` are present ones: first who stands for it, then by distance."""
+    """`size` counts the photos of the clustering, `nearest` are present ones: first who stands for it, then by distance.
+
+    `disc` is its place on the map, whose sides are 1: x, y and radius.
+    """
 
     number: int
     size: int
     name: str | None
     nearest: tuple[Photo, ...]
+    disc: tuple[float, float, float]
+
+
+# --- what grouping found -----------------------------------------------------------------------------------------------
+
+
+def replace(
+    db: Database, rows: Iterable[ClusterRow], made: dict[str, Any], discs: Iterable[tuple[int, float, float, float]] = (),
+    model: bytes | None = None, now: float = 0.0,
+) -> None:  # fmt: skip
+    """New clusters in place of the old. `made` says how, and why that many; `discs` are (cluster, x, y, radius)."""
+    db.execute("DELETE FROM cache.clusters")
+    db.conn.executemany(f"INSERT INTO cache.clusters {_COLUMNS} VALUES (?, ?, ?, ?, ?, ?, ?, 0)", rows)
+    db.execute("DELETE FROM cache.cluster_sizes")
+    db.execute("INSERT INTO cache.cluster_sizes (cluster, size) SELECT cluster, count(*) FROM cache.clusters GROUP BY cluster")
+    sql = "UPDATE cache.cluster_sizes SET x = ?, y = ?, radius = ? WHERE cluster = ?"
+    db.conn.executemany(sql, ((x, y, radius, number) for number, x, y, radius in discs))
+    db.execute("UPDATE cache.cluster_runs SET model = NULL")
+    values = [now, json.dumps(made.get("settings", {})), json.dumps(made), model]
+    db.execute("INSERT INTO cache.cluster_runs (at, settings, made, model) VALUES (?, ?, ?, ?)", values)
+    db.execute("DELETE FROM cache.cluster_runs WHERE id <= (SELECT max(id) FROM cache.cluster_runs) - ?", [RUNS])
+
+
+def add(db: Database, rows: Iterable[ClusterRow]) -> None:
+    """Photos that came into the clusters that there are."""
+    for row in rows:
+        db.execute(f"INSERT OR IGNORE INTO cache.clusters {_COLUMNS} VALUES (?, ?, ?, ?, ?, ?, ?, 1)", row)
+        if db.execute("SELECT changes()").fetchone()[0]:
+            db.execute("UPDATE cache.cluster_sizes SET size = size + 1 WHERE cluster = ?", [row.cluster])
+
+
+def newest_run(db: Database) -> dict[str, Any] | None:
+    """When and how the clusters were made: `at`, and what grouping said of it."""
+    row = db.execute("SELECT at, made FROM cache.cluster_runs ORDER BY id DESC LIMIT 1").fetchone()
+    return {"at": row[0]} | json.loads(row[1]) if row else None
+
+
+# --- looking -----------------------------------------------------------------------------------------------------------
 
 
 def page(db: Database, shown: int, after: tuple[float, int] | None = None, limit: int = 20) -> list[Cluster]:
@@ -24,45 +72,104 @@ def page(db: Database, shown: int, after: tuple[float, int] | None = None, limit
     where, values = "", []
     if after:
         where, values = "WHERE size < ? OR size = ? AND cluster > ?", [after[0], *after]
-    sql = f"SELECT cluster, size FROM cache.cluster_sizes {where} ORDER BY size DESC, cluster LIMIT ?"
-    return [_cluster(db, number, size, shown) for number, size in db.execute(sql, [*values, limit]).fetchall()]
+    sql = f"SELECT cluster, size, x, y, radius FROM cache.cluster_sizes {where} ORDER BY size DESC, cluster LIMIT ?"
+    called = names(db)
+    return [_cluster(db, row, shown, called) for row in db.execute(sql, [*values, limit]).fetchall()]
 
 
 def of_photo(db: Database, photo_id: int, shown: int) -> Cluster | None:
     """The cluster that a photo is in."""
-    sql = "SELECT cluster, size FROM cache.clusters JOIN cache.cluster_sizes USING (cluster) WHERE photo_id = ?"
-    for number, size in db.execute(sql, [photo_id]).fetchall():
-        return _cluster(db, number, size, shown)
+    sql = "SELECT cluster, size, s.x, s.y, radius FROM cache.clusters JOIN cache.cluster_sizes AS s USING (cluster)"
+    for row in db.execute(f"{sql} WHERE photo_id = ?", [photo_id]).fetchall():
+        return _cluster(db, row, shown, names(db))
     return None
 
 
-def _cluster(db: Database, number: int, size: int, shown: int) -> Cluster:
+def _cluster(db: Database, row: Sequence[Any], shown: int, called: dict[int, str]) -> Cluster:
+    number, size, *disc = row
     sql = """
-        SELECT photos.* FROM cache.clusters AS c CROSS JOIN photos ON photos.id = c.photo_id
+        SELECT photos.* FROM cache.clusters AS c {} CROSS JOIN photos ON photos.id = c.photo_id
         WHERE c.cluster = ? AND photos.state = 'present' {} ORDER BY c.distance, c.photo_id LIMIT ?
     """
-    first = [photo_from(row) for row in db.query(sql.format("AND c.representative = 1"), [number, 1])]
-    others = [photo_from(row) for row in db.query(sql.format(""), [number, shown])]
+    stands = sql.format("INDEXED BY representatives", "AND c.representative = 1")
+    first = [photo_from(row) for row in db.query(stands, [number, 1])]
+    others = [photo_from(row) for row in db.query(sql.format("", ""), [number, shown])]
     nearest = first + [photo for photo in others if photo not in first]
-    return Cluster(number, size, _name(db, number), tuple(nearest[:shown]))
+    return Cluster(number, size, called.get(number), tuple(nearest[:shown]), (disc[0], disc[1], disc[2]))
 
 
-def _name(db: Database, number: int) -> str | None:
-    """The newest name given to a photo of it: a name stays with its photo when clusters are made anew."""
-    sql = """
-        SELECT name FROM cluster_names AS n CROSS JOIN cache.clusters AS c ON c.photo_id = n.photo_id
-        WHERE c.cluster = ? ORDER BY at DESC LIMIT 1
+# --- names -------------------------------------------------------------------------------------------------------------
+
+
+def names(db: Database) -> dict[int, str]:
+    """Clusters that have a name. It belongs to where most of those are who were there when it was given.
+
+    Of several names that come together, that of more members is the cluster's; the others wait until they part again.
     """
-    row = db.execute(sql, [number]).fetchone()
-    return row[0] if row else None
+    sql = """
+        SELECT n.id, n.name, c.cluster, count(*) FROM named_clusters AS n JOIN named_cluster_members AS m ON m.named_id = n.id
+        CROSS JOIN cache.clusters AS c ON c.photo_id = m.photo_id GROUP BY n.id, c.cluster ORDER BY count(*) DESC, n.at DESC
+    """
+    found: dict[int, str] = {}
+    placed: set[int] = set()
+    for named_id, name, number, _ in db.execute(sql):
+        if named_id not in placed:
+            placed.add(named_id)
+            found.setdefault(number, name)
+    return found
 
 
 def rename(db: Database, cluster: Cluster, name: str, now: float) -> None:
-    """Call it so, by the photo that stands for it; an empty name forgets those it had."""
-    inside = "SELECT photo_id FROM cache.clusters WHERE cluster = ?"
-    db.execute(f"DELETE FROM cluster_names WHERE photo_id IN ({inside})", [cluster.number])
-    if name and cluster.nearest:
-        db.execute("INSERT INTO cluster_names VALUES (?, ?, ?)", [cluster.nearest[0].id, name, now])
+    """Call it so, by members near its centre and further out; an empty name takes away the one that is shown."""
+    for named_id in _named(db, cluster.number):
+        db.execute("DELETE FROM named_clusters WHERE id = ?", [named_id])
+    if name:
+        new_id = insert(db, "named_clusters", {"name": name, "at": now})
+        sql = """
+            INSERT INTO named_cluster_members SELECT photo_id, ? FROM (
+                SELECT photo_id, row_number() OVER (ORDER BY distance, photo_id) - 1 AS rank FROM cache.clusters
+                WHERE cluster = ? AND photo_id IN (SELECT id FROM photos)
+            ) WHERE rank % max(1, ? / ?) = 0 LIMIT ?
+        """
+        db.execute(sql, [new_id, cluster.number, cluster.size, ANCHORS, ANCHORS])
+
+
+def _named(db: Database, number: int) -> list[int]:
+    """Names of which most members are in this cluster."""
+    sql = """
+        SELECT named_id FROM (
+            SELECT m.named_id, c.cluster, row_number() OVER (PARTITION BY m.named_id ORDER BY count(*) DESC) AS place
+            FROM named_cluster_members AS m CROSS JOIN cache.clusters AS c ON c.photo_id = m.photo_id GROUP BY 1, 2
+        ) WHERE place = 1 AND cluster = ?
+    """
+    return [row[0] for row in db.execute(sql, [number]).fetchall()]
+
+
+# --- one answer for all ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What one answer for a whole cluster would do: `asked` get it, nearest to its centre first; the others keep theirs."""
+
+    asked: list[int]
+    kept: int  # answered "keep" before
+    deleted: int
+    reserved: int  # left to blind audits: such an answer has to be given of that photo alone
+    gone: int  # missing, or in the trash
+
+
+def meaning(db: Database, voter_id: int, number: int) -> Meaning:
+    sql = """
+        SELECT count(*) FILTER (WHERE state != 'present'),
+            count(*) FILTER (WHERE state = 'present' AND l.keep = 1), count(*) FILTER (WHERE state = 'present' AND l.keep = 0),
+            count(*) FILTER (WHERE state = 'present')
+        FROM cache.clusters AS c CROSS JOIN photos ON photos.id = c.photo_id
+        LEFT JOIN labels AS l ON l.voter_id = ? AND l.photo_id = c.photo_id WHERE c.cluster = ?
+    """
+    gone, kept, deleted, present = db.execute(sql, [voter_id, number]).fetchone()
+    asked = unanswered(db, voter_id, number)
+    return Meaning(asked, kept, deleted, present - kept - deleted - len(asked), gone)
 
 
 def unanswered(db: Database, voter_id: int, number: int) -> list[int]:

@@ -9,9 +9,14 @@ from precious_daemon.models import GroupDecision
 from precious_daemon.store import Database, insert
 
 
-def add(db: Database, voter_id: int, best: int, members: Iterable[int], stays: Collection[int], now: float) -> GroupDecision:
-    """Remember one. `best` is among the members, and so is what stays; none stays where only the best was named."""
-    decision_id = insert(db, "group_decisions", {"voter_id": voter_id, "at": now, "best_id": best})
+def add(
+    db: Database, voter_id: int, best: int, members: Iterable[int], stays: Collection[int], now: float, rule: str | None = None
+) -> GroupDecision:
+    """Remember one. `best` is among the members, and so is what stays; none stays where only the best was named.
+
+    Those that one `rule` made are undone together.
+    """
+    decision_id = insert(db, "group_decisions", {"voter_id": voter_id, "at": now, "best_id": best, "rule": rule})
     rows = [(member, decision_id, member in stays) for member in set(members)]
     db.conn.executemany("INSERT INTO group_decision_members VALUES (?, ?, ?)", rows)
     return get(db, voter_id, decision_id)
@@ -31,6 +36,17 @@ def get(db: Database, voter_id: int, decision_id: int) -> GroupDecision:
 def newest(db: Database, voter_id: int) -> GroupDecision | None:
     row = db.execute("SELECT id FROM group_decisions WHERE voter_id = ? ORDER BY id DESC LIMIT 1", [voter_id]).fetchone()
     return get(db, voter_id, row[0]) if row else None
+
+
+def of_rule(db: Database, voter_id: int, rule: str) -> list[GroupDecision]:
+    """Those that a rule made, oldest first."""
+    return _where(db, "d.voter_id = ? AND d.rule = ?", [voter_id, rule])
+
+
+def rule_of(db: Database, decision_id: int) -> str | None:
+    """The name of the rule that made it; None where the owner looked at that very group."""
+    row = db.execute("SELECT rule FROM group_decisions WHERE id = ?", [decision_id]).fetchone()
+    return row[0] if row else None
 
 
 def all_decisions(db: Database, voter_id: int) -> list[GroupDecision]:

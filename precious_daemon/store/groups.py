@@ -1,11 +1,9 @@
-"""Derived rows: clusters with their representatives, copies and bursts."""
+"""Derived rows: copies and bursts, and who stands for a cluster."""
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Collection, Iterable
-from typing import Any
+from collections.abc import Collection, Iterable, Iterator
 
 from precious_daemon.decide import decided
 from precious_daemon.models import Group, GroupKind, GroupMember, Photo
@@ -15,15 +13,6 @@ from precious_daemon.store.photos import photo_from
 Key = tuple[GroupKind, int]
 """A group by its number: good until the groups are made anew."""
 LOOKED_AT = 200  # groups that are read at once in search of one to review
-
-
-def replace_clusters(db: Database, rows: Iterable[tuple[int, int, float, bool]], scores: dict[str, Any]) -> None:
-    """Rows of (photo id, cluster, distance to the centre, representative); `scores` says how the number was chosen."""
-    db.execute("DELETE FROM cache.clusters")
-    db.conn.executemany("INSERT INTO cache.clusters VALUES (?, ?, ?, ?)", rows)
-    db.execute("DELETE FROM cache.cluster_sizes")
-    db.execute("INSERT INTO cache.cluster_sizes SELECT cluster, count(*) FROM cache.clusters GROUP BY cluster")
-    db.execute("INSERT OR REPLACE INTO cache.notes VALUES ('clusters', ?)", [json.dumps(scores)])
 
 
 def replace_groups(db: Database, groups: Iterable[Group]) -> None:
@@ -36,9 +25,15 @@ def replace_groups(db: Database, groups: Iterable[Group]) -> None:
     db.execute("INSERT INTO cache.group_counts SELECT kind, count(DISTINCT group_id) FROM cache.group_members GROUP BY kind")
 
 
-def cluster_scores(db: Database) -> dict[str, Any] | None:
-    row = db.execute("SELECT value FROM cache.notes WHERE key = 'clusters'").fetchone()
-    return json.loads(row[0]) if row else None
+def keep_twins(db: Database, rows: Iterable[tuple[bytes, bytes, str]], compared: Iterable[bytes]) -> None:
+    """Pairs of contents that show one picture, and contents that were compared with all: neither changes any more."""
+    db.conn.executemany("INSERT OR REPLACE INTO cache.twins VALUES (?, ?, ?)", rows)
+    db.conn.executemany("INSERT OR IGNORE INTO cache.compared VALUES (?)", ((content,) for content in compared))
+
+
+def keep_details(db: Database, rows: Iterable[tuple[bytes, bytes]]) -> None:
+    """Rows of (content hash, sharpness at full size)."""
+    db.conn.executemany("INSERT OR REPLACE INTO cache.details VALUES (?, ?)", rows)
 
 
 def counts(db: Database) -> dict[str, int]:
@@ -119,8 +114,21 @@ def as_left(db: Database, voter_id: int, keys: Iterable[Key]) -> dict[Key, Group
 def next_to_review(
     db: Database, voter_id: int, kind: GroupKind | None = None, after: Key | None = None
 ) -> tuple[Key, Group] | None:
-    """The first group after another, of one kind or of any, that the owner has not settled."""
-    only = "AND kind = :kind" if kind else ""
+    """The first group after another, of one kind or of any that is thinned, that the owner has not settled."""
+    return next(to_review(db, voter_id, kind, after), None)
+
+
+def members(db: Database, kind: GroupKind) -> set[int]:
+    """Photos in any group of a kind."""
+    return {row[0] for row in db.execute("SELECT photo_id FROM cache.group_members WHERE kind = ?", [kind])}
+
+
+def to_review(
+    db: Database, voter_id: int, kind: GroupKind | None = None, after: Key | None = None
+) -> Iterator[tuple[Key, Group]]:
+    """Groups after another, of one kind or of any that is thinned, that the owner has not settled."""
+    thinned = ",".join(f"'{each}'" for each in GroupKind if each.thinned)
+    only = "AND kind = :kind" if kind else f"AND kind IN ({thinned})"
     sql = f"""
         SELECT DISTINCT kind, group_id FROM cache.group_members
         WHERE (kind, group_id) > (:after_kind, :number) {only} ORDER BY kind, group_id LIMIT {LOOKED_AT}
@@ -128,12 +136,10 @@ def next_to_review(
     place: tuple[str, int] = after or ("", 0)
     while True:
         values = {"after_kind": place[0], "number": place[1], "kind": kind}
-        keys = [(GroupKind(k), number) for k, number in db.execute(sql, values)]
-        for key, group in as_left(db, voter_id, keys).items():
-            if not group.settled:
-                return key, group
+        keys = [(GroupKind(k), number) for k, number in db.execute(sql, values).fetchall()]
+        yield from ((key, group) for key, group in as_left(db, voter_id, keys).items() if not group.settled)
         if len(keys) < LOOKED_AT:
-            return None
+            return
         place = keys[-1]
 
 

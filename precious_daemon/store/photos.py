@@ -235,7 +235,7 @@ def to_ingest(db: Database, limit: int, roots: Iterable[int], but: Iterable[int]
 
 def waiting_count(db: Database, roots: Iterable[int]) -> int:
     """Photos of these roots that wait to be read."""
-    marks = ",".join(str(int(r)) for r in roots)
+    marks = ",".join(str(int(r)) for r in roots) or "-1"  # none: an empty list has no plan with this index
     return int(
         db.execute(f"SELECT count(*) FROM photos INDEXED BY photos_unread WHERE {_UNREAD} AND root_id IN ({marks})").fetchone()[0]
     )
@@ -243,7 +243,7 @@ def waiting_count(db: Database, roots: Iterable[int]) -> int:
 
 def unread_sizes(db: Database, roots: Iterable[int]) -> dict[int, int]:
     """How many photos of each size wait to be read."""
-    marks = ",".join(str(int(r)) for r in roots)
+    marks = ",".join(str(int(r)) for r in roots) or "-1"  # none: an empty list has no plan with this index
     sql = f"""
         SELECT size, count(*) FROM photos INDEXED BY photos_unread WHERE {_UNREAD} AND root_id IN ({marks}) GROUP BY size
     """
@@ -273,7 +273,7 @@ def unseen_count(db: Database, roots: Iterable[int], since: int) -> int:
 
 
 def _unseen(roots: Iterable[int]) -> str:
-    marks = ",".join(str(int(r)) for r in roots)
+    marks = ",".join(str(int(r)) for r in roots) or "-1"  # none: an empty list has no plan with this index
     return f"{_UNREAD} AND photos.state = 'new' AND photos.format IS NULL AND photos.root_id IN ({marks})"
 
 
@@ -306,18 +306,23 @@ def present_count(db: Database, root_id: int) -> int:
     return sum(found.get(state, 0) for state in ("present", "new", "broken"))
 
 
-def for_children(db: Database, taught_by: int | None = None) -> Iterator[tuple[Photo, int, str]]:
-    """(photo, perceptual hash, format) of every present photo that has been read, in the order of ids.
+Shot = tuple[str | None, bool, float | None, float | None]
+"""How a photo was taken: exposure in words, is it one of a bracket, exposure bias in EV, focus distance in metres."""
+
+
+def for_children(db: Database, taught_by: int | None = None) -> Iterator[tuple[Photo, int, str, Shot]]:
+    """(photo, perceptual hash, format, shot) of every present photo that has been read, in the order of ids.
 
     With a voter, also of those that are gone and that this voter labelled: what was deleted goes on teaching why.
     """
     gone = "OR id IN (SELECT photo_id FROM labels WHERE voter_id = ?)" if taught_by is not None else ""
     sql = f"""
-        SELECT {_COLUMNS}, perceptual_hash, format FROM photos
+        SELECT {_COLUMNS}, perceptual_hash, format, exposure, bracketed, exposure_bias, focus_distance FROM photos
         WHERE (state = 'present' {gone}) AND content_hash IS NOT NULL ORDER BY id
     """
     for row in db.query(sql, [] if taught_by is None else [taught_by]):
-        yield photo_from(row), row["perceptual_hash"] & (1 << 64) - 1, row["format"]
+        shot = (row["exposure"], bool(row["bracketed"]), row["exposure_bias"], row["focus_distance"])
+        yield photo_from(row), row["perceptual_hash"] & (1 << 64) - 1, row["format"], shot
 
 
 def unembedded(db: Database, backbone: str) -> Iterator[bytes]:
@@ -488,12 +493,12 @@ def record_facts(db: Database, entry: FileEntry, facts: PhotoFacts, now: float) 
         """
         UPDATE photos SET state = 'present', error = NULL, content_hash = ?, perceptual_hash = ?, width = ?, height = ?,
             format = ?, taken_at = ?, taken_from = ?, camera = ?, taken_offset = ?, lens = ?, exposure = ?, latitude = ?,
-            longitude = ?, content_id = ?, changed_at = ? WHERE id = ?
+            longitude = ?, bracketed = ?, exposure_bias = ?, focus_distance = ?, content_id = ?, changed_at = ? WHERE id = ?
         """,
         [
             facts.content_hash, _signed(facts.perceptual_hash), facts.width, facts.height, facts.format, facts.taken_at,
             facts.taken_from, facts.camera, facts.taken_offset, facts.lens, facts.exposure, facts.latitude, facts.longitude,
-            facts.content_id, now, entry.photo_id,
+            facts.bracketed, facts.exposure_bias, facts.focus_distance, facts.content_id, now, entry.photo_id,
         ],
     )  # fmt: skip
     pictures.forget_first_look(db, entry.photo_id)
@@ -530,7 +535,7 @@ def _merge(db: Database, young: Photo, old: Photo, now: float) -> int:
         return young.id  # both have a history of their own: they stay two photos
     columns = """
         root_id, path, state, error, content_hash, perceptual_hash, width, height, format, size, taken_at, taken_from, camera,
-        taken_offset, lens, exposure, latitude, longitude, content_id, ambiguous
+        taken_offset, lens, exposure, latitude, longitude, bracketed, exposure_bias, focus_distance, content_id, ambiguous
     """
     db.execute("DELETE FROM files WHERE photo_id = ?", [old.id])
     db.execute("UPDATE files SET photo_id = ? WHERE photo_id = ?", [old.id, young.id])
@@ -559,7 +564,7 @@ def _has_history(db: Database, photo_id: int) -> bool:
         UNION SELECT 1 FROM suggestions WHERE photo_id = :id OR keeper_id = :id
         UNION SELECT 1 FROM pool_members WHERE photo_id = :id
         UNION SELECT 1 FROM group_decision_members WHERE photo_id = :id
-        UNION SELECT 1 FROM cluster_names WHERE photo_id = :id
+        UNION SELECT 1 FROM named_cluster_members WHERE photo_id = :id
         UNION SELECT 1 FROM priors WHERE photo_id = :id
         """,
         {"id": photo_id},

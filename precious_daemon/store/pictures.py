@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from precious_daemon.models import PhotoFacts, Quality
 from precious_daemon.store import Database
+
+TILES_SHARE = 8  # of the bound for previews and tiles together, tiles take one part in so many
 
 
 def put(db: Database, facts: PhotoFacts) -> None:
@@ -19,12 +21,37 @@ def put_preview(db: Database, content_hash: bytes, preview: bytes, limit_bytes: 
     """Keep a preview; beyond the limit the oldest give way. Triggers keep the sum, so that nothing is counted over."""
     db.execute("DELETE FROM cache.previews WHERE content_hash = ?", [content_hash])
     db.execute("INSERT INTO cache.previews VALUES (?, ?, ?)", [content_hash, len(preview), preview])
-    while preview_bytes(db) > limit_bytes:
+    _make_room(db, limit_bytes)
+
+
+def put_tiles(db: Database, content_hash: bytes, tiles: Mapping[tuple[int, int], bytes], limit_bytes: int) -> None:
+    """Keep pixels of a photo at full size, in tiles by (column, row): a small part of what previews and tiles may take."""
+    for (column, row), tile in tiles.items():
+        place = f"{column},{row}"
+        db.execute("DELETE FROM cache.tiles WHERE content_hash = ? AND place = ?", [content_hash, place])
+        db.execute("INSERT INTO cache.tiles VALUES (?, ?, ?, ?)", [content_hash, place, len(tile), tile])
+    while tile_bytes(db) > limit_bytes // TILES_SHARE:
+        db.execute("DELETE FROM cache.tiles WHERE rowid = (SELECT min(rowid) FROM cache.tiles)")
+    _make_room(db, limit_bytes)
+
+
+def _make_room(db: Database, limit_bytes: int) -> None:
+    while preview_bytes(db) > max(0, limit_bytes - tile_bytes(db)):
         db.execute("DELETE FROM cache.previews WHERE rowid = (SELECT min(rowid) FROM cache.previews)")
 
 
 def preview_bytes(db: Database) -> int:
     return int(db.execute("SELECT value FROM cache.notes WHERE key = 'preview bytes'").fetchone()[0])
+
+
+def tile_bytes(db: Database) -> int:
+    return int(db.execute("SELECT value FROM cache.notes WHERE key = 'tile bytes'").fetchone()[0])
+
+
+def tile(db: Database, content_hash: bytes, place: tuple[int, int]) -> bytes | None:
+    sql = "SELECT tile FROM cache.tiles WHERE content_hash = ? AND place = ?"
+    row = db.execute(sql, [content_hash, f"{place[0]},{place[1]}"]).fetchone()
+    return row[0] if row else None
 
 
 def thumbnail(db: Database, content_hash: bytes) -> bytes | None:

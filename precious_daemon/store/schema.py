@@ -333,6 +333,39 @@ def m009_pause_and_pairs(db: Database) -> None:
 
 
 @library()
+def m010_sets_of_frames(db: Database) -> None:
+    """By which frames that belong together are told from frames of which one is enough."""
+    db.executescript("""
+        ALTER TABLE photos ADD COLUMN bracketed INTEGER NOT NULL DEFAULT 0;  -- the camera took several exposures
+        ALTER TABLE photos ADD COLUMN exposure_bias REAL;    -- EV
+        ALTER TABLE photos ADD COLUMN focus_distance REAL;   -- metres
+    """)
+
+
+@library()
+def m011_named_clusters(db: Database) -> None:
+    """A name is kept by many members of its cluster, and finds them again; decisions of one rule belong together."""
+    db.executescript("""
+        CREATE TABLE named_clusters (
+            id INTEGER PRIMARY KEY,
+            name TEXT NOT NULL,
+            at REAL NOT NULL
+        );
+        CREATE TABLE named_cluster_members ( -- as it was named: some of those that were in it
+            photo_id INTEGER NOT NULL REFERENCES photos(id),
+            named_id INTEGER NOT NULL REFERENCES named_clusters(id) ON DELETE CASCADE,
+            PRIMARY KEY (photo_id, named_id)
+        ) WITHOUT ROWID;
+        CREATE INDEX named_cluster_members_by_name ON named_cluster_members(named_id);
+        INSERT INTO named_clusters SELECT photo_id, name, at FROM cluster_names;
+        INSERT INTO named_cluster_members SELECT photo_id, photo_id FROM cluster_names;
+        DROP TABLE cluster_names;
+        ALTER TABLE group_decisions ADD COLUMN rule TEXT;
+        CREATE INDEX group_decisions_by_rule ON group_decisions(rule) WHERE rule IS NOT NULL;
+    """)
+
+
+@library()
 def m012_asking_well(db: Database) -> None:
     """Answers about four photos, where a photo's rating starts from, and what generated pictures were asked for."""
     db.executescript("""
@@ -522,6 +555,62 @@ def c003_first_looks(db: Database) -> None:
             photo_id INTEGER PRIMARY KEY,
             thumbnail BLOB NOT NULL
         );
+    """)
+
+
+@cache()
+def c005_compared(db: Database) -> None:
+    db.executescript("""
+        CREATE TABLE details (               -- sharpness at full size, of frames that compete
+            content_hash BLOB PRIMARY KEY,
+            detail BLOB NOT NULL
+        );
+        CREATE TABLE compared (              -- looked at beside all others: only what is new is compared again
+            content_hash BLOB PRIMARY KEY
+        );
+        CREATE TABLE twins (                 -- two contents that show one picture; `how` and by how much, as JSON
+            content_hash BLOB NOT NULL,
+            other_hash BLOB NOT NULL,
+            found TEXT NOT NULL,
+            PRIMARY KEY (content_hash, other_hash)
+        ) WITHOUT ROWID;
+    """)
+
+
+@cache()
+def c006_map(db: Database) -> None:
+    """Runs of clustering with their scores; where photos lie on the map; the pixels of originals at full size."""
+    db.executescript("""
+        CREATE TABLE cluster_runs (
+            id INTEGER PRIMARY KEY,
+            at REAL NOT NULL,
+            settings TEXT NOT NULL,          -- JSON: what they were made by
+            made TEXT NOT NULL,              -- JSON: why, how many, and the scores of every number tried
+            model BLOB                       -- npz: what new photos are assigned by; of the newest only
+        );
+        ALTER TABLE clusters ADD COLUMN x REAL NOT NULL DEFAULT 0.5;      -- on the map, 0 to 1
+        ALTER TABLE clusters ADD COLUMN y REAL NOT NULL DEFAULT 0.5;
+        ALTER TABLE clusters ADD COLUMN level INTEGER NOT NULL DEFAULT 0; -- of detail at which it appears
+        ALTER TABLE clusters ADD COLUMN added INTEGER NOT NULL DEFAULT 0; -- came after the clusters were made
+        CREATE INDEX clusters_on_map ON clusters(
+            level, CAST(y * (1 << level) AS INTEGER) * (1 << level) + CAST(x * (1 << level) AS INTEGER));
+        CREATE INDEX clusters_added ON clusters(distance) WHERE added = 1;
+        ALTER TABLE cluster_sizes ADD COLUMN x REAL NOT NULL DEFAULT 0.5; -- its disc on the map
+        ALTER TABLE cluster_sizes ADD COLUMN y REAL NOT NULL DEFAULT 0.5;
+        ALTER TABLE cluster_sizes ADD COLUMN radius REAL NOT NULL DEFAULT 0;
+        DELETE FROM notes WHERE key = 'clusters';
+        CREATE TABLE tiles (                 -- of originals at full size, looked at lately
+            content_hash BLOB NOT NULL,
+            place TEXT NOT NULL,             -- column,row
+            size INTEGER NOT NULL,
+            tile BLOB NOT NULL
+        );
+        CREATE UNIQUE INDEX tiles_by_place ON tiles(content_hash, place);
+        INSERT INTO notes VALUES ('tile bytes', '0');
+        CREATE TRIGGER tile_kept AFTER INSERT ON tiles
+            BEGIN UPDATE notes SET value = value + new.size WHERE key = 'tile bytes'; END;
+        CREATE TRIGGER tile_gone AFTER DELETE ON tiles
+            BEGIN UPDATE notes SET value = value - old.size WHERE key = 'tile bytes'; END;
     """)
 
 

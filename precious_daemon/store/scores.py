@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 from precious_daemon.models import Certificate, Photo, Score
@@ -29,6 +29,23 @@ def of(db: Database, voter_id: int, photo_ids: Iterable[int]) -> dict[int, Score
     marks = ",".join(str(int(i)) for i in photo_ids)
     sql = f"SELECT photo_id, keep, taste FROM cache.scores WHERE voter_id = ? AND photo_id IN ({marks})"
     return {row[0]: Score(*row) for row in db.execute(sql, [voter_id])}
+
+
+def liked(db: Database, voter_id: int) -> Iterator[tuple[int, float]]:
+    """(photo, how much this voter likes it) in the order of ids: 1 and -1 for what was labelled, else what comparisons
+    say, else the model's taste; these two as a place among all, -.8 to .8. Photos of which nothing is known are left out."""
+    sql = """
+        WITH played AS (SELECT photo_id, percent_rank() OVER (ORDER BY mu) AS place FROM cache.ratings
+                WHERE voter_id = :voter AND wins + losses + draws > 0),
+            guessed AS (SELECT photo_id, percent_rank() OVER (ORDER BY taste) AS place FROM cache.scores WHERE voter_id = :voter)
+        SELECT photo_id, iif(keep, 1.0, -1.0) FROM labels WHERE voter_id = :voter
+        UNION ALL SELECT photo_id, 1.6 * place - 0.8 FROM played
+            WHERE photo_id NOT IN (SELECT photo_id FROM labels WHERE voter_id = :voter)
+        UNION ALL SELECT photo_id, 1.6 * place - 0.8 FROM guessed
+            WHERE photo_id NOT IN (SELECT photo_id FROM labels WHERE voter_id = :voter UNION SELECT photo_id FROM played)
+        ORDER BY photo_id
+    """
+    yield from db.execute(sql, {"voter": voter_id})
 
 
 def add_model(db: Database, run: str, voter_id: int, champion: str, report: dict[str, Any], now: float) -> None:

@@ -121,19 +121,29 @@ def _insert(db: Database, voter_id: int, photo_id: int, values: dict[str, Any], 
     return uid
 
 
-def put_open(db: Database, voter_id: int, run: str, wanted: Iterable[Suggestion], now: float) -> list[str]:
-    """Suggest these as well, ahead of the others, and return their uids. One that is open already gets the new reasons."""
+def put_open(db: Database, voter_id: int, run: str, wanted: Iterable[Suggestion], now: float, rename: bool = False) -> list[str]:
+    """Suggest these as well, ahead of the others, and return their uids. One that is open already gets the new reasons.
+
+    With `rename` it belongs to this run then.
+    """
     uids = []
     for s in wanted:
         where = "voter_id = ? AND photo_id = ? AND state IN ('open', 'approved')"
         row = db.execute(f"SELECT id, uid FROM suggestions WHERE {where}", [voter_id, s.photo_id]).fetchone()
         if row:
             reasons = {"kind": s.kind, "reasons": json.dumps(s.reasons), "keeper_id": s.keeper_id}
+            reasons |= {"run": run} if rename else {}
             db.table("suggestions").update(row[0], reasons | {"changed_at": now})
         uids.append(
             row[1] if row else _insert(db, voter_id, s.photo_id, _values(s) | {"run": run, "place": 0, "changed_at": now}, now)
         )
     return uids
+
+
+def of_run(db: Database, voter_id: int, run: str, state: SuggestionState) -> list[str]:
+    """Uids of what was suggested under this name and is in that state."""
+    sql = "SELECT uid FROM suggestions WHERE voter_id = ? AND state = ? AND run = ? ORDER BY id"
+    return [row[0] for row in db.execute(sql, [voter_id, state, run])]
 
 
 def withdraw(db: Database, voter_id: int, photo_ids: Iterable[int], now: float) -> None:

@@ -14,10 +14,13 @@ from aiohttp import web
 from precious_daemon.errors import ServiceError
 from precious_daemon.service import Service
 from precious_daemon.web import (
+    access,
     asking,
+    atlas,
     clusters,
     events,
     facts,
+    first,
     folders,
     grouping,
     guard,
@@ -27,19 +30,24 @@ from precious_daemon.web import (
     jobs,
     library,
     login,
+    metrics,
+    openapi,
     people,
     pictures,
     plugin_pages,
     problems,
     report,
     reviewing,
+    ruling,
+    settings,
     static,
 )
 from precious_daemon.web.keys import ADDRESS, API_KEY, LOGIN, SERVICE, STOPPING, Address
 
 ROOMS = (
-    home, jobs, folders, asking, history, library, facts, reviewing, held, grouping, clusters, report, people, plugin_pages,
-    pictures, events, login, static,
+    home, jobs, folders, asking, history, library, facts, reviewing, held, grouping, ruling, clusters, atlas, report,
+    plugin_pages, pictures, events, login, static, settings, access, metrics, openapi,
+    people, first,
 )  # fmt: skip
 LARGEST_BODY = 16 * 1024 * 1024  # a votes file of a million lines
 

@@ -107,7 +107,7 @@ async def _progress(request: web.Request, part: Within) -> dict[str, Any]:
     goals, votes = service.settings.ask, counts["votes"]
     reached, ahead = words.milestone(votes)
     steady = await service.store.aread(ask.until_steady, request[VOTER], part.scope) if votes else None
-    to_mark = f"{ahead - votes} to the {ahead:,} mark"
+    to_mark = f"{ahead - votes} more to {ahead:,}"
     train, test = counts.get("train", 0), counts.get("test", 0)
     done = train >= goals.train_labels and test >= goals.test_labels
     said_label = f"Learning {train} of {goals.train_labels} · testing {test} of {goals.test_labels}"

@@ -3,36 +3,80 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from aiohttp import web
 
 from precious_daemon.errors import NotFound, PreciousError
 from precious_daemon.models import Choice, Photo
 from precious_daemon.store import Database, answers, clusters, photos
-from precious_daemon.store.clusters import Cluster
+from precious_daemon.store.clusters import Cluster, Meaning
 from precious_daemon.web.keys import SERVICE, VOTER
 from precious_daemon.web.problems import BadRequest
 from precious_daemon.web.render import page
-from precious_daemon.web.talk import keyset, reply, said, whole
+from precious_daemon.web.talk import keyset, photo_json, reply, said, whole
 
 routes = web.RouteTableDef()
 
 A_PAGE = 20
 IN_A_STRIP = 12
+IN_A_LONG_STRIP = 40
 IN_THE_PREVIEW = 60
 LONGEST_NAME = 80
 NAMED = "cluster-"
 """What the requests of a whole cluster's answers begin with."""
 
 
+SCORES = {"silhouette": "Silhouette", "davies_bouldin": "Davies-Bouldin", "calinski_harabasz": "Calinski-Harabasz"}
+MEANS = {
+    "silhouette": "How much nearer photos are to their own cluster than to the next one: more is better.",
+    "davies_bouldin": "How wide clusters are for their distance: less is better.",
+    "calinski_harabasz": "How much more clusters differ from each other than within: more is better.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Plot:
+    """A score over the number of clusters, drawn: points (x, y, k, words) in a box of 320 x 150, the chosen one marked."""
+
+    title: str
+    meaning: str
+    points: tuple[tuple[float, float, int, str], ...]
+    chosen: int
+
+    @property
+    def line(self) -> str:
+        return " ".join(f"{x:.1f},{y:.1f}" for x, y, *_ in self.points)
+
+
+def plots(run: Mapping[str, Any] | None) -> list[Plot]:
+    """Of the scores that a clustering was chosen by."""
+    scores = (run or {}).get("scores") or []
+    found = []
+    for key, title in SCORES.items():
+        values = [float(score[key]) for score in scores]
+        if len(values) > 1:
+            low, high = min(values), max(values)
+            places = (
+                (20 + 280 * n / (len(values) - 1), 120 - 100 * (value - low) / ((high - low) or 1), score["k"], f"{value:.3g}")
+                for n, (value, score) in enumerate(zip(values, scores, strict=True))
+            )
+            found.append(Plot(title, MEANS[key], tuple(places), (run or {}).get("k", 0)))
+    return found
+
+
 @routes.get("/clusters")
 async def show_clusters(request: web.Request) -> web.Response:
     found = await request.app[SERVICE].store.aread(clusters.page, IN_A_STRIP, keyset(request), A_PAGE)
+    run = await request.app[SERVICE].store.aread(clusters.newest_run)
     labelled = request.query.get("labelled")
     return await page(
         request, "clusters.html", clusters=found, first="after" not in request.query,
         more=f"{found[-1].size},{found[-1].number}" if len(found) == A_PAGE else None,
         answered=whole(labelled, "labelled") if labelled else None, request_name=request.query.get("request", ""),
+        run=run, plots=plots(run),
     )  # fmt: skip
 
 
@@ -40,18 +84,35 @@ async def show_clusters(request: web.Request) -> web.Response:
 async def show_cluster(request: web.Request) -> web.Response:
     """What an answer for the whole cluster of a photo would mean: how many, and which; the furthest out are there, too."""
 
-    def look(db: Database) -> tuple[Cluster, int, int, list[Photo]]:
+    def look(db: Database) -> tuple[Cluster, Meaning, list[Photo]]:
         cluster = _of(db, request.match_info["uid"], 1)
-        ids = clusters.unanswered(db, request[VOTER], cluster.number)
-        half = IN_THE_PREVIEW // 2
+        means = clusters.meaning(db, request[VOTER], cluster.number)
+        ids, half = means.asked, IN_THE_PREVIEW // 2
         shown = ids if len(ids) <= IN_THE_PREVIEW else ids[:half] + ids[-half:]
         known = photos.many(db, shown)
-        return cluster, len(ids), max(0, cluster.size - len(ids)), [known[i] for i in shown]
+        return cluster, means, [known[i] for i in shown]
 
-    cluster, count, answered, shown = await request.app[SERVICE].store.aread(look)
+    cluster, means, shown = await request.app[SERVICE].store.aread(look)
     return await page(
-        request, "cluster.html", cluster=cluster, count=count, answered=answered, shown=shown,
+        request, "cluster.html", cluster=cluster, means=means, count=len(means.asked), shown=shown,
         request_name=secrets.token_hex(16),
+    )  # fmt: skip
+
+
+@routes.get("/api/clusters/{uid}")
+async def strip(request: web.Request) -> web.Response:
+    """The cluster of a photo as a strip, and what is answered of it."""
+
+    def look(db: Database) -> tuple[Cluster, Meaning]:
+        cluster = _of(db, request.match_info["uid"], IN_A_LONG_STRIP)
+        return cluster, clusters.meaning(db, request[VOTER], cluster.number)
+
+    cluster, means = await request.app[SERVICE].store.aread(look)
+    return web.json_response(
+        {
+            "number": cluster.number, "size": cluster.size, "name": cluster.name, "kept": means.kept, "deleted": means.deleted,
+            "reserved": means.reserved, "unanswered": len(means.asked), "photos": [photo_json(p) for p in cluster.nearest],
+        }
     )  # fmt: skip
 
 

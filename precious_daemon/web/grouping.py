@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
 from aiohttp import web
 
-from precious_daemon import review
+from precious_daemon import review, rules
 from precious_daemon.models import Group, GroupDecision, GroupKind, GroupMember, Photo
 from precious_daemon.store import Database, decisions, groups, photos
 from precious_daemon.store.groups import Key
@@ -20,7 +20,18 @@ from precious_daemon.web.talk import reply, said, whole
 
 routes = web.RouteTableDef()
 
-TABS = {None: "All", GroupKind.BURST: "Bursts", GroupKind.SAME: "Same picture", GroupKind.COPY: "Exact copies"}
+TABS = {
+    None: "To decide", GroupKind.BURST: "Bursts", GroupKind.SAME: "Same picture", GroupKind.COPY: "Exact copies",
+    GroupKind.EDIT: "Edits", GroupKind.SERIES: "Sets", GroupKind.SCENE: "Scenes",
+}  # fmt: skip
+WHAT = {  # how many of what it is, and what can be done
+    GroupKind.BURST: ("frames of one moment", "Which one is the best? The others can go."),
+    GroupKind.SAME: ("versions of one picture", "Which one is the best? The others can go."),
+    GroupKind.COPY: ("exact copies", "Which one is the best? The others can go."),
+    GroupKind.EDIT: ("edits and their original", "You made them, so all are kept. Untick what may go."),
+    GroupKind.SERIES: ("frames that belong together", "They were taken as a set, so all are kept. Untick what may go."),
+    GroupKind.SCENE: ("photos of one view", "They are different photos, so all are kept. Untick what may go."),
+}
 DEEDS = ("choose", "keep", "keep_all")
 
 
@@ -41,7 +52,10 @@ class Film:
 def _film(db: Database, key: Key, group: Group) -> Film:
     ids = [member.photo_id for member in group.members]
     known, sizes = photos.many(db, ids), photos.sizes(db, ids)
+    decided_before = any(member.kept for member in group.members)
     frames = [(member, known[member.photo_id], sizes.get(member.photo_id, 0)) for member in group.members]
+    if not group.kind.thinned and not decided_before:
+        frames = [(replace(member, kept=True), photo, size) for member, photo, size in frames]
     return Film(key, group, sorted(frames, key=lambda frame: (frame[1].taken_at or 0, frame[1].path)))
 
 
@@ -62,9 +76,11 @@ async def show_groups(request: web.Request) -> web.Response:
     kind, after = _kind(request.query.get("kind")), _key(request.query.get("after"))
     film = await service.store.aread(_find, voter_id, kind, after, request.query.get("photo"))
     last = await service.store.aread(decisions.newest, voter_id)
+    by_rule = last is not None and await service.store.aread(decisions.rule_of, last.id) is not None
     return await page(
-        request, "groups.html", film=film, kind=kind, tabs=TABS, counts=await service.store.aread(groups.counts),
-        last=last if last and service.clock() - last.at < JUST_NOW else None, last_words=_deed(last) if last else "",
+        request, "groups.html", film=film, kind=kind, tabs=TABS, what=WHAT, counts=await service.store.aread(groups.counts),
+        last=last if last and service.clock() - last.at < JUST_NOW else None,
+        last_words="Your rule settled groups." if by_rule else _deed(last) if last else "",
         following=_address(kind, film.key) if film else None, first=after is None,
     )  # fmt: skip
 
@@ -91,11 +107,17 @@ async def decide(request: web.Request) -> web.Response:
 
 @routes.post("/api/groups/undo")
 async def undo(request: web.Request) -> web.Response:
-    """Take back a decision: what went comes back, and the group is to be decided again."""
+    """Take back a decision: what went comes back, and the group is to be decided again; with it all that the same rule did."""
     fields, service = await said(request), request.app[SERVICE]
     number = fields.number("decision")
     if number is None:
         raise BadRequest("There is nothing to take back.")
+    if rule := await service.store.aread(decisions.rule_of, number):
+        outcomes = await rules.undo(service, request[VOTER], rule)
+        if any(not outcome.moved for outcome in outcomes):
+            return await told(request, outcomes, "/trash", next="/trash")
+        sentence = "Taken back, with all that the rule did."
+        return reply(request, {"next": "/groups", "sentence": sentence, "refused": []}, "/groups")
     decision, outcomes = await review.undo_group(service, request[VOTER], number)
     best = await service.store.aread(photos.get, decision.best)
     back = f"/groups?photo={best.uid}"

@@ -13,7 +13,8 @@ from urllib.parse import unquote
 from aiohttp import hdrs, web
 
 from precious_daemon import people
-from precious_daemon.store import sessions
+from precious_daemon.store import sessions, tokens
+from precious_daemon.web import scopes
 from precious_daemon.web.keys import ADDRESS, API_KEY, SERVICE, SESSION, VOTER, Address
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -23,7 +24,7 @@ RENEW_SECONDS = 86400
 READING = frozenset({"GET", "HEAD"})
 PUBLIC = frozenset({"/login", "/static/{name}"})
 """Routes that need no session: nothing of the owner's is in them."""
-PICTURES = ("/thumb/", "/preview/")
+PICTURES = ("/thumb/", "/preview/", "/full/")
 NOT_PAGES = (*PICTURES, "/api/", "/static/")
 BODIES = frozenset({"application/json", "application/x-www-form-urlencoded", "multipart/form-data", "text/csv"})
 
@@ -60,10 +61,8 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     if resource is not None and resource.canonical in PUBLIC:
         return await handler(request)
     if hdrs.AUTHORIZATION in request.headers:
-        if not _has_key(request):
-            return _refuse(request, 401)
-        request[VOTER] = await _named_voter(request)
-        return await handler(request)
+        refusal = await _let_in_by_key(request)
+        return _refuse(request, refusal) if refusal else await handler(request)
     voter_id = await signed_in(request)
     if voter_id is None:
         return _refuse(request, 401)
@@ -113,6 +112,28 @@ def _has_key(request: web.Request) -> bool:
     scheme, _, key = request.headers[hdrs.AUTHORIZATION].partition(" ")
     right = secrets.compare_digest(key.encode("utf-8", "surrogateescape"), request.app[API_KEY].encode())
     return right and scheme == "Bearer" and request.path.startswith("/api/")
+
+
+async def _let_in_by_key(request: web.Request) -> int | None:
+    """The command line shows the key of the service file, a script one that the owner made; a status where neither fits."""
+    if _has_key(request):
+        request[VOTER] = await _named_voter(request)
+        return None
+    scheme, _, key = request.headers[hdrs.AUTHORIZATION].partition(" ")
+    if scheme != "Bearer" or not key.startswith(scopes.PREFIX):
+        return 401
+    service = request.app[SERVICE]
+    token = await service.store.aread(tokens.find, token_hash(key))
+    if token is None:
+        return 401
+    resource = request.match_info.route.resource
+    if resource is not None and not scopes.allows(token.scope, request.method, resource.canonical):
+        return 403
+    now = service.clock()
+    if now - (token.used_at or 0) > RENEW_SECONDS / 24:
+        await service.store.awrite(tokens.used, token.id, now)
+    request[VOTER] = token.voter_id
+    return None
 
 
 async def _named_voter(request: web.Request) -> int:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import hdrs, web
 
-from precious_daemon import status
+from precious_daemon import status, usual
 from precious_daemon.models import PhotoState
 from precious_daemon.store import photos, ratings
 from precious_daemon.web import words
 from precious_daemon.web.events import running
 from precious_daemon.web.jobs import OUTCOMES, deed
-from precious_daemon.web.keys import LOGIN, SERVICE, VOTER
+from precious_daemon.web.keys import ADDRESS, LOGIN, SERVICE, VOTER
 from precious_daemon.web.render import page
 
 routes = web.RouteTableDef()
@@ -38,10 +39,6 @@ def next_step(now: Mapping[str, Any]) -> Step:
     present, answers, suggestions = now["photos"].get("present", 0), now["answers"], now["suggestions"]["open"]
     train, test = answers["train_goal"] - answers["train"], answers["test_goal"] - answers["test"]
     missing = max(0, train) + max(0, test)
-    if not now["roots"]:
-        return Step(
-            "Choose a folder", "Nothing is watched yet. Start with: precious-daemon run FOLDER", "Read how it works", "/help"
-        )
     if present < 2:
         return Step(
             "Your photos are being read",
@@ -76,6 +73,9 @@ def next_step(now: Mapping[str, Any]) -> Step:
 async def home(request: web.Request) -> web.Response:
     service = request.app[SERVICE]
     now = await status.snapshot(service, request[VOTER])
+    if not now["roots"]:
+        places = await asyncio.to_thread(usual.propose)
+        return await page(request, "first.html", places=places, night=service.settings.schedule.night)
     newest = await service.store.aread(photos.newest, None, NEWEST)
     best = [photo for photo, _ in await service.store.aread(ratings.ranking, request[VOTER], None, 3)]
     told = {root["reason"] for root in now["roots"]}
@@ -110,4 +110,5 @@ async def login_link(request: web.Request) -> web.Response:
     """A fresh link for `precious-daemon login`; only the service's own key gets one."""
     if hdrs.AUTHORIZATION not in request.headers:
         raise web.HTTPNotFound
-    return web.json_response({"url": request.app[LOGIN].link()})
+    link, address = request.app[LOGIN].link(), request.app[ADDRESS]
+    return web.json_response({"url": link, "local": link.replace(address.url, address.local, 1)})

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from precious_daemon.web.login import LoginKey
 
 
+NAME = "precious.localhost"
+
+
 @dataclass(frozen=True, slots=True)
 class Address:
     """Where the page is served: one address of this machine, and the names that a browser may call it by."""
@@ -22,14 +25,23 @@ class Address:
     port: int
 
     @property
-    def url(self) -> str:
+    def local(self) -> str:
+        """For programs of this machine."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"http://{host}:{self.port}"
 
     @property
+    def url(self) -> str:
+        """For browsers: under a name of its own, which they take for this machine by themselves, as all of *.localhost.
+
+        Cookies do not tell ports apart: the session of a page at 127.0.0.1 is sent to every other server there as well.
+        """
+        return f"http://{NAME}:{self.port}"
+
+    @property
     def hosts(self) -> frozenset[str]:
         """Every `Host` header that is answered; anything else is DNS rebinding or a mistake."""
-        names = ("127.0.0.1", "localhost", "[::1]")
+        names = ("127.0.0.1", "localhost", "[::1]", NAME)
         bare = names if self.port == 80 else ()
         return frozenset([*(f"{name}:{self.port}" for name in names), *bare])
 

@@ -36,7 +36,10 @@ STATES = {
     PhotoState.TRASHED: "In the trash",
     PhotoState.PURGED: "Removed for good",
 }
-KINDS = {GroupKind.COPY: "Copies, byte for byte", GroupKind.SAME: "The same picture", GroupKind.BURST: "Frames of one moment"}
+KINDS = {
+    GroupKind.COPY: "Copies, byte for byte", GroupKind.SAME: "The same picture", GroupKind.BURST: "Frames of one moment",
+    GroupKind.EDIT: "Edits, and what they were made of", GroupKind.SERIES: "A set, kept whole", GroupKind.SCENE: "The same view",
+}  # fmt: skip
 
 
 @routes.get("/photos")
@@ -143,12 +146,12 @@ async def show_ranking(request: web.Request) -> web.Response:
     if sort not in SORTS or (guessed and sort == "unsure"):
         raise BadRequest(f'"sort" has to be one of {words.listed(SORTS)}.')
     found = await store.aread(ratings.ranking, request[VOTER], keyset(request), RANKS_A_PAGE, part.scope, sort, guessed)
-    chosen = f"sort={sort}" + ("&of=guesses" if guessed else "")
+    chosen = "".join([f"&sort={sort}" if sort != "best" else "", "&of=guesses" if guessed else ""])
     following = None
     if len(found) == RANKS_A_PAGE:
         photo, rating = found[-1]
         last = rating.sigma if sort == "unsure" else rating.mu
-        following = part.part.after(f"/ranking?{chosen}&after={last!r},{photo.id}&start={start + RANKS_A_PAGE}")
+        following = part.part.after(f"/ranking?after={last!r},{photo.id}&start={start + RANKS_A_PAGE}{chosen}")
     imported = request.query.get("imported")
     news = None
     if imported is not None:

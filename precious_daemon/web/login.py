@@ -52,7 +52,9 @@ async def enter(request: web.Request) -> web.Response:
     service = request.app[SERVICE]
     session, now = secrets.token_urlsafe(32), service.clock()
     await service.store.awrite(sessions.remove_older, now - guard.SESSION_SECONDS)
-    await service.store.awrite(sessions.add, guard.token_hash(session), people.OWNER, now)
+    await service.store.awrite(
+        sessions.add, guard.token_hash(session), people.OWNER, now, request.headers.get(hdrs.USER_AGENT, "")[:300]
+    )
     response = web.Response(status=303, headers={hdrs.LOCATION: "/"})
     guard.set_cookie(request, response, session)
     return response

@@ -1,4 +1,4 @@
-"""Thumbnails and previews: from the cache, or made again from the photo, to a signed-in browser only."""
+"""Thumbnails, previews and pixels: from the cache, or made from the photo, to a signed-in browser only."""
 
 from __future__ import annotations
 
@@ -22,6 +22,29 @@ async def thumbnail(request: web.Request) -> web.Response:
 @routes.get("/preview/{uid}")
 async def preview(request: web.Request) -> web.Response:
     return await _picture(request, large=True)
+
+
+@routes.get("/full/{uid}/{place}")
+async def full(request: web.Request) -> web.Response:
+    """A tile of the original at full size; `place` is its column and row, as 2,0."""
+    service = request.app[SERVICE]
+    column, _, row = request.match_info["place"].partition(",")
+    if not (column.isdecimal() and row.isdecimal() and len(column + row) < 8):
+        raise web.HTTPNotFound
+    place = int(column), int(row)
+    photo = await service.store.aread(photos.by_uid, request.match_info["uid"])
+    if photo.content_hash is None:
+        raise web.HTTPNotFound
+    headers = {hdrs.ETAG: f'"{photo.content_hash.hex()}-{column}-{row}"', hdrs.CACHE_CONTROL: DAY}
+    if request.headers.get(hdrs.IF_NONE_MATCH) == headers[hdrs.ETAG]:
+        return web.Response(status=304, headers=headers)
+    data = await service.store.aread(pictures.tile, photo.content_hash, place)
+    data = data or await service.jobs.previews.tile(photo, place)
+    if data is None:
+        raise web.HTTPNotFound
+    if request.query.get("v") != photo.content_hash.hex()[:12]:
+        headers[hdrs.CACHE_CONTROL] = ASK_AGAIN
+    return web.Response(body=data, content_type="image/jpeg", headers=headers)
 
 
 async def _picture(request: web.Request, large: bool) -> web.Response:

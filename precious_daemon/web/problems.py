@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 from typing import Any
 
 from aiohttp import web
@@ -21,6 +22,8 @@ STATUS: dict[type[PreciousError], int] = {
     ServiceError: 503,
 }
 ABSENT = "There is nothing here by that name."
+APOLOGY = "Something went wrong here. What you said before is stored; the log has the details."
+FULL = "The disk that holds the library is full, so that this was not stored. Make room on it, then say it again."
 
 
 class BadRequest(PreciousError):
@@ -43,10 +46,14 @@ async def calm(request: web.Request, handler: Handler) -> web.StreamResponse:
         return response
     except web.HTTPException as exc:
         return await _answer(request, exc.status, exc.reason)
+    except sqlite3.OperationalError as exc:
+        if exc.sqlite_errorcode != sqlite3.SQLITE_FULL:
+            log.exception("%s %s failed", request.method, request.path)
+            return await _answer(request, 500, APOLOGY)
+        return await _answer(request, 507, FULL, kind="DatabaseError")
     except Exception:
         log.exception("%s %s failed", request.method, request.path)
-        sentence = "Something went wrong here. What you said before is stored; the log has the details."
-        return await _answer(request, 500, sentence)
+        return await _answer(request, 500, APOLOGY)
 
 
 def _status(exc: PreciousError) -> int:

@@ -42,6 +42,15 @@ KEYS = (
         (("D", "Enter"), "keep the best, the others go"), (("Space",), "look at it at 100 %"), (("S",), "next"),
         (("Z",), "undo the last one"),
     )),
+    ("At 100 %", (
+        (("←", "→", "↑", "↓"), "move"), (("+", "-"), "magnify, less"), (("1",), "100 %"), (("F",), "the whole photo"),
+        (("N", "P"), "another frame beside the best"), (("A",), "all frames together"), (("B",), "this one is the best"),
+        (("K",), "it stays as well"), (("I",), "what differs"), (("Space", "Esc"), "back"),
+    )),
+    ("The map", (
+        (("←", "→", "↑", "↓"), "move"), (("+", "-"), "closer, farther"), (("0",), "all of it"),
+        (("N", "P"), "next cluster, the one before"), (("Enter",), "open the cluster"), (("Esc",), "close it"),
+    )),
     ("Everywhere", ((("I",), "details of the photo, or what differs between two"), (("?",), "show these keys"))),
 )  # fmt: skip
 
@@ -69,6 +78,7 @@ def environment() -> Environment:
         "taken": words.taken,
         "thumb": thumb,
         "preview": preview,
+        "version": version,
         "scaled": scaled,
     }
     env.globals |= {"version": __version__, "keymap": KEYS, "sureness": words.sureness, "standing": words.standing}
@@ -85,8 +95,12 @@ def preview(photo: Photo) -> str:
 
 def _picture(kind: str, photo: Photo) -> str:
     """With the content in the address, so that a browser may keep it until the photo changes."""
-    version = photo.content_hash.hex()[:12] if photo.content_hash else ""
-    return f"/{kind}/{photo.uid}?v={version}"
+    return f"/{kind}/{photo.uid}?v={version(photo)}"
+
+
+def version(photo: Photo) -> str:
+    """Of the content; empty until it is known."""
+    return photo.content_hash.hex()[:12] if photo.content_hash else ""
 
 
 def scaled(photo: Photo, side: int = PREVIEW_SIDE) -> tuple[int, int]:

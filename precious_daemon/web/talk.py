@@ -11,7 +11,7 @@ from aiohttp import hdrs, web
 from precious_daemon.ask import Asked
 from precious_daemon.models import Photo
 from precious_daemon.web.problems import BadRequest, wants_page
-from precious_daemon.web.render import preview, scaled, thumb
+from precious_daemon.web.render import preview, scaled, thumb, version
 from precious_daemon.web.words import name, shown
 
 MOST = 1000
@@ -31,6 +31,10 @@ class Said:
         if not isinstance(value, str) or len(value) > longest:
             raise BadRequest(f'"{field}" is missing, or not a text.')
         return value
+
+    def all_names(self) -> list[str]:
+        """Of every field that was sent."""
+        return list(self._fields)
 
     def names(self, field: str) -> list[str]:
         """A list of names without repetition, in the order given."""
@@ -119,7 +123,8 @@ def photo_json(photo: Photo) -> dict[str, Any]:
     width, height = scaled(photo)
     return {
         "uid": photo.uid, "name": name(photo.path), "path": shown(photo.path), "width": width, "height": height,
-        "preview": preview(photo), "thumb": thumb(photo),
+        "preview": preview(photo), "thumb": thumb(photo), "content": version(photo),
+        "full_width": photo.width or width, "full_height": photo.height or height,
     }  # fmt: skip
 
 

@@ -197,6 +197,8 @@ def test_everything_that_matters_works_without_scripts(chromium: Browser, served
         "/label",
         "/suggestions",
         "/groups",
+        "/groups/rule?kind=burst",
+        "/map",
         "/clusters",
         "/photos",
         "/ranking",
@@ -229,14 +231,19 @@ def test_progress_is_told_as_it_happens(owner: Page, served: Served, library: li
         progress.clear()
 
 
-def test_another_port_of_this_machine_gets_no_picture(chromium: Browser, served: Served, library: list[Photo]) -> None:
-    """To a browser it is the same site, and the cookie is sent: it is refused all the same."""
+def test_another_port_of_this_machine_gets_neither_picture_nor_session(
+    chromium: Browser, served: Served, library: list[Photo]
+) -> None:
+    """Cookies do not tell ports apart; names they do, and the page has one of its own."""
     context = chromium.new_context()
     page = signed_in(context, served)
     picture = f"{served.site.address.url}/thumb/{library[0].uid}"
 
+    cookies: list[str | None] = []
+
     class Foreign(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            cookies.append(self.headers["Cookie"])
             self.send_response(200)
             self.send_header("Content-Type", "text/html")
             self.end_headers()
@@ -250,10 +257,13 @@ def test_another_port_of_this_machine_gets_no_picture(chromium: Browser, served:
         try:
             with page.expect_event("requestfailed", lambda request: request.url == picture) as failed:
                 page.goto(f"http://127.0.0.1:{server.server_port}/")
+            page.goto(f"http://localhost:{server.server_port}/")
         finally:
             server.shutdown()
             thread.join()
     assert "NotSameOrigin" in failed.value.failure
+    assert len(cookies) >= 2
+    assert set(cookies) == {None}
     context.close()
 
 
@@ -304,21 +314,70 @@ def test_choosing_with_the_keyboard(owner: Page, served: Served, bursts: list[li
     assert [(folder / photo.path).exists() for photo in second] == [False, False, True, False]
 
 
-def test_two_frames_are_looked_at_together(owner: Page, served: Served, bursts: list[list[Photo]]) -> None:
+def test_frames_are_looked_at_together_in_pixels_of_the_originals(owner: Page, served: Served, bursts: list[list[Photo]]) -> None:
+    frames = bursts[0]
     owner.goto(served.site.address.url + "/groups")
     owner.locator(".frame [data-look]").nth(3).click()
-    panes = owner.locator("#zoom img")
-    assert [photo.uid in str(panes.nth(n).get_attribute("src")) for n, photo in ((0, bursts[0][1]), (1, bursts[0][3]))] == [
-        True,
-        True,
-    ]
+    panes = owner.locator("#zoom figure")
+    expect(panes).to_have_count(2)
+    for number, frame in ((0, frames[1]), (1, frames[3])):
+        tile = panes.nth(number).locator("[data-tile]").first
+        assert f"/full/{frame.uid}/0,0" in str(tile.get_attribute("src"))
+        owner.wait_for_function("(image) => image.complete && image.naturalWidth > 0", arg=tile.element_handle())
+        assert tile.evaluate("(image) => image.naturalWidth") == frame.width
+    expect(owner.locator("#zoom output")).to_have_text("100 %")
+
+    def places() -> list[str]:
+        owner.wait_for_timeout(50)  # one drawn frame
+        return list(owner.locator("#zoom .sheet").evaluate_all("(all) => all.map((sheet) => sheet.style.transform)"))
+
+    before = places()
     box = panes.nth(1).bounding_box()
     assert box
-    owner.mouse.move(box["x"] + box["width"] * 0.25, box["y"] + box["height"] * 0.75)
-    places = owner.evaluate("[...document.querySelectorAll('#zoom img')].map((image) => image.style.objectPosition)")
-    assert places[0] == places[1] != "50% 50%"
+    owner.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    owner.mouse.down()
+    owner.mouse.move(box["x"] + box["width"] / 2 - 30, box["y"] + box["height"] / 2 + 20)
+    owner.mouse.up()
+    owner.mouse.wheel(0, -240)
+    owner.keyboard.press("+")
+    assert places()[0] == places()[1] != before[0], "moved and magnified as one"
+    owner.keyboard.press("a")
+    expect(panes).to_have_count(4)
+    owner.keyboard.press("a")
+    owner.keyboard.press("b")
+    assert large(owner).count(frames[3].uid) == 1, "chosen while looking"
     owner.keyboard.press("Escape")
     expect(owner.locator("#zoom")).not_to_be_visible()
+
+
+def test_a_pair_is_looked_at_at_full_size_and_the_question_waits(owner: Page, served: Served, library: list[Photo]) -> None:
+    owner.goto(served.site.address.url + "/compare")
+    pair = shown(owner)
+    owner.keyboard.press("Space")
+    expect(owner.locator("#zoom [data-tile]")).to_have_count(2)
+    owner.keyboard.press("ArrowLeft")
+    owner.keyboard.press("Space")
+    expect(owner.locator("#zoom")).not_to_be_visible()
+    assert shown(owner) == pair
+    assert stored(served) == []
+
+
+# --- many groups by one rule, and details --------------------------------------------------------------------------------
+
+
+def test_a_rule_settles_all_bursts_after_a_look(owner: Page, served: Served, bursts: list[list[Photo]]) -> None:
+    folder = root_of(served.service)
+    owner.goto(served.site.address.url + "/groups")
+    owner.get_by_role("link", name="One rule for many").click()
+    owner.get_by_label("keep the best").fill("2")
+    owner.get_by_role("button", name="Show what it means").click()
+    expect(owner.locator(".goes")).to_have_count(4)
+    owner.get_by_role("button", name="Move 4 photos to the trash").click()
+    owner.wait_for_url("**/groups?kind=burst")
+    assert sum((folder / photo.path).exists() for part in bursts for photo in part) == 4
+    owner.get_by_role("button", name="Undo").click()
+    owner.wait_for_url("**/groups")
+    assert all((folder / photo.path).exists() for part in bursts for photo in part)
 
 
 def test_details_are_one_key_away_and_follow_what_is_shown(owner: Page, served: Served, library: list[Photo]) -> None:

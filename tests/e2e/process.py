@@ -19,7 +19,7 @@ from typing import Any
 
 from tests.conftest import until
 
-READY = re.compile(r"http://127\.0\.0\.1:(\d+)/login\?token=(\S+)")
+READY = re.compile(r"http://precious\.localhost:(\d+)/login\?token=(\S+)")
 
 
 class ServiceProcess:

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from precious_daemon.learn.baseline import Linear, Platt, gate, log_odds
@@ -91,6 +91,7 @@ def test_gate_believes_the_scoring_that_foretells_the_labels() -> None:
     assert shares.sum() == pytest.approx(1)
 
 
+@settings(deadline=None)  # the first fit is slow
 @given(st.lists(st.tuples(st.floats(-9, 9), st.booleans()), min_size=4, max_size=40))
 def test_calibration_never_turns_an_order_round(pairs: list[tuple[float, bool]]) -> None:
     scores, deleted = np.array([p[0] for p in pairs]), np.array([int(p[1]) for p in pairs])

@@ -219,3 +219,17 @@ def test_the_documented_plugin_works_as_an_installed_package(
     assert next(info for info in load().names() if info.name == "keepers").summary == "Keeps keepers"
     _works_as_documented(load, here, "entry point")
     sys.modules.pop("precious_daemon_keepers")
+
+
+async def test_a_plugin_that_is_switched_on_works_in_the_service_that_runs(
+    service: Service, browser: Browser, write_plugin: WritePlugin
+) -> None:
+    write_plugin("mood", "@hookimpl\ndef status(context):\n    return f'in a {context.settings[\"mood\"]} mood'")
+    service.places.config_file.write_text('[plugins]\nenabled = ["mood"]\n[plugin.mood]\nmood = "good"\n')
+    told = await (await browser.post("/api/reload")).json()
+    assert "plugins.enabled" in told["changes"][0]
+    assert (await (await browser.get("/api/status")).json())["plugins"] == {"mood": "in a good mood"}
+    service.places.config_file.write_text("[plugins]\nenabled = 3\n")
+    refused = await (await browser.post("/api/reload")).json()
+    assert "has to be a list of texts" in refused["error"]
+    assert service.plugins.having("status") == ["mood"]

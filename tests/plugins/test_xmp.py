@@ -262,7 +262,7 @@ def test_what_digikam_rejected_is_suggested(tmp_path: Path) -> None:
     assert xmp.rule(rejected, context(tmp_path / "own", xmp)) == "you rejected it in digiKam"
     assert xmp.rule(rejected, context(tmp_path / "own", xmp, picks=False)) is None
     with pytest.raises(ConfigError, match="accepted"):
-        xmp.startup(context(tmp_path / "own", xmp, pick="accepted"))
+        context(tmp_path / "own", xmp, pick="accepted")
 
 
 def test_a_sidecar_that_cannot_be_added_to_is_left_alone(root: Path) -> None:

@@ -87,7 +87,9 @@ def test_the_rules_hold_in_any_library(library: dict) -> None:
     assert not going & {s.keeper_id for s in found}
     for one in library["groups"]:
         there = {m.photo_id for m in one.members} & library["facts"].keys()
-        assert len(there) < 2 or there - going, "someone of each group stays"
+        assert len(there) < 2 or there - going or one.kind is GroupKind.SCENE, "someone of each group stays"
+        if one.kind.spared and len(there) > 1:
+            assert all(library["labels"].get(i) is False for i in there & going), "edits and sets are the owner's affair"
     keeps = {s.photo_id: s.keep for s in library["scores"]}
     for s in found:
         assert s.reasons
@@ -225,6 +227,25 @@ def bests(groups: list[Group]) -> list[int]:
     return [m.photo_id for g in groups for m in g.members if m.best]
 
 
+def test_edits_sets_and_scenes_are_not_thinned() -> None:
+    groups = [group(GroupKind.EDIT, 1, 2), group(GroupKind.SERIES, 3, 4, 5), group(GroupKind.SCENE, 6, 7)]
+    assert decide(groups=groups) == []
+    assert photos(decide({i: 0.01 for i in range(1, 8)}, groups)) == [6, 7], "nor suggested on a model's word, but scenes"
+
+
+def test_a_frame_that_was_edited_is_not_thinned_with_its_burst() -> None:
+    assert photos(decide(groups=[group(GroupKind.BURST, 1, 2, 3), group(GroupKind.EDIT, 2, 9)])) == [3]
+
+
+def test_of_a_deleted_original_it_is_said_that_only_an_edit_stays() -> None:
+    edits = [group(GroupKind.EDIT, 1, 2)]
+    (one,) = decide(groups=edits, labels={1: False})
+    assert (one.keeper_id, one.reasons[1]) == (None, "what you made of it stays: IMG_0002.JPG")
+    (one,) = decide(groups=edits, labels={2: False})
+    assert one.reasons[1] == "it is an edit; what stays is the original or another edit: IMG_0001.JPG"
+    assert len(decide(groups=edits, labels={1: False, 2: False})) == 1, "never both"
+
+
 BURST = group(GroupKind.BURST, 1, 2, 3)
 
 
@@ -275,7 +296,7 @@ def test_what_was_said_to_stay_is_not_suggested_in_any_library(library: dict, wo
         assert {m.photo_id for m in one.members} == {m.photo_id for m in before.members}
         assert len(bests([one])) == 1
         there = {m.photo_id for m in one.members} & library["facts"].keys()
-        assert len(there) < 2 or there - set(photos(found)), "someone of each group stays"
+        assert len(there) < 2 or there - set(photos(found)) or one.kind is GroupKind.SCENE, "someone of each group stays"
     latest: dict[int, bool] = {}
     for decision in decisions:
         latest |= {i: i in decision.stays for i in decision.members}

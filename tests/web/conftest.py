@@ -34,7 +34,7 @@ async def site(service: Service) -> AsyncIterator[web.Site]:
 async def stranger(site: web.Site) -> AsyncIterator[Browser]:
     """A browser without a session."""
     async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as session:
-        yield Browser(session, site.address.url)
+        yield Browser(session, site.address.local)
 
 
 @pytest.fixture

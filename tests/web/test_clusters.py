@@ -6,16 +6,17 @@ import re
 
 import pytest
 
-from precious_daemon.models import Choice, Photo, Question
+from precious_daemon.models import Choice, ClusterRow, Photo, Question
 from precious_daemon.service import Service
-from precious_daemon.store import answers, groups, scores
+from precious_daemon.store import answers, scores
+from precious_daemon.store import clusters as clusters_of
 from tests.web.library import Browser
 
 
 def cluster(service: Service, *made: list[Photo]) -> None:
     """Clusters, each with its photos by distance; the second stands for the others."""
-    rows = [(photo.id, k, float(n), n == 1) for k, part in enumerate(made) for n, photo in enumerate(part)]
-    service.store.write(groups.replace_clusters, rows, {})
+    rows = [ClusterRow(photo.id, k, float(n), n == 1) for k, part in enumerate(made) for n, photo in enumerate(part)]
+    service.store.write(clusters_of.replace, rows, {})
 
 
 @pytest.fixture
@@ -43,20 +44,46 @@ async def test_the_largest_comes_first_and_its_representative_before_the_others(
     assert text.index("4 photos") < text.index("2 photos")
 
 
-async def test_a_name_stays_with_its_photo_when_clusters_are_made_anew(
+async def test_a_name_goes_where_most_of_its_members_go(
     service: Service, browser: Browser, library: list[Photo], clusters: tuple[list[Photo], list[Photo]]
 ) -> None:
     stands = clusters[1][1]
     await browser.post("/api/clusters/name", {"photo": clusters[1][3].uid, "name": " the  <b>sea</b> "})
     assert "the &lt;b&gt;sea&lt;/b&gt;" in await (await browser.get("/clusters")).text()
-    cluster(service, [stands, library[0]], library[4:])
-    text = await (await browser.get(f"/cluster/{library[0].uid}")).text()
-    assert "the &lt;b&gt;sea&lt;/b&gt;" in text
-    assert "sea" not in await (await browser.get(f"/cluster/{library[4].uid}")).text()
-    went = await browser.submit("/api/clusters/name", {"photo": stands.uid, "name": ""})
+    cluster(service, [stands, library[0]], [library[1], *clusters[1][2:], clusters[1][0]])
+    assert "the &lt;b&gt;sea&lt;/b&gt;" in await (await browser.get(f"/cluster/{library[1].uid}")).text()
+    assert "sea" not in await (await browser.get(f"/cluster/{stands.uid}")).text()
+    went = await browser.submit("/api/clusters/name", {"photo": library[1].uid, "name": ""})
     assert went.status == 303
     assert "sea" not in await (await browser.get("/clusters")).text()
     assert (await browser.post("/api/clusters/name", {"photo": stands.uid, "name": "x" * 81})).status == 400
+
+
+async def test_of_names_that_come_together_that_of_more_members_is_shown_and_both_are_back_when_they_part(
+    service: Service, browser: Browser, library: list[Photo], clusters: tuple[list[Photo], list[Photo]]
+) -> None:
+    await browser.post("/api/clusters/name", {"photo": clusters[0][0].uid, "name": "hats"})
+    await browser.post("/api/clusters/name", {"photo": clusters[1][0].uid, "name": "shoes"})
+    cluster(service, library)
+    assert service.store.read(clusters_of.names) == {0: "shoes"}
+    cluster(service, *clusters)
+    assert service.store.read(clusters_of.names) == {0: "hats", 1: "shoes"}
+    await browser.post("/api/clusters/name", {"photo": clusters[1][0].uid, "name": "boots"})
+    assert service.store.read(clusters_of.names) == {0: "hats", 1: "boots"}
+
+
+async def test_the_scores_that_chose_the_number_are_plotted(
+    service: Service, browser: Browser, clusters: tuple[list[Photo], list[Photo]]
+) -> None:
+    assert "<svg viewBox" not in (await (await browser.get("/clusters")).text()).replace('viewBox="0 0 24 24"', "")
+    scores = [{"k": k, "silhouette": 0.1 * k, "davies_bouldin": 2.0, "calinski_harabasz": 9.0 * k} for k in (2, 4, 8)]
+    made = {"k": 4, "clusters": 2, "why": "they were <b>old</b>", "scores": scores, "settings": {"score": "silhouette"}}
+    rows = [ClusterRow(photo.id, 0, 0.0) for photo in clusters[0]]
+    service.store.write(clusters_of.replace, rows, made)
+    text = await (await browser.get("/clusters")).text()
+    assert text.count('class="chart"') == 3
+    assert "because they were &lt;b&gt;old&lt;/b&gt;" in text
+    assert "4 clusters: 0.4" in text
 
 
 async def test_a_look_stores_nothing_and_the_answer_can_be_undone(
@@ -119,3 +146,20 @@ async def test_pages_of_clusters_follow_each_other(
         seen += re.findall(r'id="cluster-(\w+)"', text)
         path = next(iter(re.findall(r'href="(/clusters\?after=[\d.,]+)"', text)), "")
     assert seen == [library[3].uid, library[5].uid, library[0].uid, library[1].uid]
+
+
+async def test_the_look_says_who_keeps_an_answer_and_who_is_left_out(
+    service: Service, browser: Browser, library: list[Photo]
+) -> None:
+    cluster(service, library)
+    kept, deleted, audited = library[:3]
+    service.store.write(answers.add, 1, Question.LABEL, Choice.KEEP, kept.id, None, "train", 1.0)
+    service.store.write(answers.add, 1, Question.LABEL, Choice.DELETE, deleted.id, None, "train", 1.0)
+    service.store.write(scores.open_pool, 1, 0.5, [(audited.id, (audited.id,))], 1.0)
+    text = " ".join((await (await browser.get(f"/cluster/{kept.uid}")).text()).split())
+    assert "One answer for 3 photos" in text
+    assert "2 photos keep the answer you gave: 1 to keep, 1 to delete." in text
+    assert "1 photo is skipped: blind audits will ask about it alone." in text
+    strip = await (await browser.get(f"/api/clusters/{kept.uid}")).json()
+    assert (strip["size"], strip["kept"], strip["deleted"], strip["reserved"], strip["unanswered"]) == (6, 1, 1, 1, 3)
+    assert len(strip["photos"]) == 6

@@ -160,6 +160,14 @@ async def test_what_is_no_group_any_more_is_left_alone(service: Service, browser
     assert service.store.read(decisions.newest, 1) is None
 
 
+async def test_a_set_is_kept_whole_and_it_is_said_why(service: Service, browser: Browser, library: list[Photo]) -> None:
+    make(service, (GroupKind.SERIES, library[:3]))
+    assert "No group is left to decide" in await (await browser.get("/groups")).text()
+    text = await (await browser.get("/groups?kind=series")).text()
+    assert "taken as a set, so all are kept" in text
+    assert len(re.findall(r'name="stays" value="\w+" checked', text)) == 3
+
+
 async def test_every_group_comes_once_and_tabs_show_one_kind(
     service: Service, browser: Browser, library: list[Photo], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -171,7 +179,7 @@ async def test_every_group_comes_once_and_tabs_show_one_kind(
         text = await (await browser.get(path)).text()
         path = re.findall(r'href="(/groups\?after=[\w,]+)" data-next', text)[0]
     assert len(seen) == 9
-    text = await (await browser.get("/groups?kind=same&after=same,7")).text()
+    text = await (await browser.get("/groups?kind=same&after=same,8")).text()
     assert re.findall(r'name="photos" value="(\w+)"', text) == [library[5].uid, library[4].uid]
     for wrong in ("/groups?kind=none", "/groups?after=same,x", "/groups?after=x"):
         assert (await browser.get(wrong)).status == 400

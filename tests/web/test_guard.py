@@ -25,7 +25,7 @@ CROSS = {
 
 def routes(site: web.Site, photo: Photo) -> list[tuple[str, str, str]]:
     """(method, canonical path, path to ask for) of all there are, so that a new route is tested by being there."""
-    filled = {"uid": photo.uid, "name": "scan", "id": "1", "path": "page"}
+    filled = {"uid": photo.uid, "name": "scan", "id": "1", "path": "page", "place": "0,0"}
     found = []
     for route in site.app.router.routes():
         assert route.resource
@@ -97,7 +97,7 @@ async def test_an_absent_picture_answers_as_a_forbidden_one(site: web.Site, brow
 
 async def test_a_request_without_origin_needs_the_key(site: web.Site, browser: Browser) -> None:
     assert (await ask(browser.session, browser.base, "POST", "/api/undo", {}))[0] == 403
-    own = {"Origin": site.address.url}
+    own = {"Origin": site.address.local}
     assert (await ask(browser.session, browser.base, "POST", "/api/jobs/none/stop", own))[0] == 404
 
 
@@ -126,9 +126,9 @@ async def test_two_hosts_are_one_too_many(site: web.Site) -> None:
 async def test_the_key_opens_the_api_and_no_page(site: web.Site, library: list[Photo]) -> None:
     key = {"Authorization": f"Bearer {KEY}"}
     async with aiohttp.ClientSession() as session:
-        assert (await ask(session, site.address.url, "GET", "/api/status", key))[0] == 200
+        assert (await ask(session, site.address.local, "GET", "/api/status", key))[0] == 200
         for path in ("/", "/photos", f"/thumb/{library[0].uid}"):
-            assert (await ask(session, site.address.url, "GET", path, key))[1] == b""
+            assert (await ask(session, site.address.local, "GET", path, key))[1] == b""
 
 
 @pytest.mark.parametrize("sent", ["Bearer wrong", "Bearer ", f"Basic {KEY}", f"Bearer {KEY}x", "Bearer \udcff"])
@@ -140,13 +140,13 @@ async def test_a_wrong_key_is_refused_even_with_a_session(sent: str, browser: Br
 async def test_a_page_elsewhere_cannot_use_the_key(site: web.Site) -> None:
     headers = {"Authorization": f"Bearer {KEY}", "Origin": "http://evil.example", "Sec-Fetch-Site": "cross-site"}
     async with aiohttp.ClientSession() as session:
-        assert await ask(session, site.address.url, "POST", "/api/undo", headers) == (403, b"")
+        assert await ask(session, site.address.local, "POST", "/api/undo", headers) == (403, b"")
 
 
 async def test_only_the_key_gets_a_login_link(site: web.Site, browser: Browser, stranger: Browser) -> None:
     assert (await browser.post("/api/login-link")).status == 404
     async with aiohttp.ClientSession() as session:
-        status, body = await ask(session, site.address.url, "POST", "/api/login-link", {"Authorization": f"Bearer {KEY}"})
+        status, body = await ask(session, site.address.local, "POST", "/api/login-link", {"Authorization": f"Bearer {KEY}"})
     assert status == 200
     assert site.login_link().encode() in body
 
@@ -160,7 +160,7 @@ async def test_every_answer_carries_the_headers(site: web.Site, browser: Browser
             continue
         response = await browser.get(path)
         assert {name: response.headers.get(name) for name in HEADERS} == HEADERS, path
-        picture = path.startswith(("/thumb/", "/preview/", "/static/"))
+        picture = path.startswith(("/thumb/", "/preview/", "/full/", "/static/"))
         assert response.headers["Cache-Control"].startswith("private" if picture else "no-store"), path
 
 

@@ -21,7 +21,7 @@ def token(site: web.Site) -> str:
 async def test_following_the_link_changes_nothing_and_its_button_signs_in(site: web.Site, stranger: Browser) -> None:
     link = site.login_link()
     for _ in range(3):
-        shown = await stranger.get(link.removeprefix(stranger.base), Sec_Fetch_Site="none")
+        shown = await stranger.get("/login" + link.partition("/login")[2], Sec_Fetch_Site="none")
         assert shown.status == 200
         assert "Set-Cookie" not in shown.headers
     assert site.login_link() == link

@@ -24,6 +24,11 @@ PAGES = (
     "/",
     "/compare",
     "/label",
+    "/compare?of=4",
+    "/ask",
+    "/answers",
+    "/highlights",
+    "/ranking?of=guesses",
     "/ranking",
     "/photos",
     "/suggestions",
@@ -212,7 +217,7 @@ async def test_the_command_line_sends_votes_as_text(site: web.Site, library: lis
     headers = {"Authorization": f"Bearer {KEY}", "Content-Type": "text/csv; charset=utf-8"}
     async with (
         aiohttp.ClientSession() as session,
-        session.post(site.address.url + "/api/votes/import", data=text.encode(), headers=headers) as response,
+        session.post(site.address.local + "/api/votes/import", data=text.encode(), headers=headers) as response,
     ):
         assert await response.json() == {"kind": "votes", "imported": 1, "unknown": [], "taken_out": 0}
 
@@ -293,7 +298,6 @@ def answered(train: int, test: int) -> dict[str, int]:
 @pytest.mark.parametrize(
     ("now", "title"),
     [
-        (situation(roots=[]), "Choose a folder"),
         (situation(photos={"present": 1}), "Your photos are being read"),
         (situation(answers=answered(40, 38)), "Answer 12 more to train"),
         (situation(answers=answered(45, 38)), "Answer 7 more to test"),
@@ -373,3 +377,17 @@ async def test_new_photos_are_on_the_grid_before_they_are_read(browser: Browser,
     assert (await browser.get(f"/thumb/{shown.uid}")).status == 200
     assert (await (await browser.get("/api/question?kind=label")).json())["next"]["photos"][0]["uid"] == shown.uid
     assert (await (await browser.get("/api/question?kind=pair")).json())["next"] is None
+
+
+async def test_full_disk_is_said_and_what_to_do(service: Service, browser: Browser, library: list[Photo]) -> None:
+    """The library may not grow by a page: what SQLite says then is what it says on a full disk."""
+    pages = service.store.write(lambda db: db.execute("PRAGMA main.page_count").fetchone()[0])
+    service.store._writer.submit(lambda: service.store._db.execute(f"PRAGMA main.max_page_count = {pages}")).result()  # type: ignore[union-attr]
+    answer = {"question": "label", "choice": "keep", "photos": [library[0].uid], "purpose": "train"}
+    for number in range(2000):
+        sent = await browser.post("/api/answer", {**answer, "request": f"{number:0190}"})
+        if sent.status != 200:
+            break
+    assert sent.status == 507
+    assert "Make room" in (await sent.json())["error"]
+    assert (await browser.get("/")).status == 200

@@ -1,6 +1,7 @@
 // One group at a time: arrows choose the best, numbers keep more, one key decides. The forms do the same without this.
 import { keys, post, postCounted, toast } from "./app.js";
 import { followFacts, toggleFacts } from "./facts.js";
+import { zoomed } from "./zoom.js";
 
 const form = document.getElementById("group");
 const undoForm = document.getElementById("undo");
@@ -98,37 +99,40 @@ const undo = () =>
     else location.assign(reply.next);
   });
 
-// --- at 100 %: the best beside another, both moved together ---
+// --- at 100 %: the best beside another, or all of them, moved together ---
 
-const zoom = document.getElementById("zoom");
-let looked = []; // uids of the frames that are shown there
+const MOST = 6; // frames looked at together
 
-function look(frame) {
-  const chosen = best();
-  const shown = frame === chosen ? [chosen] : [chosen, frame];
-  looked = shown.map((each) => each.dataset.uid);
-  const panes = [...zoom.querySelectorAll("figure")];
-  panes.forEach((pane, place) => {
-    pane.hidden = place >= shown.length;
-    if (pane.hidden) return;
-    pane.querySelector("img").src = shown[place].dataset.preview;
-    pane.querySelector("img").style.objectPosition = "50% 50%";
-    if (place) pane.querySelector("figcaption").textContent = `Frame ${frames.indexOf(frame) + 1}`;
-  });
-  zoom.showModal();
-}
-
-zoom?.addEventListener("keydown", (event) => event.key === "i" && toggleFacts(zoom, looked));
-zoom?.addEventListener("close", () => toggleFacts(zoom, []));
-zoom?.addEventListener("pointermove", (event) => {
-  const pane = event.target.closest("figure");
-  if (!pane) return;
-  const area = pane.getBoundingClientRect();
-  const share = (at, start, length) => `${Math.min(100, Math.max(0, ((at - start) / length) * 100))}%`;
-  const place = `${share(event.clientX, area.left, area.width)} ${share(event.clientY, area.top, area.height)}`;
-  for (const image of zoom.querySelectorAll("img")) image.style.objectPosition = place;
+const shape = (frame) => ({
+  uid: frame.dataset.uid,
+  content: frame.dataset.content,
+  width: Number(frame.dataset.width),
+  height: Number(frame.dataset.height),
+  preview: frame.dataset.preview,
+  title: `${frame === best() ? "Best · " : ""}Frame ${frames.indexOf(frame) + 1}`,
 });
-zoom?.addEventListener("click", (event) => event.target.closest("figure") && zoom.close());
+
+function look(frame, all = false) {
+  const chosen = best();
+  const beside = all ? frames.filter((one) => one !== chosen).slice(0, MOST - 1) : frame === chosen ? [] : [frame];
+  const onKey = (key, event) => {
+    const others = frames.filter((one) => one !== best());
+    const next = (by) => look(others[(others.indexOf(frame) + by + others.length) % others.length]);
+    if (key === "n" || key === "Tab") next(event.shiftKey ? -1 : 1);
+    else if (key === "p") next(-1);
+    else if (key === "a") look(frame, !all);
+    else if (key === "b" && frame !== chosen) {
+      choose(frame);
+      look(chosen);
+    } else if (key === "k") {
+      box(frame).checked = !box(frame).checked;
+      draw();
+      toast(box(frame).checked ? `Frame ${frames.indexOf(frame) + 1} stays as well.` : `Frame ${frames.indexOf(frame) + 1} goes.`);
+    } else return;
+    event.preventDefault();
+  };
+  zoomed([chosen, ...beside].map(shape), { onKey });
+}
 
 if (form) {
   const numbers = frames.slice(0, 9).map((frame, place) => [
@@ -157,10 +161,11 @@ if (form) {
     decide(event.submitter?.value ?? "keep");
   });
   form.addEventListener("click", (event) => {
-    const link = event.target.closest("[data-look], [data-large], [data-next]");
+    const link = event.target.closest("[data-look], [data-large], [data-next], [data-zoom]");
     if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();
     if ("next" in link.dataset) pass();
+    else if ("zoom" in link.dataset) look(frames.find((frame) => frame !== best()));
     else look(link.closest(".frame") ?? best());
   });
   draw();

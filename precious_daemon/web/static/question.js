@@ -1,6 +1,7 @@
 // The pages that ask. An answer is on disk before the next question shows; the pictures of the one after are fetched meanwhile.
 import { get, keys, post, toast } from "./app.js";
 import { followFacts, toggleFacts } from "./facts.js";
+import { zoomed } from "./zoom.js";
 
 const PLACES = ["first", "second", "third", "fourth"];
 const HEADINGS = { single: "Keep this photo, or delete it?", pair: "Which photo is better?", four: "Which photo is the best?" };
@@ -15,7 +16,7 @@ const ordered = document.getElementById("ordered");
 let shown = {
   question: field("question").value,
   purpose: field("purpose").value,
-  photos: [...form.querySelectorAll("input[name=photos]")].map((input) => ({ uid: input.value })),
+  photos: [...form.querySelectorAll("input[name=photos]")].map((input) => ({ uid: input.value, ...input.dataset })),
 };
 let request = field("request").value;
 let ahead = null; // the question after this one, its pictures already decoded
@@ -234,7 +235,7 @@ keys({
   s: () => say("skip"),
   z: undo,
   Backspace: undo,
-  " ": zoomed,
+  " ": look,
   i: () => toggleFacts(form, uids(shown)),
 });
 form.addEventListener("click", (event) => {
@@ -253,33 +254,11 @@ document.addEventListener("keydown", (event) => {
 
 // --- looking closely: at 100 %, moved together --------------------------------------------------------------------------------
 
-const zoom = document.getElementById("zoom");
-
-function zoomed() {
-  for (const figure of zoom.querySelectorAll("figure")) figure.remove();
-  for (const image of form.querySelectorAll(".picture img")) {
-    zoom.prepend(element("figure", {}, element("img", { src: image.src, alt: image.alt })));
-  }
-  zoom.prepend(...[...zoom.querySelectorAll("figure")].reverse());
-  zoom.showModal();
+function look() {
+  const titles = { single: ["Photo"], pair: ["Left", "Right"], four: ["First", "Second", "Third", "Fourth"] }[layout()];
+  zoomed(shown.photos.map((photo, place) => ({ ...photo, width: photo.full_width, height: photo.full_height, title: titles[place] })));
 }
-
-zoom.addEventListener("pointermove", (event) => {
-  const over = event.target.closest("figure");
-  if (!over) return;
-  const area = over.getBoundingClientRect();
-  const share = (at, start, length) => `${Math.min(100, Math.max(0, ((at - start) / length) * 100))}%`;
-  const place = `${share(event.clientX, area.left, area.width)} ${share(event.clientY, area.top, area.height)}`;
-  for (const image of zoom.querySelectorAll("img")) image.style.objectPosition = place;
-});
-zoom.addEventListener("click", (event) => event.target.closest("figure") && zoom.close());
-zoom.addEventListener("close", () => toggleFacts(zoom, []));
-zoom.addEventListener("keydown", (event) => {
-  if (event.key === "i") toggleFacts(zoom, uids(shown));
-  if (event.key !== " ") return;
-  event.preventDefault();
-  zoom.close();
-});
+for (const button of form.querySelectorAll("[data-zoom]")) button.addEventListener("click", look);
 
 // --- swiping a single photo: right keeps, left deletes ---------------------------------------------------------------------
 

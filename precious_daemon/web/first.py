@@ -1,0 +1,35 @@
+"""The first start: which folders, when to work, how careful; all three at once, and the first photos are read."""
+
+from __future__ import annotations
+
+import asyncio
+
+from aiohttp import web
+
+from precious_daemon import reload, scan, settings_file, usual
+from precious_daemon.web.keys import SERVICE
+from precious_daemon.web.problems import BadRequest
+from precious_daemon.web.talk import reply, said
+from precious_daemon.web.words import listed, shown
+
+routes = web.RouteTableDef()
+
+
+@routes.post("/api/setup")
+async def set_up(request: web.Request) -> web.Response:
+    """Watch `folders`, work at `night` (HH:MM), be `care`ful: very, usual or little. What is not sent stays as it is."""
+    fields = await said(request)
+    service = request.app[SERVICE]
+    care, night = fields.text("care", ""), fields.text("night", "")
+    folders = [path for path in (*fields.some("folders"), fields.text("path", "", longest=4096).strip()) if path]
+    if care and care not in usual.CARE:
+        raise BadRequest(f'"care" has to be one of {listed(usual.CARE)}.')
+    changes = ({"schedule.night": night} if night else {}) | ({"certify.alpha": str(usual.CARE[care])} if care else {})
+    if changes:
+        await asyncio.to_thread(settings_file.save, service.places.config_file, changes)
+        await reload.reload(service)
+    for folder in folders:
+        await asyncio.to_thread(scan.add_root, service.store, folder, service.clock())
+    if folders:
+        service.jobs.start("scan")
+    return reply(request, {"folders": [shown(folder) for folder in folders], "settings": changes}, "/")

@@ -1,0 +1,34 @@
+"""What a key for scripts may do. A route that is not named here is the owner's alone, so that a new one is closed at first."""
+
+from __future__ import annotations
+
+PREFIX = "precious_"  # of every key, so that one in a file or a log is known for what it is
+SCOPES = ("read", "vote", "review")
+"""Each may all that those before it may."""
+
+_CLOSED = frozenset({"/api/settings", "/api/sessions", "/api/tokens"})
+"""What no key may read: the owner's settings hold passwords of plugins."""
+_READ = frozenset({"/thumb/{uid}", "/preview/{uid}", "/metrics"})  # and every GET under /api/
+_VOTE = frozenset({
+    "/api/answer", "/api/undo", "/api/ranking/out", "/api/ranking/back", "/api/votes/import", "/api/clusters/label",
+    "/api/clusters/undo",
+})  # fmt: skip
+_REVIEW = frozenset({
+    "/api/suggestions/approve", "/api/suggestions/dismiss", "/api/suggestions/reopen", "/api/groups/decide", "/api/groups/undo",
+    "/api/trash/restore", "/api/jobs/{name}/run", "/api/jobs/{name}/stop", "/api/pause", "/api/resume",
+})  # fmt: skip
+
+
+def needed(method: str, route: str) -> str | None:
+    """The scope that a request to this route needs; None where no key will do."""
+    if method in ("GET", "HEAD"):
+        return "read" if route in _READ or (route.startswith("/api/") and route not in _CLOSED) else None
+    if route in _VOTE:
+        return "vote"
+    return "review" if route in _REVIEW else None
+
+
+def allows(scope: str, method: str, route: str) -> bool:
+    """Whether a key of this scope may send this request."""
+    wanted = needed(method, route)
+    return wanted is not None and SCOPES.index(scope) >= SCOPES.index(wanted)

@@ -1,0 +1,137 @@
+"""The first start and the doctor: the usual folders are proposed, and what is wrong is said with its remedy."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from precious_daemon import config, doctor, usual
+from precious_daemon.config import Places
+from precious_daemon.store import Store, roots
+from tests.e2e.process import command
+from tests.pictures import save
+
+
+@pytest.fixture
+def user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home with photos where a desktop keeps them."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    (tmp_path / ".config").mkdir()
+    (tmp_path / ".config" / "user-dirs.dirs").write_text('# made by a desktop\nXDG_PICTURES_DIR="$HOME/Afbeeldingen"\n')
+    for number in range(3):
+        save(tmp_path / "Afbeeldingen" / "2024" / f"{number}.jpg", number, (32, 24))
+    save(tmp_path / "DCIM" / "a.jpg", 9, (32, 24))
+    (tmp_path / "Pictures").mkdir()
+    (tmp_path / "Pictures" / "notes.txt").write_text("no photo")
+    return tmp_path
+
+
+def test_folders_with_photos_are_proposed_the_fullest_first(user: Path) -> None:
+    assert [(place.path, place.photos) for place in usual.propose(user, {})] == [
+        (str(user / "Afbeeldingen"), 3),
+        (str(user / "DCIM"), 1),
+    ]
+
+
+def test_setup_without_anybody_to_ask_takes_what_is_proposed(user: Path, here: Places) -> None:
+    said = command("setup", "--night", "03:15", "--care", "very")
+    assert f"{user / 'Afbeeldingen'} is watched." in said
+    assert "precious-daemon run" in said
+    settings = config.load(here.config_file)
+    assert (settings.schedule.night, settings.certify.alpha) == ("03:15", 0.02)
+    assert len(json.loads(command("roots", "list", "--json"))) == 2
+
+
+def test_setup_with_a_mistake_changes_nothing(user: Path, here: Places) -> None:
+    assert "a time like" in command("setup", "--night", "25:00", status=2)
+    assert not here.config_file.exists()
+
+
+def test_completion_is_for_the_shell_that_is_asked_for() -> None:
+    for shell, sign in (("bash", "complete -o nosort"), ("zsh", "#compdef precious-daemon"), ("fish", "complete --no-files")):
+        assert sign in command("completion", shell)
+
+
+# --- the doctor --------------------------------------------------------------------------------------------------------
+
+
+def found(here: Places) -> dict[str, doctor.Finding]:
+    return {finding.subject: finding for finding in doctor.examine(here)}
+
+
+@pytest.fixture
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the checks that start a process."""
+    slow = {"_decoders", "_accelerator"}
+    monkeypatch.setattr(doctor, "CHECKS", tuple(check for check in doctor.CHECKS if check.__name__ not in slow))
+
+
+@pytest.mark.usefixtures("_quick")
+def test_a_sound_library_has_nothing_bad(here: Places, tmp_path: Path) -> None:
+    with Store(here) as store:
+        store.write(roots.add, str(tmp_path), "marker", tmp_path.stat().st_dev, time.time())
+    assert {f.subject for f in doctor.examine(here) if f.state == "bad"} == set()
+    assert found(here)["library"].sentence == "library.db is sound."
+    assert found(here)[str(tmp_path)].state == "ok"
+
+
+@pytest.mark.usefixtures("_quick")
+def test_every_finding_that_wants_attention_has_a_remedy(here: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    with Store(here) as store:
+        store.write(roots.add, str(tmp_path / "gone"), "marker", 1, time.time())
+    here.data.chmod(0o755)
+    here.library_db.chmod(0o644)
+    here.service_file.write_text("{}")
+    here.config_file.write_text('[plugins]\nenabled = ["repotr"]\n[web]\nport = 0\n')
+    unit = tmp_path / ".config" / "systemd" / "user" / "precious-daemon.service"
+    unit.parent.mkdir(parents=True)
+    unit.write_text("ExecStart=/nowhere/python -m precious_daemon run\n")
+    monkeypatch.setattr(doctor, "HOLES", {"aiohttp": "999"})
+    here_is = found(here)
+    for subject, state, words in (
+        ("aiohttp", "bad", "known holes"),
+        ("folders", "warn", "other users"),
+        ("files", "warn", "other users"),
+        ("service", "warn", "was killed"),
+        ("start", "bad", "/nowhere/python, which is gone"),
+        ("plugin repotr", "bad", "no plugin of this name"),
+        (str(tmp_path / "gone"), "bad", "may not be read"),
+    ):
+        finding = here_is[subject]
+        assert (finding.state, words in finding.sentence) == (state, True), finding
+        assert finding.remedy, finding
+
+
+@pytest.mark.usefixtures("_quick")
+def test_a_damaged_library_and_too_many_folders_are_found(here: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Store(here).close()
+    size = here.library_db.stat().st_size
+    with here.library_db.open("r+b") as file:
+        file.seek(size // 2)
+        file.write(os.urandom(size // 3))
+    assert found(here)["library"].state == "bad"
+    assert found(here)["library"].remedy
+    monkeypatch.setattr(doctor.Path, "read_text", lambda self, *_: "1")
+    (watches,) = doctor._watches([str(tmp_path)])
+    assert watches.state == "warn"
+    assert "fs.inotify.max_user_watches=524288" in watches.remedy
+
+
+def test_the_doctor_speaks_json_and_sets_the_exit_code(here: Places) -> None:
+    here.make()
+    here.config_file.write_text("[web]\nprot = 1\n")
+    assert "did you mean port" in command("doctor", status=2)
+    here.config_file.write_text("[web]\nport = 0\n")
+    findings = json.loads(command("doctor", "--json", status=1 if _warned(here) else 0))
+    assert {"pillow", "libheif", "sqlite", "clock", "disk"} <= {finding["subject"] for finding in findings}
+
+
+def _warned(here: Places) -> bool:
+    return any(finding.state == "warn" for finding in doctor.examine(here))
