@@ -17,8 +17,8 @@ from precious_daemon.config import Places, Settings
 from precious_daemon.errors import PreciousError
 from precious_daemon.reload import reload
 from precious_daemon.schedule import Schedule
-from precious_daemon.service import OWNER, Service, open_service
-from precious_daemon.store import job_runs, plugin_calls
+from precious_daemon.service import Service, open_service
+from precious_daemon.store import job_runs, plugin_calls, voters
 from precious_daemon.watch import Watcher
 from precious_daemon.web.app import Site
 
@@ -99,8 +99,9 @@ async def _tidy(service: Service) -> None:
     """After a start: put right what a kill or a crash left."""
     children.clear_leftovers(service.places)
     await service.store.awrite(job_runs.close_interrupted, service.clock())
-    if await service.store.awrite(ledger.catch_up, OWNER):
-        log.info("ratings were made anew from the answers")
+    for voter in await service.store.aread(voters.active):
+        if await service.store.awrite(ledger.catch_up, voter.id):
+            log.info("%s: ratings were made anew from the answers", voter.name)
     for sentence in await service.trash.recover():
         log.warning(sentence)
     await service.trash.note_day()

@@ -91,6 +91,7 @@ def suggest(
     rules: Mapping[int, Sequence[str]] = MappingProxyType({}),
     changed: Mapping[int, str] = MappingProxyType({}),
     occasions: Iterable[Occasion] = (),
+    expected: Mapping[int, str] = MappingProxyType({}),
 ) -> Proposal:
     """Photos that could go, surest first, each once with all of its reasons.
 
@@ -104,7 +105,8 @@ def suggest(
     make of them.
 
     `facts` holds the present photos, `labels` True for keep, `vetoes` a reason by photo, `rules` some. Of `evidence`, which
-    goes along with the suggestion, `like_deleted` counts the deleted photos that it looks like.
+    goes along with the suggestion, `like_deleted` counts the deleted photos that it looks like. `expected` tells why somebody
+    else likely keeps a photo: a veto where taste or a rule alone speaks, which says nothing against one of two copies.
     """
     chances = {score.photo_id: score.keep for score in scores}
     covered = _covered(scores, groups, certificate)
@@ -116,7 +118,7 @@ def suggest(
     spared = {photo for photo, found in groups_of.items() if any(group.kind.spared for group in found)}
     spared -= {photo for photo, keep in labels.items() if not keep}
     free = facts.keys() - (kept - changed.keys()) - spared
-    chosen = _choose(groups_of, wanted, free - vetoes.keys())
+    chosen = _choose(groups_of, [p for p in wanted if p not in expected], free - vetoes.keys())
     regardless = _choose(groups_of, wanted, free)  # of vetoes
 
     def suggestion(photo: int, group: Group | None, going: Mapping[int, Group | None]) -> Suggestion:
@@ -144,6 +146,9 @@ def suggest(
             dict(known),
         )
 
+    def against(photo: int, group: Group | None) -> str | None:
+        return vetoes.get(photo) or (expected.get(photo) if group is None else None)
+
     def sureness(one: Suggestion) -> tuple[int, float, int]:
         first = 0 if labels.get(one.photo_id) is False else {"copy": 1, "same": 2}.get(one.kind, 3)
         return first, 0.5 if one.keep is None else one.keep, one.photo_id
@@ -152,7 +157,7 @@ def suggest(
     by_taste = [s.photo_id for s in found if s.kind == "taste" and labels.get(s.photo_id) is not False]
     last = _last_ones(by_taste, chosen.keys() - set(by_taste), occasions)
     held = [
-        *(Held(suggestion(p, group, regardless), vetoes[p]) for p, group in regardless.items() if p in vetoes),
+        *(Held(suggestion(p, g, regardless), why) for p, g in regardless.items() if (why := against(p, g))),
         *(Held(s, last[s.photo_id]) for s in found if s.photo_id in last),
     ]
     return Proposal([s for s in found if s.photo_id not in last], sorted(held, key=lambda one: sureness(one.suggestion)))

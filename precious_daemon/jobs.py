@@ -14,16 +14,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from precious_daemon import children, handover, jobfolder, joblog, lean, ledger, outside, propose, scan, telling, verdict
+from precious_daemon import children, handover, jobfolder, joblog, lean, ledger, outside, people, propose, scan, telling, verdict
 from precious_daemon.children import Allowance
 from precious_daemon.config import IngestSettings
-from precious_daemon.errors import ChildFailed, NotFound, PreciousError
+from precious_daemon.errors import ChildFailed, NotEnoughAnswers, NotFound, PreciousError
 from precious_daemon.instant import Instant
-from precious_daemon.models import Group, GroupKind, GroupMember, JobRun, Pause, PhotoState, Root
+from precious_daemon.models import Group, GroupKind, GroupMember, JobRun, Pause, PhotoState, Root, Voter
 from precious_daemon.previews import Previews
 from precious_daemon.readers import Ingest
-from precious_daemon.service import OWNER, Service
-from precious_daemon.store import Database, clusters, groups, job_runs, photos, pictures, ratings, roots, scores
+from precious_daemon.service import Service
+from precious_daemon.store import Database, answers, clusters, groups, job_runs, photos, pictures, ratings, roots, scores, voters
 
 log = logging.getLogger(__name__)
 
@@ -319,7 +319,7 @@ class Jobs:
 
     async def _listen(self) -> None:
         """What was said with other programs meanwhile."""
-        heard = await asyncio.to_thread(outside.listen, self._store, OWNER, self._service.settings.outside, self._clock())
+        heard = await asyncio.to_thread(outside.listen, self._store, people.OWNER, self._service.settings.outside, self._clock())
         if heard != outside.Heard():
             log.info("said with other programs: %s", heard)
 
@@ -362,7 +362,7 @@ class Jobs:
             blind = f"; by their shapes alone, because looking at them failed: {exc}"
         with children.job_folder(self._service.places, "group") as folder:
             preferred = self._service.settings.groups.prefer_folders
-            count = await self._store.aread(handover.write_photos, folder, None, OWNER, preferred)
+            count = await self._store.aread(handover.write_photos, folder, None, people.OWNER, preferred)
             if count < 2:
                 return "there are no two photos yet"
             settings = self._service.settings
@@ -394,16 +394,38 @@ class Jobs:
         await self._store.awrite(clusters.replace, rows, made, discs, model, self._clock())
         return f"{made['clusters']} clusters made, because {made['why']}"
 
-    async def _learn(self, say: Say, voter_id: int = OWNER) -> str:
-        await self._store.aread(handover.check_enough, voter_id, self._service.settings.ask)
+    async def _learn(self, say: Say) -> str:
+        """For everybody who has answered enough. Whose model is oldest comes first, so that each gets a share of the night."""
+        everybody = await self._store.aread(_longest_waiting)
+        ready, missing = [], []
+        for voter in everybody:
+            try:
+                await self._store.aread(handover.check_enough, voter.id, self._service.settings.ask)
+                ready.append(voter)
+            except NotEnoughAnswers as exc:
+                missing.append((voter, exc))
+        if not ready:
+            raise missing[0][1] if len(missing) == 1 else NotEnoughAnswers(_of_each(missing))
         await self._embed(say)
+        told: list[tuple[Voter, object]] = []
+        for left, voter in zip(range(len(ready), 0, -1), ready, strict=True):
+            try:
+                told.append((voter, await self._learn_one(say, voter.id, left)))
+            except PreciousError as exc:  # what ails one model does not keep the others from being made
+                if len(ready) == 1:
+                    raise
+                told.append((voter, exc))
+        return _of_each(told) if len(everybody) > 1 else str(told[0][1])
+
+    async def _learn_one(self, say: Say, voter_id: int, share: int) -> str:
+        """Within one of so many shares of what is left of the night."""
         now = self._clock()
-        run = _run_name(now)
+        run = _run_name(now, voter_id)
         with children.job_folder(self._service.places, "learn") as folder:
             await self._store.aread(handover.write_photos, folder, voter_id)
             await self._store.aread(handover.write_answers, folder, voter_id)
             limits = self._service.settings.learn
-            job = await self._features("learn") | {
+            job = await self._features("learn", share) | {
                 "run": run,
                 "memory_megabytes": limits.memory_megabytes,
                 "threads": limits.threads,
@@ -429,7 +451,13 @@ class Jobs:
         await verdict.refresh(self._service, voter_id)
         return str(report["why"])
 
-    async def _rate(self, say: Say, voter_id: int = OWNER) -> str:
+    async def _rate(self, say: Say) -> str:
+        everybody = await self._store.aread(voters.active)
+        compared = [v for v in everybody if await self._store.aread(answers.vote_count, v.id)] or everybody[:1]
+        told = [(voter, await self._rate_one(say, voter.id)) for voter in compared]
+        return _of_each(told) if len(everybody) > 1 else told[0][1]
+
+    async def _rate_one(self, say: Say, voter_id: int) -> str:
         """Weigh all votes at once, and guess what the photos without votes are worth."""
         with children.job_folder(self._service.places, "rate") as folder:
             through, count = await self._store.aread(handover.write_comparisons, folder, voter_id)
@@ -449,12 +477,14 @@ class Jobs:
         await self._store.awrite(keep)
         return _weighed(report)
 
-    async def _suggest(self, say: Say, voter_id: int = OWNER) -> str:
+    async def _suggest(self, say: Say) -> str:
         say("choosing what to suggest", 0, 0)
         run = _run_name(self._clock())
-        count = await propose.propose(self._service, voter_id, run)
-        errors = await telling.deliver(self._service, voter_id, run)
-        return "; ".join([f"{count} suggestions", *(f"{name}: {error}" for name, error in errors.items())])
+        everybody = await self._store.aread(voters.active)
+        told = [(voter, f"{await propose.propose(self._service, voter.id, run)} suggestions") for voter in everybody]
+        errors = await telling.deliver(self._service, people.OWNER, run)
+        made = _of_each(told) if len(everybody) > 1 else told[0][1]
+        return "; ".join([made, *(f"{name}: {error}" for name, error in errors.items())])
 
     async def _night(self, say: Say) -> str:
         """Everything in its order, within the night's budget. What cannot be done yet does not keep the rest from it."""
@@ -482,8 +512,9 @@ class Jobs:
             self._deadline = self._allowance = None
         return " ".join(details)
 
-    def _job(self, task: str) -> dict[str, Any]:
-        seconds = None if self._deadline is None else max(1.0, self._deadline - time.monotonic())
+    def _job(self, task: str, share: int = 1) -> dict[str, Any]:
+        """What a child has to know. Of what is left of the night it gets one of so many shares."""
+        seconds = None if self._deadline is None else max(1.0, (self._deadline - time.monotonic()) / share)
         return {
             "task": task,
             "cache_db": str(self._service.places.cache_db),
@@ -493,9 +524,9 @@ class Jobs:
             "threads": self._service.settings.learn.threads,
         }
 
-    async def _features(self, task: str) -> dict[str, Any]:
+    async def _features(self, task: str, share: int = 1) -> dict[str, Any]:
         """A job on the features of the network that has seen most photos: a new one needs some nights to see them all."""
-        return self._job(task) | {"backbone": await self._store.aread(pictures.backbone_in_use, BACKBONE)}
+        return self._job(task, share) | {"backbone": await self._store.aread(pictures.backbone_in_use, BACKBONE)}
 
     async def _child(self, module: str, folder: Path, say: Say) -> bool:
         return await children.run_child(module, folder, say, self._allowance)
@@ -520,9 +551,18 @@ def _keep_findings(db: Database, folder: Path) -> None:
     groups.keep_details(db, jobfolder.read_records(folder, "details.bin", jobfolder.DETAIL_BYTES))
 
 
-def _run_name(now: float) -> str:
-    """A name that sorts by time: 20260131-020000."""
-    return datetime.fromtimestamp(now, UTC).strftime("%Y%m%d-%H%M%S")
+def _run_name(now: float, voter_id: int = people.OWNER) -> str:
+    """A name that sorts by time: 20260131-020000, and 20260131-020000-2 for the second voter."""
+    return datetime.fromtimestamp(now, UTC).strftime("%Y%m%d-%H%M%S") + (f"-{voter_id}" if voter_id != people.OWNER else "")
+
+
+def _longest_waiting(db: Database) -> list[Voter]:
+    """Whose newest model is oldest comes first."""
+    return sorted(voters.active(db), key=lambda voter: (scores.newest_model(db, voter.id) or {"at": 0.0})["at"])
+
+
+def _of_each(told: Iterable[tuple[Voter, object]]) -> str:
+    return "; ".join(f"{voter.name}: {what}" for voter, what in told)
 
 
 def _parts(rows: Iterable[T], size: int) -> Iterator[list[T]]:

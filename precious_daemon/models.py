@@ -484,6 +484,16 @@ class JobRun:
 
 
 @dataclass(frozen=True, slots=True)
+class Voter:
+    """A profile: whose answers, ratings, model and suggestions these are. No login: it keeps tastes apart, not people out."""
+
+    id: int
+    name: str
+    created_at: float
+    retired_at: float | None = None  # since then it neither answers nor keeps anything from going; its answers stay
+
+
+@dataclass(frozen=True, slots=True)
 class Session:
     """A browser that is signed in. Times are seconds since 1970."""
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from precious_daemon import certify, decide, plugin_photos, verdict
+from precious_daemon import certify, decide, people, plugin_photos, verdict
 from precious_daemon.models import Certificate, Group, GroupDecision, GroupKind, Label, Photo, Root, RootState, Score
 from precious_daemon.service import Service
 from precious_daemon.store import (
@@ -41,6 +41,7 @@ class _Gathered:
     decisions: list[GroupDecision]
     changed: dict[int, str]
     occasions: list[decide.Occasion]
+    wishes: people.Wishes
 
 
 async def propose(service: Service, voter_id: int, run: str) -> int:
@@ -51,8 +52,8 @@ async def propose(service: Service, voter_id: int, run: str) -> int:
     found = await service.store.aread(_gather, voter_id, rules.keys(), *leave)
     proposal = decide.suggest(
         found.scores, found.groups, found.certificate, found.known, found.labels,
-        await vetoes(service, found.photos), found.evidence, found.decisions,
-        rules=rules, changed=found.changed, occasions=found.occasions,
+        found.wishes.said | await vetoes(service, found.photos), found.evidence, found.decisions,
+        rules=rules, changed=found.changed, occasions=found.occasions, expected=found.wishes.expected,
     )  # fmt: skip
     # the certificate speaks of the photos that audits were drawn from, and of no other
     chosen = [replace(s, certified=s.certified and s.photo_id in found.audited) for s in proposal.suggestions]
@@ -87,6 +88,7 @@ def _gather(db: Database, voter_id: int, ruled: Iterable[int], leave_of_day: int
         decisions=decisions.all_decisions(db, voter_id),
         changed=changed,
         occasions=list(occasions.of(db, shown.keys(), leave_of_day, leave_of_event)),
+        wishes=people.wishes(db, voter_id, shown),
     )
 
 

@@ -22,6 +22,7 @@ class Remote:
 
     def __init__(self, host: str, port: int, key: str) -> None:
         self._host, self._port, self._key = host, port, key
+        self.voter: str | None = None  # the name of the profile to speak for; None is the library's first
 
     def get(self, path: str, **query: Any) -> Any:
         """The answer as JSON, or as text where it is none. Raises the PreciousError that the service met."""
@@ -35,7 +36,9 @@ class Remote:
 
     def _send(self, method: str, path: str, body: bytes | None, kind: str) -> Any:
         connection = http.client.HTTPConnection(self._host, self._port, timeout=PATIENCE)
-        headers = {"Authorization": f"Bearer {self._key}", **({"Content-Type": kind} if kind else {})}
+        headers = {"Authorization": f"Bearer {self._key}"}
+        headers |= {"Content-Type": kind} if kind else {}
+        headers |= {"Precious-Voter": urllib.parse.quote(self.voter)} if self.voter is not None else {}
         try:
             connection.request(method, path, body, headers)
             response = connection.getresponse()

@@ -12,10 +12,11 @@ from collections.abc import Sequence
 from posixpath import basename
 from typing import TYPE_CHECKING
 
-from precious_daemon import propose, telling
+from precious_daemon import people, propose, telling
 from precious_daemon.errors import PreciousError, TrashRefused
 from precious_daemon.models import Choice, GroupDecision, GroupKind, Photo, Question, Suggestion, SuggestionState
-from precious_daemon.store import Database, answers, decisions, groups, photos, suggestions, units
+from precious_daemon.store import Database, answers, decisions, groups, held, photos, suggestions, units
+from precious_daemon.store.suggestions import SuggestionRow
 from precious_daemon.trash.moves import shown
 
 if TYPE_CHECKING:
@@ -32,15 +33,41 @@ async def approve_and_apply(
     is not suggested any more; nothing is approved then.
     """
     await service.trash.check(voter_id, suggestion_uids, typed_count)
+    await check_wishes(service, voter_id, suggestion_uids)
     batch = await service.trash.approve(voter_id, suggestion_uids)
     try:
         outcomes = await service.trash.apply(batch, typed_count)
     finally:  # what was not dealt with, for the caller went away or the count no longer holds, is not left approved
         await service.trash.cancel(batch)
     moved = [outcome.unit.photo_id for outcome in outcomes if outcome.moved]
+    await service.store.awrite(suggestions.settle, voter_id, moved, SuggestionState.WITHDRAWN, service.clock())
     await telling.tell(service, "trashed", voter_id, moved)
     await telling.tell(service, "resolved", voter_id, moved, decision="approved")
     return outcomes
+
+
+async def check_wishes(service: Service, voter_id: int, uids: Sequence[str], *, hold: bool = True) -> None:
+    """Raises TrashRefused where somebody else wants to keep one of these; with `hold`, that one is held back from then on."""
+    spoken = await service.store.aread(_spoken_for, voter_id, uids)
+    if not spoken:
+        return
+
+    def hold_back(db: Database) -> None:
+        for row, why in spoken:
+            suggestions.set_state(db, [row.id], SuggestionState.WITHDRAWN, service.clock())
+            held.add(db, row.voter_id, row.photo.id, row.suggestion.kind, why, row.suggestion.reasons)
+
+    if hold:
+        await service.store.awrite(hold_back)
+    row, why = spoken[0]
+    more = f" So it is with {len(spoken) - 1} more." if len(spoken) > 1 else ""
+    raise TrashRefused(f"{shown(row.photo.path)} stays: {why}.{more} Nothing was moved; reload the page for what is left.")
+
+
+def _spoken_for(db: Database, voter_id: int, uids: Sequence[str]) -> list[tuple[SuggestionRow, str]]:
+    rows = suggestions.by_uids(db, uids)
+    others = people.wishes(db, voter_id, [row.photo.id for row in rows])
+    return [(row, why) for row in rows if (why := others.against(row.photo.id, row.suggestion.kind))]
 
 
 async def dismiss(service: Service, voter_id: int, suggestion_uids: Sequence[str]) -> int:
@@ -52,10 +79,10 @@ async def dismiss(service: Service, voter_id: int, suggestion_uids: Sequence[str
 
 
 def _dismiss(db: Database, voter_id: int, uids: Sequence[str], now: float) -> list[int]:
-    rows = [row for row in suggestions.by_uids(db, voter_id, uids) if row.state is SuggestionState.OPEN]
+    rows = [row for row in suggestions.by_uids(db, uids) if row.state is SuggestionState.OPEN]
     for row in rows:
         answers.add(db, voter_id, Question.SUGGESTION, Choice.KEEP, row.photo.id, None, "review", now)
-    suggestions.set_state(db, [row.id for row in rows], SuggestionState.DISMISSED, now)
+    suggestions.settle(db, voter_id, [row.photo.id for row in rows], SuggestionState.DISMISSED, now)
     return [row.photo.id for row in rows]
 
 
@@ -95,7 +122,7 @@ async def settle_group(
     best = next(photo for photo in members if photo.uid == best_uid)
     staying = {photo.id for photo in members if photo.uid in {best_uid, *stay_uids}} if stay_uids else set()
     going = [photo for photo in members if photo.id not in staying] if staying else []
-    await _check_vetoes(service, going)
+    await _check_vetoes(service, voter_id, going)
     decision, suggested = await service.store.awrite(_settle, voter_id, kind, best, members, staying, service.clock())
     return decision, await approve_and_apply(service, voter_id, suggested, typed_count) if suggested else []
 
@@ -108,8 +135,9 @@ def _members(db: Database, kind: GroupKind, uids: Sequence[str]) -> list[Photo]:
     return found
 
 
-async def _check_vetoes(service: Service, going: Sequence[Photo]) -> None:
-    vetoed = await propose.vetoes(service, {photo.id: photo for photo in going})
+async def _check_vetoes(service: Service, voter_id: int, going: Sequence[Photo]) -> None:
+    wishes = await service.store.aread(people.wishes, voter_id, [photo.id for photo in going])
+    vetoed = wishes.said | await propose.vetoes(service, {photo.id: photo for photo in going})
     for photo in going:
         if photo.id in vetoed:
             raise TrashRefused(f"{shown(photo.path)} is protected: {vetoed[photo.id]}. Keep it; nothing was changed.")

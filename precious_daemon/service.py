@@ -17,8 +17,6 @@ from precious_daemon.trash import Trash
 if TYPE_CHECKING:
     from precious_daemon.jobs import Jobs
 
-OWNER = 1  # the voter that every library has
-
 
 @dataclass(slots=True)
 class Service:

@@ -89,10 +89,10 @@ async def _make(service: Service, call: PluginCall) -> Any:
 
 
 def _news(db: Database, voter_id: int) -> tuple[list[SuggestedPhoto], list[PluginPhoto]]:
-    """The open suggestions, and the top of the ranking."""
+    """The open suggestions of everybody, of which nobody wants to keep any; and the top of a voter's ranking."""
     top = [photo for photo, rating in ratings.ranking(db, voter_id, None, BEST) if rating.wins]
     known = plugin_photos.of(db, {photo.id: photo for photo in top})
-    return plugin_photos.suggested(db, suggestions.page(db, voter_id, limit=MOST)), [known[photo.id] for photo in top]
+    return plugin_photos.suggested(db, suggestions.page(db, None, limit=MOST)), [known[photo.id] for photo in top]
 
 
 def _thumbnail(db: Database, uid: str) -> bytes | None:

@@ -174,3 +174,21 @@ def test_log_of_what_touched_a_file(here: Places) -> None:
         log.write(b'{"at": "2026')  # cut short by a crash
     assert command("trash", "log") == "2026-01-02 03:04:05  trashed    a.jpg  blurred\n"
     assert json.loads(command("trash", "log", "--json"))["path"] == "a.jpg"
+
+
+def test_profiles_have_votes_of_their_own(here: Places, tmp_path: Path) -> None:
+    for number in range(2):
+        save(tmp_path / "photos" / f"{number}.jpg", number, (64, 48), age=3600)
+    command("roots", "add", str(tmp_path / "photos"))
+    command("scan")
+    assert "--voter 'Anna'" in command("people", "add", "Anna")
+    assert "already" in refused("people", "add", "anna", status=1)
+    (tmp_path / "votes.csv").write_text("Winner,Loser\n0.jpg,1.jpg\n")
+    command("votes", "import", "--voter", "anna", str(tmp_path / "votes.csv"))
+    assert command("votes", "export", "--voter", "Anna").count("\n") == 2
+    assert command("votes", "export").count("\n") == 1
+    command("people", "rename", "Anna", "Åsa")
+    assert "no profile" in refused("answers", "--voter", "Anna", status=6)
+    assert json.loads(command("answers", "--voter", "Åsa", "--json"))["answers"][0]["sentence"].endswith("brought along")
+    command("people", "retire", "Åsa")
+    assert [one["retired_at"] is None for one in json.loads(command("people", "list", "--json"))] == [True, False]

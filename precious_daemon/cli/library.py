@@ -13,6 +13,7 @@ import click
 
 from precious_daemon.cli.talk import (
     Ordered,
+    for_voter,
     job_text,
     offline,
     opened,
@@ -154,17 +155,19 @@ def votes() -> None:
 @votes.command("export")
 @click.option("--ranking", is_flag=True, help="The ranking (Image,ELO,Uncertainty,Upvotes,Downvotes), not the votes.")
 @click.argument("file", type=click.File("w"), default="-")
-def votes_export(ranking: bool, file: Any) -> None:
+@for_voter
+def votes_export(ranking: bool, file: Any, voter: str | None) -> None:
     """Write all comparisons (Winner,Loser) to FILE, or to the screen."""
-    with reached() as service:
+    with reached(voter) as service:
         file.write(service.get("/api/ranking.csv" if ranking else "/api/votes.csv"))
 
 
 @votes.command("import")
 @click.argument("file", type=click.File("r", encoding="utf-8", errors="replace"))
-def votes_import(file: Any) -> None:
+@for_voter
+def votes_import(file: Any, voter: str | None) -> None:
     """Read votes or a ranking from FILE; which of them, its first line says. Names fit by path, or by file name."""
-    with reached() as service:
+    with reached(voter) as service:
         report = service.post_text("/api/votes/import", file.read())
     click.echo(f"Imported {report['imported']:,} {'votes' if report['kind'] == 'votes' else 'ratings'}.")
     if report["unknown"]:
@@ -174,9 +177,10 @@ def votes_import(file: Any) -> None:
 @votes.command("preferences")
 @click.option("--hashes", is_flag=True, help="Name photos by their content, not by their paths.")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
-def votes_preferences(hashes: bool, file: Path) -> None:
+@for_voter
+def votes_preferences(hashes: bool, file: Path, voter: str | None) -> None:
     """Write pairs to train a reward model on to FILE: prompt, chosen, rejected. JSON lines, or Parquet if it ends so."""
-    with reached() as service:
+    with reached(voter) as service:
         text = service.get("/api/preferences.jsonl", **({"hashes": 1} if hashes else {}))
     rows = [json.loads(line) for line in text.splitlines()]
     if file.suffix == ".parquet":
@@ -197,9 +201,10 @@ def votes_preferences(hashes: bool, file: Path) -> None:
 @click.option("--hours", default=6, show_default=True, help="Hours without a photo between two events.")
 @click.option("--copy", is_flag=True, help="Copies, not links.")
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
-def votes_highlights(top: int, hours: int, copy: bool, folder: Path) -> None:
+@for_voter
+def votes_highlights(top: int, hours: int, copy: bool, folder: Path, voter: str | None) -> None:
     """Make FOLDER an album of the best photos of each event, as links or copies. What is there already stays."""
-    with reached() as service:
+    with reached(voter) as service:
         found = service.get("/api/highlights", top=top, hours=hours)["events"]
     made = 0
     for event in found:
@@ -218,9 +223,10 @@ def votes_highlights(top: int, hours: int, copy: bool, folder: Path) -> None:
 @click.option("--json", "as_json", is_flag=True, help="As JSON, for scripts.")
 @click.option("--kind", default="", help="Only comparisons, labels, audits, reviews, outside, or ranking.")
 @click.option("--before", type=int, help="Older than the answer of this number.")
-def answers(as_json: bool, kind: str, before: int | None) -> None:
+@for_voter
+def answers(as_json: bool, kind: str, before: int | None, voter: str | None) -> None:
     """What you said, newest first; `undo-answer` takes back any of it by its number."""
-    with reached() as service:
+    with reached(voter) as service:
         found = service.get("/api/answers", **({"kind": kind} if kind else {}), **({"before": before} if before else {}))
     if as_json:
         click.echo(json.dumps(found, indent=2))
@@ -234,7 +240,8 @@ def answers(as_json: bool, kind: str, before: int | None) -> None:
 
 @click.command("undo-answer")
 @click.argument("number", type=int)
-def undo_answer(number: int) -> None:
+@for_voter
+def undo_answer(number: int, voter: str | None) -> None:
     """Take back the answer of this NUMBER (see `answers`), however long ago it was given."""
-    with reached() as service:
+    with reached(voter) as service:
         click.echo(service.post(f"/api/answers/{number}/undo")["sentence"])

@@ -11,6 +11,7 @@ import click
 
 from precious_daemon.cli.talk import (
     Ordered,
+    for_voter,
     opened,
     reached,
     run_job,
@@ -27,9 +28,10 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="With ids, for `apply`.")
 @click.option("--run", "anew", is_flag=True, help="Choose them anew first.")
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True)
-def suggest(as_json: bool, anew: bool, limit: int) -> None:
+@for_voter
+def suggest(as_json: bool, anew: bool, limit: int, voter: str | None) -> None:
     """List what could go, surest first, with the reasons."""
-    with reached() as service:
+    with reached(voter) as service:
         if anew:
             run_job(service, "suggest")
         found = _suggestions(service, limit)
@@ -57,9 +59,10 @@ def _suggestions(service: Remote, limit: int) -> dict[str, Any]:
 @click.command()
 @click.option("--json", "as_json", is_flag=True)
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True)
-def held(as_json: bool, limit: int) -> None:
+@for_voter
+def held(as_json: bool, limit: int, voter: str | None) -> None:
     """List what was held back from the suggestions, and why."""
-    with reached() as service:
+    with reached(voter) as service:
         found = service.get("/api/suggestions/held", limit=limit)
     if as_json:
         click.echo(json.dumps(found, indent=2))
@@ -75,7 +78,8 @@ def held(as_json: bool, limit: int) -> None:
 @click.option("--dry-run", is_flag=True, help="Check everything and say what would be moved; move nothing.")
 @click.option("--count", type=int, help="How many photos, to approve more at once than the settings let pass.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-def apply(ids: tuple[str, ...], everything: bool, dry_run: bool, count: int | None, yes: bool) -> None:
+@for_voter
+def apply(ids: tuple[str, ...], everything: bool, dry_run: bool, count: int | None, yes: bool, voter: str | None) -> None:
     """Move approved suggestions to the trash of their folder.
 
     IDS are those that `suggest` shows; the first letters are enough. Each photo goes with its companions, or not at all.
@@ -83,7 +87,7 @@ def apply(ids: tuple[str, ...], everything: bool, dry_run: bool, count: int | No
     """
     if bool(ids) is everything:
         raise click.UsageError("Give the ids of suggestions, or --all.")
-    with reached() as service:
+    with reached(voter) as service:
         found = _suggestions(service, 100_000)["suggestions"]
         chosen = [s for s in found if s["certified"]] if everything else [_pick(found, "uid", given) for given in ids]
         if not chosen:

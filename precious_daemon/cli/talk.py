@@ -34,12 +34,20 @@ def opened() -> tuple[config.Places, config.Settings]:
     return places, config.load(places.config_file)
 
 
+for_voter = click.option("--voter", metavar="NAME", envvar="PRECIOUS_VOTER", help="Whose: the profile of this name.")
+"""The option of commands that are about somebody's answers or suggestions."""
+
+
 @contextmanager
-def reached() -> Iterator[Remote]:
-    """The service of this library: the one that runs, or one for as long as this command lasts."""
+def reached(voter: str | None = None) -> Iterator[Remote]:
+    """The service of this library: the one that runs, or one for as long as this command lasts.
+
+    It is spoken to for the profile of this name, or else for the first one.
+    """
     from precious_daemon import remote
 
     with remote.reach(*opened()) as found:
+        found.voter = voter
         yield found
 
 

@@ -31,6 +31,13 @@ def replace(db: Database, voter_id: int, rows: Iterable[tuple[int, str, str, tup
     db.conn.executemany("INSERT INTO held_back VALUES (?, ?, ?, ?, ?, ?)", numbered)
 
 
+def add(db: Database, voter_id: int, photo_id: int, kind: str, why: str, reasons: tuple[str, ...]) -> None:
+    """One more, behind the others."""
+    last = db.execute("SELECT coalesce(max(place), -1) FROM held_back WHERE voter_id = ?", [voter_id]).fetchone()[0]
+    row = [voter_id, photo_id, last + 1, kind, why, json.dumps(reasons)]
+    db.execute("INSERT OR REPLACE INTO held_back VALUES (?, ?, ?, ?, ?, ?)", row)
+
+
 def page(db: Database, voter_id: int, after: int = -1, limit: int = 100) -> list[HeldRow]:
     """Surest first; `after` is the place of the last one shown."""
     sql = """

@@ -472,6 +472,12 @@ def m017_tokens_and_logs(db: Database) -> None:
     """)
 
 
+@library()
+def m018_people(db: Database) -> None:
+    """A profile that is not used any more stays, with all that it said."""
+    db.execute("ALTER TABLE voters ADD COLUMN retired_at REAL")
+
+
 @cache()
 def c001_derived(db: Database) -> None:
     db.executescript("""

@@ -29,6 +29,16 @@ def find(db: Database, token_hash: bytes, since: float) -> tuple[int, float] | N
     return (row[0], row[1]) if row else None
 
 
+def switch(db: Database, token_hash: bytes, voter_id: int) -> None:
+    """Go on as another voter in this browser."""
+    db.execute("UPDATE sessions SET voter_id = ? WHERE token_hash = ?", [voter_id, token_hash])
+
+
+def hand_over(db: Database, voter_id: int, to: int) -> None:
+    """Every browser of one voter goes on as another."""
+    db.execute("UPDATE sessions SET voter_id = ? WHERE voter_id = ?", [to, voter_id])
+
+
 def touch(db: Database, token_hash: bytes, now: float) -> None:
     db.execute("UPDATE sessions SET seen_at = ? WHERE token_hash = ?", [now, token_hash])
 

@@ -26,6 +26,7 @@ class SuggestionRow:
     place: int
     suggestion: Suggestion
     photo: Photo
+    voter_id: int
 
 
 def _row(row: dict[str, Any]) -> SuggestionRow:
@@ -43,13 +44,19 @@ def _row(row: dict[str, Any]) -> SuggestionRow:
         row["place"],
         suggestion,
         photo_from(row),
+        row["suggestion_voter"],
     )
 
 
 _SELECT = """
     SELECT photos.*, s.id AS suggestion_id, s.uid AS suggestion_uid, s.run, s.state AS suggestion_state, s.created_at,
-        s.place, s.photo_id, s.kind, s.keep, s.certified, s.reasons, s.keeper_id, s.evidence
+        s.voter_id AS suggestion_voter, s.place, s.photo_id, s.kind, s.keep, s.certified, s.reasons, s.keeper_id, s.evidence
     FROM suggestions AS s CROSS JOIN photos ON photos.id = s.photo_id
+"""
+
+_EVERYBODYS = """
+    s.state = ? AND NOT EXISTS (SELECT 1 FROM suggestions AS o
+        WHERE o.photo_id = s.photo_id AND o.state = s.state AND (o.place, o.id) < (s.place, s.id))
 """
 
 
@@ -146,6 +153,13 @@ def withdraw(db: Database, voter_id: int, photo_ids: Iterable[int], now: float) 
     db.execute(f"{sql} AND photo_id IN ({marks})", [now, voter_id])
 
 
+def settle(db: Database, voter_id: int, photo_ids: Iterable[int], state: SuggestionState, now: float) -> None:
+    """A voter has decided about these photos: what was open to this one gets that state, what was open to others is withdrawn."""
+    marks = ",".join(str(int(i)) for i in photo_ids)
+    sql = "UPDATE suggestions SET state = iif(voter_id = ?, ?, 'withdrawn'), changed_at = ? WHERE state = 'open'"
+    db.execute(f"{sql} AND photo_id IN ({marks})", [voter_id, state, now])
+
+
 def unwithdraw(db: Database, voter_id: int, photo_ids: Iterable[int], at: float, now: float) -> None:
     """Undo a `withdraw` that was made at a time, but for what is suggested anew since."""
     marks = ",".join(str(int(i)) for i in photo_ids)
@@ -166,14 +180,14 @@ def withdraw_run(db: Database, voter_id: int, run: str, now: float) -> None:
 
 def page(
     db: Database,
-    voter_id: int,
+    voter_id: int | None,
     state: SuggestionState = SuggestionState.OPEN,
     after: tuple[float, int] | None = None,
     limit: int = 100,
 ) -> list[SuggestionRow]:
-    """Surest first. `after` is (place, id) of the last one shown."""
-    where = "s.voter_id = ? AND s.state = ?"
-    values: list[Any] = [voter_id, state]
+    """Surest first; without a voter those of everybody, each photo once. `after` is (place, id) of the last one shown."""
+    where = _EVERYBODYS if voter_id is None else "s.state = ? AND s.voter_id = ?"
+    values: list[Any] = [state] if voter_id is None else [state, voter_id]
     if after:
         where += " AND (s.place, s.id) > (?, ?)"
         values += after
@@ -181,11 +195,11 @@ def page(
     return [_row(row) for row in db.query(sql, [*values, limit])]
 
 
-def by_uids(db: Database, voter_id: int, uids: Sequence[str]) -> list[SuggestionRow]:
-    """In the order asked for. An unknown one raises NotFound."""
+def by_uids(db: Database, uids: Sequence[str]) -> list[SuggestionRow]:
+    """In the order asked for, whosever they are. An unknown one raises NotFound."""
     found = []
     for uid in uids:
-        rows = list(db.query(f"{_SELECT} WHERE s.voter_id = ? AND s.uid = ?", [voter_id, uid]))
+        rows = list(db.query(f"{_SELECT} WHERE s.uid = ?", [uid]))
         if not rows:
             raise NotFound("There is no such suggestion any more.")
         found.append(_row(rows[0]))
@@ -199,8 +213,9 @@ def set_state(db: Database, ids: Iterable[int], state: SuggestionState, now: flo
 def reopen(db: Database, voter_id: int, uids: Sequence[str], now: float) -> int:
     """Undo dismissals: what can be open again is, and the "keep" that dismissing stored is taken back. Returns how many."""
     reopened = 0
-    for row in by_uids(db, voter_id, uids):
-        if row.state is not SuggestionState.DISMISSED:
+    for row in by_uids(db, uids):
+        dismissed = SuggestionState.DISMISSED if row.voter_id == voter_id else SuggestionState.WITHDRAWN
+        if row.state is not dismissed or _is_open(db, row.voter_id, row.photo.id):
             continue
         set_state(db, [row.id], SuggestionState.OPEN, now)
         sql = """
@@ -213,9 +228,24 @@ def reopen(db: Database, voter_id: int, uids: Sequence[str], now: float) -> int:
     return reopened
 
 
+def _is_open(db: Database, voter_id: int, photo_id: int) -> bool:
+    sql = "SELECT 1 FROM suggestions WHERE voter_id = ? AND photo_id = ? AND state IN ('open', 'approved')"
+    return db.execute(sql, [voter_id, photo_id]).fetchone() is not None
+
+
 def counts(db: Database, voter_id: int) -> dict[SuggestionState, int]:
     found = tallies.of(db, "suggestions", voter_id)
     return {state: found.get(state, 0) for state in SuggestionState}
+
+
+def everybodys(db: Database) -> tuple[int, int]:
+    """(photos that are suggested to anybody, their bytes)."""
+    sql = """
+        SELECT count(DISTINCT photo_id), coalesce(sum(files.size), 0)
+        FROM (SELECT DISTINCT photo_id FROM suggestions WHERE state = 'open') LEFT JOIN files USING (photo_id)
+    """
+    count, size = db.execute(sql).fetchone()
+    return int(count), int(size)
 
 
 def open_bytes(db: Database, voter_id: int) -> int:

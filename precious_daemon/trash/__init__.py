@@ -82,7 +82,7 @@ class Trash:
 
         Raises NotFound, TrashRefused and CountNeeded, as `approve` and `apply` would.
         """
-        rows = await self._open(voter_id, suggestion_uids)
+        rows = await self._open(suggestion_uids)
         await self._check_count(len(rows), typed_count)
         if len(rows) > 1 and typed_count != len(rows) and any(row.suggestion.certified for row in rows):
             certificate, sentence, _ = await self._store.aread(scores.certificate, voter_id)
@@ -93,8 +93,8 @@ class Trash:
                     len(rows),
                 )
 
-    async def _open(self, voter_id: int, uids: Sequence[str]) -> list[SuggestionRow]:
-        rows = await self._store.aread(suggestions.by_uids, voter_id, list(dict.fromkeys(uids)))
+    async def _open(self, uids: Sequence[str]) -> list[SuggestionRow]:
+        rows = await self._store.aread(suggestions.by_uids, list(dict.fromkeys(uids)))
         if not rows:
             raise TrashRefused("No photo was chosen.")
         for row in rows:
@@ -133,7 +133,7 @@ class Trash:
         suggestion, TrashRefused for one that is not open, and then nothing is approved.
         """
         async with self._batch:
-            rows = await self._open(voter_id, suggestion_uids)
+            rows = await self._open(suggestion_uids)
             bound = [(row, *await self._run(self._bind, row)) for row in rows]
             return await self._store.awrite(_approve, voter_id, bound, self._clock())
 

@@ -32,6 +32,7 @@ from precious_daemon.web import (
     login,
     metrics,
     openapi,
+    people,
     pictures,
     plugin_pages,
     problems,
@@ -46,7 +47,7 @@ from precious_daemon.web.keys import ADDRESS, API_KEY, LOGIN, SERVICE, STOPPING,
 ROOMS = (
     home, jobs, folders, asking, history, library, facts, reviewing, held, grouping, ruling, clusters, atlas, report,
     plugin_pages, pictures, events, login, static, settings, access, metrics, openapi,
-    first,
+    people, first,
 )  # fmt: skip
 LARGEST_BODY = 16 * 1024 * 1024  # a votes file of a million lines
 

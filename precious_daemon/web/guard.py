@@ -8,9 +8,11 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Awaitable, Callable
+from urllib.parse import unquote
 
 from aiohttp import hdrs, web
 
+from precious_daemon import people
 from precious_daemon.store import sessions, tokens
 from precious_daemon.web import scopes
 from precious_daemon.web.keys import ADDRESS, API_KEY, SERVICE, SESSION, VOTER, Address
@@ -19,7 +21,6 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 SESSION_SECONDS = 30 * 86400
 RENEW_SECONDS = 86400
-OWNER = 1
 READING = frozenset({"GET", "HEAD"})
 PUBLIC = frozenset({"/login", "/static/{name}"})
 """Routes that need no session: nothing of the owner's is in them."""
@@ -116,7 +117,7 @@ def _has_key(request: web.Request) -> bool:
 async def _let_in_by_key(request: web.Request) -> int | None:
     """The command line shows the key of the service file, a script one that the owner made; a status where neither fits."""
     if _has_key(request):
-        request[VOTER] = OWNER
+        request[VOTER] = await _named_voter(request)
         return None
     scheme, _, key = request.headers[hdrs.AUTHORIZATION].partition(" ")
     if scheme != "Bearer" or not key.startswith(scopes.PREFIX):
@@ -133,6 +134,14 @@ async def _let_in_by_key(request: web.Request) -> int | None:
         await service.store.awrite(tokens.used, token.id, now)
     request[VOTER] = token.voter_id
     return None
+
+
+async def _named_voter(request: web.Request) -> int:
+    """Whom a command speaks for: the header `Precious-Voter` holds a profile's name, quoted as in an address."""
+    name = request.headers.get("Precious-Voter")
+    if name is None:
+        return people.OWNER
+    return (await request.app[SERVICE].store.aread(people.named, unquote(name))).id
 
 
 def _refuse(request: web.Request, status: int) -> web.Response:

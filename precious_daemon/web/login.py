@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 from aiohttp import hdrs, web
 
+from precious_daemon import people
 from precious_daemon.store import sessions
 from precious_daemon.web import guard
 from precious_daemon.web.keys import ADDRESS, LOGIN, SERVICE, Address
@@ -52,7 +53,7 @@ async def enter(request: web.Request) -> web.Response:
     session, now = secrets.token_urlsafe(32), service.clock()
     await service.store.awrite(sessions.remove_older, now - guard.SESSION_SECONDS)
     await service.store.awrite(
-        sessions.add, guard.token_hash(session), guard.OWNER, now, request.headers.get(hdrs.USER_AGENT, "")[:300]
+        sessions.add, guard.token_hash(session), people.OWNER, now, request.headers.get(hdrs.USER_AGENT, "")[:300]
     )
     response = web.Response(status=303, headers={hdrs.LOCATION: "/"})
     guard.set_cookie(request, response, session)

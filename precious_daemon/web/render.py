@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from precious_daemon import __version__
-from precious_daemon.models import Photo, SuggestionState
-from precious_daemon.store import suggestions
+from precious_daemon.models import Photo, SuggestionState, Voter
+from precious_daemon.store import Database, suggestions, voters
 from precious_daemon.web import words
 from precious_daemon.web.keys import SERVICE, VOTER
 
@@ -114,12 +114,17 @@ async def page(request: web.Request, template: str, status: int = 200, **values:
     """A whole page. What cannot be UTF-8 is replaced, so that no file name can stop one from being shown."""
     service = request.app[SERVICE]
     now = service.clock()
-    to_review = 0
+    to_review, everybody = 0, list[Voter]()
     if VOTER in request:
-        counts = await service.store.aread(suggestions.counts, request[VOTER])
-        to_review = counts[SuggestionState.OPEN]
+        to_review, everybody = await service.store.aread(_around, request[VOTER])
     html = environment().get_template(template).render(
-        values, here=request.path, to_review=to_review, signed_in=VOTER in request,
+        values, here=request.path, to_review=to_review, signed_in=VOTER in request, people=everybody,
+        voter=next((voter for voter in everybody if voter.id == request[VOTER]), None),
         moment=lambda at: words.moment(at, now), ago=lambda at: words.ago(at, now),
     )  # fmt: skip
     return web.Response(body=html.encode("utf-8", "replace"), status=status, content_type="text/html", charset="utf-8")
+
+
+def _around(db: Database, voter_id: int) -> tuple[int, list[Voter]]:
+    """What every page shows beside its own: how much there is to review, and who there is."""
+    return suggestions.counts(db, voter_id)[SuggestionState.OPEN], voters.active(db)

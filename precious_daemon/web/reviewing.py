@@ -12,7 +12,7 @@ from aiohttp import web
 from precious_daemon import review
 from precious_daemon.models import Certificate, Photo, Root, SuggestionState, Unit
 from precious_daemon.service import Service
-from precious_daemon.store import Database, held, photos, pictures, roots, scores, suggestions, units
+from precious_daemon.store import Database, held, photos, pictures, roots, scores, suggestions, units, voters
 from precious_daemon.store.suggestions import SuggestionRow
 from precious_daemon.trash import Outcome
 from precious_daemon.web import words
@@ -51,6 +51,7 @@ class Listing:
     certificate: Certificate | None
     sentence: str
     needed: int | None
+    names: dict[int, str]  # of everybody else
 
     @property
     def after(self) -> str | None:
@@ -60,8 +61,9 @@ class Listing:
         return f"{last.place},{last.id}"
 
 
-def _listing(db: Database, voter_id: int, after: tuple[float, int] | None) -> Listing:
-    rows = suggestions.page(db, voter_id, after=after, limit=A_PAGE)
+def _listing(db: Database, voter_id: int, after: tuple[float, int] | None, shared: bool) -> Listing:
+    """The open suggestions of one voter, or with `shared` those of everybody."""
+    rows = suggestions.page(db, None if shared else voter_id, after=after, limit=A_PAGE)
     keepers = photos.many(db, (r.suggestion.keeper_id for r in rows if r.suggestion.keeper_id is not None))
     sizes = photos.sizes(db, [r.photo.id for r in rows])
     folders = {root.id: root.path for root in roots.all_roots(db)}
@@ -79,16 +81,25 @@ def _listing(db: Database, voter_id: int, after: tuple[float, int] | None) -> Li
         return Candidate(row, keeper, place, sizes.get(row.photo.id, 0), deleted, kept, measures)
 
     found = [shown(row) for row in rows]
-    count = suggestions.counts(db, voter_id)[SuggestionState.OPEN]
-    return Listing(found, count, suggestions.open_bytes(db, voter_id), *scores.certificate(db, voter_id))
+    count, size = suggestions.counts(db, voter_id)[SuggestionState.OPEN], suggestions.open_bytes(db, voter_id)
+    if shared:
+        count, size = suggestions.everybodys(db)
+    names = {voter.id: voter.name for voter in voters.everybody(db) if voter.id != voter_id}
+    return Listing(found, count, size, *scores.certificate(db, voter_id), names)
+
+
+def _shared(request: web.Request) -> bool:
+    """`?whose=all`: what is suggested to anybody."""
+    return request.query.get("whose") == "all"
 
 
 @routes.get("/suggestions")
 async def show_suggestions(request: web.Request) -> web.Response:
     service = request.app[SERVICE]
-    listing = await service.store.aread(_listing, request[VOTER], keyset(request))
+    listing = await service.store.aread(_listing, request[VOTER], keyset(request), _shared(request))
     return await page(
-        request, "suggestions.html", listing=listing, first="after" not in request.query, last_moved=await _last_moved(request),
+        request, "suggestions.html", listing=listing, shared=_shared(request), first="after" not in request.query,
+        last_moved=await _last_moved(request),
         held=await service.store.aread(held.count, request[VOTER]),
         batch=service.settings.trash.batch, alpha=service.settings.certify.alpha,
     )  # fmt: skip
@@ -105,7 +116,7 @@ async def _last_moved(request: web.Request) -> list[Unit]:
 
 @routes.get("/api/suggestions")
 async def list_suggestions(request: web.Request) -> web.Response:
-    listing = await request.app[SERVICE].store.aread(_listing, request[VOTER], keyset(request))
+    listing = await request.app[SERVICE].store.aread(_listing, request[VOTER], keyset(request), _shared(request))
     return web.json_response(
         {
             "suggestions": [
@@ -113,6 +124,7 @@ async def list_suggestions(request: web.Request) -> web.Response:
                     "uid": c.row.uid, "photo": photo_json(c.row.photo), "kind": c.row.suggestion.kind,
                     "keep": c.row.suggestion.keep, "certified": c.row.suggestion.certified,
                     "reasons": list(c.row.suggestion.reasons), "bytes": c.size,
+                    "voter": listing.names.get(c.row.voter_id),
                     "keeper": photo_json(c.keeper) if c.keeper else None,
                     "keeper_place": words.shown(c.keeper_place) if c.keeper_place else None,
                     "evidence": {
@@ -145,6 +157,7 @@ async def approve(request: web.Request) -> web.Response:
 
 async def _rehearsed(service: Service, voter_id: int, uids: list[str]) -> list[str]:
     """What an approval would do to each, in words: every check is made, and the suggestions stay open."""
+    await review.check_wishes(service, voter_id, uids, hold=False)
     batch = await service.trash.approve(voter_id, uids)
     try:
         return [words.shown(outcome.message) for outcome in await service.trash.apply(batch, dry_run=True)]

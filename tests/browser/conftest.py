@@ -93,9 +93,9 @@ def owner(chromium: Browser, served: Served, problems: list[str]) -> Iterator[Pa
     assert problems == []
 
 
-def stored(served: Served) -> list[Answer]:
+def stored(served: Served, voter_id: int = 1) -> list[Answer]:
     """Newest first."""
-    return served.service.store.read(answers.recent, 1, 100)
+    return served.service.store.read(answers.recent, voter_id, 100)
 
 
 def shown(page: Page) -> list[str]:
