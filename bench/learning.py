@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import csv
 import os
+import pickle
 import random
 import sqlite3
 import subprocess
@@ -133,6 +134,16 @@ def look_at(world: World, paths: list[Path]) -> World:
     space = Space.fit(world.features, world.measures)
     world.x = Examples(space.look(world.features), space.measures(world.measures), world.group)
     world.views = imagine(places.cache_db, [f.content_hash for f in read], space)
+    return world
+
+
+def once(folder: Path, make: Callable[[Path], World]) -> World:
+    """What an earlier run left in this folder, or made now and left there: looking takes longer than learning."""
+    file = folder / "world.pickle"
+    if not file.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(pickle.dumps(make(folder)))
+    world: World = pickle.loads(file.read_bytes())
     return world
 
 
@@ -311,6 +322,7 @@ def main() -> None:
     parser = arguments(__doc__ or "")
     parser.add_argument("--library", type=Path)
     parser.add_argument("--classes", type=Path)
+    parser.add_argument("--keep", type=Path, help="a folder for what the pictures look like, to be used again by the next run")
     parser.add_argument("--draws", type=int, default=0, help="default: 5, or 1 with --quick")
     parser.add_argument("--labels", type=int, nargs="*", default=[], help="default: 45 and 90, or 45 with --quick")
     parser.add_argument("--only", nargs="*", default=[], help="names of personas")
@@ -327,20 +339,20 @@ def main() -> None:
         if args.quick:
             VIEWED = 60
         library = args.library or demo_library(folder / "library", 160 if args.quick else 1000)
-        for name in ("kinds", "classes"):
-            (folder / name).mkdir()
-        world = from_truth(library, folder / "kinds")
+        kept = args.keep or folder
+        world = once(kept / "kinds", lambda place: from_truth(library, place))
         tasted = not args.only or any(name in TASTES for name in args.only)
-        sorted_ = from_classes(classes, folder / "classes", 120 if args.quick else 1000) if classes and tasted else None
+        most = 120 if args.quick else 1000
+        sorted_ = once(kept / "classes", lambda place: from_classes(classes, place, most)) if classes and tasted else None
         torch.set_num_threads(1)
         owners = dict(personas(world, sorted_))
         if args.quick:
             owners = {name: owner for name, owner in owners.items() if name in ("junk", "taste A", "noisy")}
         owners = {name: owner for name, owner in owners.items() if not args.only or name in args.only}
         draws = args.draws or (1 if args.quick else 5)
-        figures = measure(
-            owners, [45] if args.quick else [45, 90], draws, lambda: not args.quick or time.monotonic() - began < 35
-        )
+        counts = args.labels or ([45] if args.quick else [45, 90])
+        goals = {} if args.quick else GOALS  # so few photos are no measure
+        figures = measure(owners, counts, draws, goals, lambda: not args.quick or time.monotonic() - began < 35)
     conditions: dict[str, object] = {
         "library": "given" if args.library else "made of example pictures", "photos": len(world.kinds),
         "photos in classes": len(sorted_.kinds) if sorted_ else 0, "draws": draws, "photos with views": VIEWED,

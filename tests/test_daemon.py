@@ -189,3 +189,24 @@ async def test_job_stopped_by_its_owner_is_recorded_as_stopped(here: Places, mon
         last = started.service.store.read(job_runs.last, "group")
         assert last is not None
         assert last.outcome == "stopped"
+
+
+async def test_child_that_has_used_up_the_night_is_stopped_and_one_that_takes_too_much_fails(
+    here: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here.make()
+    code = """
+import signal, sys
+from precious_daemon import jobfolder
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(jobfolder.STOPPED))
+room = bytearray(80_000_000)
+while True: pass
+"""
+    name = module(tmp_path, monkeypatch, code)
+    monkeypatch.setattr(children, "LOOK", 0.05)
+    with children.job_folder(here, "test") as folder:
+        night = children.Allowance(cpu_seconds=0.4)
+        assert not await children.run_child(name, folder, lambda *_: None, night)
+        assert night.spent
+        with pytest.raises(ChildFailed, match=r"may take 50.*schedule\.memory_megabytes"):
+            await children.run_child(name, folder, lambda *_: None, children.Allowance(memory=50e6))

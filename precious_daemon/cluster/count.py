@@ -11,7 +11,7 @@ from precious_daemon.cluster.kmeans import Indexes, Points, nearest_centre
 from precious_daemon.cluster.methods import METHODS
 
 SAMPLE = 2_000  # the silhouette is quadratic
-TRIALS = 8  # numbers of clusters that are tried
+TRIALS = 7  # numbers of clusters that are tried
 
 
 @dataclass(frozen=True, slots=True)

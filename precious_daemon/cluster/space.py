@@ -35,7 +35,7 @@ class Axes:
         count = min(DIMENSIONS, len(sample) - 1, matrix.shape[1])
         if count < 1 or np.allclose(sample, sample[0]):
             return cls(np.zeros(matrix.shape[1], np.float32), np.zeros((1, matrix.shape[1]), np.float32))
-        pca = PCA(count, svd_solver="randomized", iterated_power=2, random_state=seed).fit(sample)
+        pca = PCA(count, svd_solver="randomized", iterated_power=1, random_state=seed).fit(sample)
         scale = weight / max(float(np.sqrt(pca.explained_variance_.sum())), 1e-9)
         return cls(pca.mean_.astype(np.float32), (pca.components_ * scale).astype(np.float32))
 

@@ -58,23 +58,28 @@ def facility_location(points: Points, count: int, seed: int, doubt: Points | Non
 def _of_parts(points: Points, count: int, seed: int, doubt: Points | None) -> Indexes:
     if count >= len(points):
         return np.arange(len(points))
+    if count == 1:
+        _, distance = nearest_centre(points, points.mean(0, keepdims=True))
+        return _inmost(np.arange(len(points)), distance, doubt)
     different = np.unique(points.round(5), axis=0, return_index=True)[1]
     if count >= len(different):  # all that is different, then any
         rest = np.setdiff1d(np.arange(len(points)), different)
         return np.concatenate([different, rest[: count - len(different)]])
-    part, distance = nearest_centre(points, kmeans(points, count, seed) if count > 1 else points.mean(0, keepdims=True))
-    chosen = []
-    for c in np.unique(part):
-        members = np.flatnonzero(part == c)
-        members = members[np.argsort(distance[members], kind="stable")]
-        if doubt is not None:
-            inner = members[: (len(members) + 1) // 2]
-            members = inner[np.argsort(-doubt[inner], kind="stable")]
-        chosen.append(members[0])
+    part, distance = nearest_centre(points, kmeans(points, count, seed))
+    chosen = [int(_inmost(np.flatnonzero(part == c), distance, doubt)[0]) for c in np.unique(part)]
     if len(chosen) < count:  # a part may have run empty: the furthest out stand in for it
         rest = np.setdiff1d(different, chosen)
         chosen += rest[np.argsort(-distance[rest], kind="stable")][: count - len(chosen)].tolist()
     return np.array(chosen, dtype=np.int64)
+
+
+def _inmost(members: Indexes, distance: Points, doubt: Points | None) -> Indexes:
+    """(1,) the member nearest to the centre, or of the inner half the most doubtful."""
+    members = members[np.argsort(distance[members], kind="stable")]
+    if doubt is None:
+        return members[:1]
+    inner = members[: (len(members) + 1) // 2]
+    return inner[np.argsort(-doubt[inner], kind="stable")][:1]
 
 
 CHOICES: dict[str, Choice] = {

@@ -26,7 +26,7 @@ SECTIONS = {
     "watch": "Watching folders",
     "ingest": "Reading photos",
     "schedule": "The night's work",
-    "groups": "Copies and bursts",
+    "groups": "Bursts and copies",
     "clusters": "Clusters and the map",
     "ask": "Questions",
     "outside": "What you say with other programs",

@@ -81,10 +81,10 @@ def test_looking_closely_and_what_differs(owner: Page, served: Served, library: 
     owner.keyboard.press(" ")
     expect(owner.locator("#zoom")).to_be_hidden()
     owner.keyboard.press("i")
-    expect(owner.locator(".facts-line").first).to_contain_text("IMG_")
-    expect(owner.locator(".facts-line").first).not_to_contain_text("96 × 72")  # both are
+    expect(owner.get_by_label("Details", exact=True)).to_contain_text("IMG_")
+    expect(owner.get_by_label("Details", exact=True)).not_to_contain_text("96 × 72")  # both are
     owner.keyboard.press("i")
-    expect(owner.locator(".facts-line").first).to_be_hidden()
+    expect(owner.get_by_label("Details", exact=True)).to_be_hidden()
     assert stored(served) == []
 
 

@@ -37,6 +37,8 @@ PAGES = (
     "/trash",
     "/report",
     "/jobs",
+    "/jobs/scan",
+    "/settings",
     "/help",
 )
 HOSTILE = [
