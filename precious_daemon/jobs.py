@@ -23,7 +23,20 @@ from precious_daemon.models import Group, GroupKind, GroupMember, JobRun, Pause,
 from precious_daemon.previews import Previews
 from precious_daemon.readers import Ingest
 from precious_daemon.service import Service
-from precious_daemon.store import Database, answers, clusters, groups, job_runs, photos, pictures, ratings, roots, scores, voters
+from precious_daemon.store import (
+    Database,
+    answers,
+    clusters,
+    groups,
+    job_runs,
+    photos,
+    pictures,
+    ratings,
+    roots,
+    scores,
+    tasks,
+    voters,
+)
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +61,7 @@ class Progress:
 class Jobs:
     """Runs named jobs, each at most once at a time, and only one that needs much of the machine."""
 
-    NAMES = ("scan", "embed", "group", "learn", "rate", "suggest", "night")
+    NAMES = ("scan", "embed", "group", "learn", "sort", "rate", "suggest", "night")
 
     def __init__(self, service: Service) -> None:
         self._service = service
@@ -451,6 +464,44 @@ class Jobs:
         await verdict.refresh(self._service, voter_id)
         return str(report["why"])
 
+    async def _sort(self, say: Say) -> str:
+        """Learn the owner's own label sets, each from what each voter said of it."""
+        work = [
+            (task, voter, said)
+            for task in await self._store.aread(tasks.everything)
+            for voter in await self._store.aread(voters.active)
+            if (said := await self._store.aread(tasks.labels, task.id, voter.id))
+        ]
+        if not work:
+            return "no task of your own has answers yet"
+        await self._embed(say)
+        told = []
+        for task, voter, said in work:
+            try:
+                sentence = await self._sort_one(say, task.id, voter.id, said)
+            except ChildFailed as exc:  # one that has too few answers does not keep the others from being learned
+                sentence = str(exc)
+            told.append(f"{task.name}: {sentence}")
+        return "; ".join(told)
+
+    async def _sort_one(self, say: Say, task_id: int, voter_id: int, said: dict[int, int]) -> str:
+        with children.job_folder(self._service.places, "sort") as folder:
+            await self._store.aread(handover.write_photos, folder)
+            jobfolder.write_labels(folder, [])
+            jobfolder.write_votes(folder, [])
+            jobfolder.write_json(folder, "classes.json", list(said.items()))
+            jobfolder.write_json(folder, "job.json", await self._features("sort"))
+            await self._child("precious_daemon.learn", folder, say)
+            report = jobfolder.read_json(folder, "report.json")
+            found = list(jobfolder.read_scores(folder))
+
+        def keep(db: Database) -> None:
+            tasks.replace_scores(db, task_id, voter_id, ((s.photo_id, int(s.taste), s.keep) for s in found))
+            tasks.put_report(db, task_id, voter_id, report)
+
+        await self._store.awrite(keep)
+        return str(report["sentence"])
+
     async def _rate(self, say: Say) -> str:
         everybody = await self._store.aread(voters.active)
         compared = [v for v in everybody if await self._store.aread(answers.vote_count, v.id)] or everybody[:1]
@@ -493,8 +544,8 @@ class Jobs:
         self._allowance = Allowance(limits.cpu_minutes * 60 or None, limits.memory_megabytes * 1e6 or None)
         details = []
         try:
-            for name in ("scan", "group", "learn", "rate", "suggest"):
-                if name in ("group", "learn", "rate") and self._allowance.spent:
+            for name in ("scan", "group", "learn", "sort", "rate", "suggest"):
+                if name in ("group", "learn", "sort", "rate") and self._allowance.spent:
                     details.append(f"{name}: left for the next night, this one's processor time is used up")
                     continue
                 say(f"the night's work: {name}", 0, 0)

@@ -304,6 +304,24 @@ class Label:
 
 
 @dataclass(frozen=True, slots=True)
+class TaskClass:
+    """One of the answers of a task. `key` is the letter or digit that gives it."""
+
+    id: int
+    name: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class LabelTask:
+    """A question of the owner's own, such as receipt, family or landscape. Keep or delete is none of these."""
+
+    id: int
+    name: str
+    classes: tuple[TaskClass, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Rating:
     """TrueSkill's belief about one photo."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -62,7 +61,7 @@ def named(db: Database, name: str) -> Voter:
 
 def _clean(name: str) -> str:
     name = " ".join(name.split())
-    if not name or len(name) > LONGEST or any(unicodedata.category(letter).startswith("C") for letter in name):
+    if not name or len(name) > LONGEST or not name.isprintable():
         raise PreciousError(f"A name has 1 to {LONGEST} letters that can be seen. Nothing was changed.")
     return name
 

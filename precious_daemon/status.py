@@ -18,7 +18,7 @@ from precious_daemon.store import Database, answers, files, groups, job_runs, ph
 if TYPE_CHECKING:
     from precious_daemon.service import Service
 
-JOBS = ("scan", "embed", "group", "learn", "rate", "suggest", "night")
+JOBS = ("scan", "embed", "group", "learn", "sort", "rate", "suggest", "night")
 LITTLE_SPACE = 1_000_000_000  # bytes: below this a warning is shown
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from precious_daemon import tasks
 from precious_daemon.config import Places
 from precious_daemon.errors import CountNeeded, PreciousError
 from precious_daemon.remote import _error
@@ -192,3 +193,11 @@ def test_profiles_have_votes_of_their_own(here: Places, tmp_path: Path) -> None:
     assert json.loads(command("answers", "--voter", "Åsa", "--json"))["answers"][0]["sentence"].endswith("brought along")
     command("people", "retire", "Åsa")
     assert [one["retired_at"] is None for one in json.loads(command("people", "list", "--json"))] == [True, False]
+
+
+def test_answers_of_a_task_are_exported_by_its_name(store: Store, here: Places) -> None:
+    store.write(tasks.make, "What", ["Receipt", "Sea"], 1.0)
+    store.close()
+    assert command("tasks", "list") == "What: Receipt, Sea; 0 answers\n"
+    assert command("tasks", "export", "what") == "Image,Class,Expected,Chance\n"
+    assert "no task" in refused("tasks", "export", "other", status=6)

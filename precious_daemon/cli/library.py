@@ -84,7 +84,7 @@ def roots_confirm(number: int) -> None:
 
 @click.group(cls=Ordered)
 def jobs() -> None:
-    """What is done on a schedule: scan, embed, group, learn, rate, suggest, and night, which is all of them."""
+    """What is done on a schedule: scan, embed, group, learn, sort, rate, suggest, and night, which is all of them."""
 
 
 @jobs.command("list")

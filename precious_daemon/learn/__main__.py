@@ -37,6 +37,11 @@ def _run(folder: Path, job: dict[str, Any], started: float) -> int:
             from precious_daemon.learn.embed import embed
 
             return 0 if embed(folder, job, deadline) else jobfolder.STOPPED
+        if job["task"] == "sort":
+            from precious_daemon.learn.classes import sort
+
+            sort(folder, job)
+            return 0
         from precious_daemon.learn.night import learn
 
         learn(folder, job, deadline)

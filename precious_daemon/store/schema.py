@@ -478,6 +478,49 @@ def m018_people(db: Database) -> None:
     db.execute("ALTER TABLE voters ADD COLUMN retired_at REAL")
 
 
+@library()
+def m019_tasks(db: Database) -> None:
+    """The owner's own label sets: other questions than keep or delete, with answers that never mix with those."""
+    db.executescript("""
+        CREATE TABLE tasks (
+            id INTEGER PRIMARY KEY,
+            name TEXT NOT NULL UNIQUE,
+            created_at REAL NOT NULL
+        );
+        CREATE TABLE task_classes (          -- in the order of their ids
+            id INTEGER PRIMARY KEY,
+            task_id INTEGER NOT NULL REFERENCES tasks(id),
+            name TEXT NOT NULL,
+            key TEXT NOT NULL,               -- one letter or digit
+            UNIQUE (task_id, name),
+            UNIQUE (task_id, key)
+        );
+        CREATE TABLE task_answers (          -- append-only: an undo is a row of its own
+            id INTEGER PRIMARY KEY,
+            task_id INTEGER NOT NULL REFERENCES tasks(id),
+            voter_id INTEGER NOT NULL REFERENCES voters(id),
+            at REAL NOT NULL,
+            photo_id INTEGER NOT NULL REFERENCES photos(id),
+            class_id INTEGER REFERENCES task_classes(id),   -- NULL: skipped, or an undo
+            undoes INTEGER UNIQUE REFERENCES task_answers(id),
+            request TEXT UNIQUE
+        );
+        CREATE INDEX task_answers_by_voter ON task_answers(task_id, voter_id, photo_id);
+        CREATE TRIGGER task_answers_keep BEFORE UPDATE ON task_answers
+            BEGIN SELECT RAISE(ABORT, 'answers are append-only'); END;
+        CREATE TRIGGER task_answers_stay BEFORE DELETE ON task_answers
+            BEGIN SELECT RAISE(ABORT, 'answers are append-only'); END;
+        CREATE VIEW live_task_answers AS
+            SELECT * FROM task_answers AS a WHERE +undoes IS NULL
+            AND NOT EXISTS (SELECT 1 FROM task_answers AS u WHERE u.undoes = a.id);
+        CREATE VIEW task_labels AS           -- the newest answer of each photo that counts, where it names a class
+            SELECT a.id, a.task_id, a.voter_id, a.at, a.photo_id, a.class_id FROM live_task_answers AS a
+            WHERE a.class_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM live_task_answers AS later
+                WHERE later.task_id = a.task_id AND later.voter_id = a.voter_id AND later.photo_id = a.photo_id
+                AND later.class_id IS NOT NULL AND later.id > a.id);
+    """)
+
+
 @cache()
 def c001_derived(db: Database) -> None:
     db.executescript("""
@@ -657,6 +700,22 @@ def c008_embeddings_by_backbone(db: Database) -> None:
         INSERT INTO embeddings_by_backbone SELECT content_hash, backbone, vector FROM embeddings;
         DROP TABLE embeddings;
         ALTER TABLE embeddings_by_backbone RENAME TO embeddings;
+    """)
+
+
+@cache()
+def c009_tasks(db: Database) -> None:
+    db.executescript("""
+        CREATE TABLE task_scores (           -- the likeliest class of each photo, and how likely it is
+            task_id INTEGER NOT NULL,
+            voter_id INTEGER NOT NULL,
+            photo_id INTEGER NOT NULL,
+            class_id INTEGER NOT NULL,
+            chance REAL NOT NULL,
+            PRIMARY KEY (task_id, voter_id, photo_id)
+        ) WITHOUT ROWID;
+        CREATE INDEX task_scores_by_class ON task_scores(task_id, voter_id, class_id, chance);
+        CREATE INDEX task_scores_by_chance ON task_scores(task_id, voter_id, chance);
     """)
 
 

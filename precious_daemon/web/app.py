@@ -41,13 +41,14 @@ from precious_daemon.web import (
     ruling,
     settings,
     static,
+    tasks,
 )
 from precious_daemon.web.keys import ADDRESS, API_KEY, LOGIN, SERVICE, STOPPING, Address
 
 ROOMS = (
     home, jobs, folders, asking, history, library, facts, reviewing, held, grouping, ruling, clusters, atlas, report,
     plugin_pages, pictures, events, login, static, settings, access, metrics, openapi,
-    people, first,
+    people, tasks, first,
 )  # fmt: skip
 LARGEST_BODY = 16 * 1024 * 1024  # a votes file of a million lines
 

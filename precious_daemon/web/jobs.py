@@ -25,6 +25,7 @@ DEEDS = {
     "embed": "Looking at photos",
     "group": "Grouping similar photos",
     "learn": "Learning your taste",
+    "sort": "Learning your own tasks",
     "rate": "Weighing all comparisons together",
     "suggest": "Making suggestions",
     "night": "The night's work",
