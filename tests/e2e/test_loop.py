@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from precious_daemon import papers
 from precious_daemon.demo import read_truth, truth_file
 from tests.e2e.process import ServiceProcess, bytes_under, command
 
@@ -75,6 +76,8 @@ def test_an_evening_and_a_night(service: ServiceProcess, library: Path, home: Pa
     figures = status["model"]["metrics"]
     assert 0 < figures["n"] <= TEST, "those of a burst that was trained on do not test it"
     assert b"precision" in owner.get("/report").lower()
+    (paper,) = (home / "data" / "reports" / "nights").glob("*/night.html")
+    assert papers.CERTIFICATE not in paper.read_text(), "the sentence stands in its place"
     newest = json.loads((home / "data" / "reports" / "report" / "latest.json").read_text())
     assert len(newest["suggestions"]) == status["suggestions"]["open"] > 0
 
