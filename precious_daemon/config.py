@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
-import tomllib
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
@@ -281,10 +280,12 @@ def load(file: Path, environ: Mapping[str, str] | None = None) -> Settings:
 
 def read(file: Path) -> dict[str, Any]:
     """The file as TOML has it; nothing where there is none. Raises ConfigError."""
+    if not file.exists():
+        return {}
+    import tomllib
+
     try:
         return tomllib.loads(file.read_text("utf-8"))
-    except FileNotFoundError:
-        return {}
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
         raise ConfigError(f"{file} is not valid TOML: {exc}. Nothing was changed.") from exc
     except OSError as exc:

@@ -22,7 +22,6 @@ import csv
 import ctypes
 import json
 import os
-import platform
 import signal
 import struct
 import sys
@@ -210,8 +209,8 @@ def step_back() -> None:
     if sys.platform == "linux":
         libc = ctypes.CDLL(None, use_errno=True)
         libc.prctl(1, signal.SIGTERM, 0, 0, 0)  # PR_SET_PDEATHSIG
-        if platform.machine() in _IOPRIO_SET:
-            libc.syscall(_IOPRIO_SET[platform.machine()], 1, 0, 3 << 13)  # this process, idle class; a refusal does no harm
+        if os.uname().machine in _IOPRIO_SET:
+            libc.syscall(_IOPRIO_SET[os.uname().machine], 1, 0, 3 << 13)  # this process, idle class; a refusal does no harm
 
 
 class _whole:

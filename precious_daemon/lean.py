@@ -12,6 +12,7 @@ OPENSSL = ("ssl", "_ssl", "_hashlib")
 hashlib run as well without: each falls back to what it has where Python was built without OpenSSL."""
 CPP = ("frozenlist._frozenlist",)
 """It alone brings in the library of C++, 1 MB; the same class is there in Python, for lists of a handful of callbacks."""
+_ARENA_MAX = -8  # M_ARENA_MAX, malloc.h of the GNU C library
 _REMEMBER = ("http.client", "urllib.request", "smtplib")
 """Modules that look for TLS once, when they are loaded."""
 
@@ -44,6 +45,15 @@ def hollow(*names: str) -> Iterator[None]:
     finally:
         for name in made:
             del sys.modules[name]
+
+
+def one_heap() -> None:
+    """Let all threads share one heap: the C library would give each its own, of which little is used. Elsewhere, nothing."""
+    import ctypes
+
+    set_option = getattr(ctypes.CDLL(None), "mallopt", None)
+    if set_option:
+        set_option(_ARENA_MAX, 1)
 
 
 def give_back() -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from statistics import NormalDist
+from functools import lru_cache
 
 from precious_daemon.models import Lineup, Rating, Vote
 
@@ -145,6 +145,12 @@ def fit(votes: Sequence[Vote | Lineup], start: Mapping[int, Rating] | None = Non
 
 
 def answers_until_steady(known: Sequence[Rating], unknown: int, top: int) -> int:
+    """`_until_steady`, which is asked for on every page while the ratings stay as they are: the last few are remembered."""
+    return _until_steady(tuple((r.mu, r.sigma) for r in known), unknown, top)
+
+
+@lru_cache(maxsize=8)
+def _until_steady(known: tuple[tuple[float, float], ...], unknown: int, top: int) -> int:
     """About how many answers it takes until the best `top` photos are steady. `unknown` more photos are at START.
 
     Answers go to the least certain photos first (`pairing`), so they bring the greatest sigmas down to one level s. A photo
@@ -153,7 +159,7 @@ def answers_until_steady(known: Sequence[Rating], unknown: int, top: int) -> int
     A comparison with an equal takes W var^2 / (2 beta^2 + 2 var) off a variance, and one answer compares two photos. Taste
     is taken not to change. In the world of `bench/votes.py` the level is right to a tenth.
     """
-    crowd = [(r.mu, r.sigma, 1) for r in known] + [(MU, SIGMA, unknown)] * (unknown > 0)
+    crowd = [(mu, sigma, 1) for mu, sigma in known] + [(MU, SIGMA, unknown)] * (unknown > 0)
     if sum(count for *_, count in crowd) <= top:
         return 0
     border = _bisect(lambda c: sum(n * _above((mu - c) / sigma) for mu, sigma, n in crowd) < top, MU - 99, MU + 99)
@@ -173,7 +179,8 @@ def answers_until_steady(known: Sequence[Rating], unknown: int, top: int) -> int
 
 
 _W = 0.72  # mean of W over the comparisons of photos that are believed about equal
-_RIGHT = [NormalDist().inv_cdf(0.5 + (k + 0.5) / 16) for k in range(8)]  # the positive half of a normal, in eight equal parts
+# The positive half of a normal, in eight equal parts: NormalDist().inv_cdf(0.5 + (k + 0.5) / 16).
+_RIGHT = (0.078412, 0.237202, 0.40225, 0.579132, 0.776422, 1.00999, 1.318011, 1.862732)
 
 
 def _missed(ahead: float, sigma: float, level: float) -> float:

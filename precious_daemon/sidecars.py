@@ -5,8 +5,6 @@ Nothing that this program wrote into a sidecar itself is taken for the owner's w
 
 from __future__ import annotations
 
-from xml.parsers import expat
-
 LARGEST = 4 * 1024 * 1024  # bytes
 KEEP_STARS = 3  # so many or more; with one or two, programs differ in what is meant
 OURS = "https://pypi.org/project/precious-daemon/ns/1.0/"
@@ -40,6 +38,8 @@ def _number(text: str | None) -> int | None:
 
 def _properties(data: bytes) -> dict[str, str]:
     """The simple properties, as attributes or as elements, by `namespace name`; none where it is not well-formed."""
+    from xml.parsers import expat
+
     found: dict[str, str] = {}
     texts: list[list[str]] = []
     parser = expat.ParserCreate(namespace_separator=" ")

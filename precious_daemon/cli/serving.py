@@ -23,7 +23,7 @@ from precious_daemon.cli.talk import (
     when,
 )
 from precious_daemon.errors import PreciousError, ServiceError
-from precious_daemon.lean import CPP, OPENSSL, without
+from precious_daemon.lean import CPP, OPENSSL, one_heap, without
 
 if TYPE_CHECKING:
     from precious_daemon.config import Settings
@@ -45,6 +45,7 @@ def run(folders: tuple[str, ...], port: int | None, demo: bool, verbose: bool) -
     precious-daemon run ~/Pictures
     precious-daemon run ~/Pictures /mnt/camera --port 9000
     """
+    one_heap()
     with without(*OPENSSL, *CPP):
         import asyncio
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -109,6 +110,7 @@ def config_show(as_json: bool) -> None:
     places, settings = opened()
     values, origins = config.as_dict(settings), settings_file.origins(places.config_file)
     if as_json:
+        values["plugin"] = _without_secrets(values["plugin"])
         click.echo(json.dumps({"file": str(places.config_file), **values, "origins": origins}, indent=2, default=list))
         return
     click.echo(f"# {places.config_file}{'' if places.config_file.exists() else ' (not there: these are the defaults)'}")
@@ -141,6 +143,15 @@ def config_explain(key: str) -> None:
     click.echo(f"or with the variable {variable}.")
     if field.metadata["restart"]:
         click.echo("It counts from the next start on; everything else is taken over at once by `precious-daemon reload`.")
+
+
+def _without_secrets(tables: dict[str, Any]) -> dict[str, Any]:
+    """Keys and passwords stay where they are, so that the output can be shown to somebody."""
+    secret = re.compile(r"secret|password|key|token", re.IGNORECASE)
+    return {
+        name: {key: "…" if secret.search(key) else value for key, value in table.items()} if isinstance(table, dict) else table
+        for name, table in tables.items()
+    }
 
 
 @config_group.command("check")

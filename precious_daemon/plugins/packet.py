@@ -11,7 +11,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from xml.parsers import expat
 
 OURS = "https://pypi.org/project/precious-daemon/ns/1.0/"
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
@@ -90,6 +89,8 @@ def read(data: bytes) -> Packet:
     if len(data) > LARGEST:
         raise NotXmp(f"it is larger than {LARGEST >> 20} MB")
     reader = _Reader(data)
+    from xml.parsers import expat
+
     try:
         reader.parser.Parse(data, True)
     except expat.ExpatError as exc:
@@ -153,6 +154,8 @@ class _Reader:
 
     def __init__(self, data: bytes) -> None:
         self.packet = Packet(data)
+        from xml.parsers import expat  # here: few libraries have sidecars, and the parser takes its room in memory
+
         self.parser = expat.ParserCreate(namespace_separator=" ")
         self.parser.namespace_prefixes = True
         self.parser.ordered_attributes = True
