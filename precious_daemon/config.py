@@ -221,6 +221,11 @@ class Places:
         return self.data / "reports"
 
     @property
+    def nights(self) -> Path:
+        """A folder for each model: its page, plots and card."""
+        return self.reports / "nights"
+
+    @property
     def models(self) -> Path:
         return self.data / "models"
 

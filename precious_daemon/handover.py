@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from precious_daemon import jobfolder
 from precious_daemon.config import AskSettings
@@ -13,6 +14,7 @@ from precious_daemon.jobfolder import PhotoRow
 from precious_daemon.models import TRAINING, Group, GroupKind, Lineup, Vote
 from precious_daemon.store import Database, answers, groups, photos, ratings, roots, scores
 
+NIGHTS = 60  # that the history shows
 NONE_LIKED = (1 << 63, 0.0)  # after the last photo
 
 
@@ -88,6 +90,16 @@ def write_answers(db: Database, folder: Path, voter_id: int) -> None:
     """The labels and votes of one voter that count."""
     jobfolder.write_labels(folder, answers.labels(db, voter_id))
     jobfolder.write_votes(folder, answers.votes_on_two(answers.votes(db, voter_id)))
+
+
+def nights(db: Database, voter_id: int) -> list[dict[str, Any]]:
+    """{at, average_precision, interval} of the models so far on the answers held back then, oldest first."""
+    found = []
+    for model in reversed(scores.models(db, voter_id, NIGHTS)):
+        test = ((model["report"].get("learners") or {}).get(model["champion"]) or {}).get("test") or {}
+        interval = (test.get("intervals") or {}).get("average_precision")
+        found.append({"at": model["at"], "average_precision": test.get("average_precision"), "interval": interval})
+    return found
 
 
 def write_comparisons(db: Database, folder: Path, voter_id: int) -> tuple[int, int]:

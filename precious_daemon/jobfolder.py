@@ -189,8 +189,12 @@ def read_records(folder: Path, name: str, more: int = 0) -> Iterator[tuple[bytes
 
 
 def write_json(folder: Path, name: str, value: Any) -> None:
+    write_bytes(folder, name, json.dumps(value).encode())
+
+
+def write_bytes(folder: Path, name: str, content: bytes) -> None:
     with _whole(folder / name) as file:
-        file.write(json.dumps(value).encode())
+        file.write(content)
 
 
 def read_json(folder: Path, name: str) -> Any:

@@ -14,7 +14,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from precious_daemon import children, handover, jobfolder, joblog, lean, ledger, outside, people, propose, scan, telling, verdict
+from precious_daemon import (
+    children,
+    handover,
+    jobfolder,
+    joblog,
+    lean,
+    ledger,
+    outside,
+    papers,
+    people,
+    propose,
+    scan,
+    telling,
+    verdict,
+)
 from precious_daemon.children import Allowance
 from precious_daemon.config import IngestSettings
 from precious_daemon.errors import ChildFailed, NotEnoughAnswers, NotFound, PreciousError
@@ -423,16 +437,16 @@ class Jobs:
         told: list[tuple[Voter, object]] = []
         for left, voter in zip(range(len(ready), 0, -1), ready, strict=True):
             try:
-                told.append((voter, await self._learn_one(say, voter.id, left)))
+                told.append((voter, await self._learn_one(say, voter, left)))
             except PreciousError as exc:  # what ails one model does not keep the others from being made
                 if len(ready) == 1:
                     raise
                 told.append((voter, exc))
         return _of_each(told) if len(everybody) > 1 else str(told[0][1])
 
-    async def _learn_one(self, say: Say, voter_id: int, share: int) -> str:
+    async def _learn_one(self, say: Say, voter: Voter, share: int) -> str:
         """Within one of so many shares of what is left of the night."""
-        now = self._clock()
+        now, voter_id = self._clock(), voter.id
         run = _run_name(now, voter_id)
         with children.job_folder(self._service.places, "learn") as folder:
             await self._store.aread(handover.write_photos, folder, voter_id)
@@ -440,6 +454,9 @@ class Jobs:
             limits = self._service.settings.learn
             job = await self._features("learn", share) | {
                 "run": run,
+                "at": now,
+                "voter": voter.name,
+                "nights": await self._store.aread(handover.nights, voter_id),
                 "memory_megabytes": limits.memory_megabytes,
                 "threads": limits.threads,
             }
@@ -452,6 +469,7 @@ class Jobs:
             await asyncio.to_thread(shutil.move, folder / "model.safetensors", model)
             found = list(jobfolder.read_scores(folder))
             evidence = jobfolder.read_json(folder, "evidence.json")
+            made = papers.collect(folder)
 
         def keep(db: Database) -> None:
             scores.replace_scores(db, voter_id, found)
@@ -462,6 +480,8 @@ class Jobs:
         await self._store.awrite(keep)
         self.instant.forget(voter_id)
         await verdict.refresh(self._service, voter_id)
+        _, sentence, _ = await self._store.aread(scores.certificate, voter_id)
+        await asyncio.to_thread(papers.keep, self._service.places.nights, run, made, sentence)
         return str(report["why"])
 
     async def _sort(self, say: Say) -> str:

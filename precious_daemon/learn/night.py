@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 from contextlib import closing
@@ -14,7 +15,7 @@ import torch
 from safetensors.numpy import save_file
 
 from precious_daemon import jobfolder
-from precious_daemon.learn import backbone, report
+from precious_daemon.learn import backbone, paper, report
 from precious_daemon.learn.baseline import NEIGHBOURS, Doubles, Graphs, Platt, coordinates, nearest
 from precious_daemon.learn.champion import Field, Trial, calibrate, choose, confirm, cross_validate, learn_all
 from precious_daemon.learn.data import Answers, Task, open_cache, read
@@ -34,7 +35,7 @@ _LIBRARIES = ("precious-daemon", "torch", "torchvision", "scikit-learn", "numpy"
 
 
 def learn(folder: Path, job: dict[str, Any], deadline: Deadline) -> None:
-    """Leaves scores.bin, evidence.json, model.safetensors and, last, report.json. Raises Refused where there can be none."""
+    """Leaves scores.bin, evidence.json, model.safetensors, its papers and, last, report.json. Raises Refused where it cannot."""
     memory, seed = float(job["memory_megabytes"]), int(job["seed"])
     jobfolder.say("reading photos and answers", 0, 0)
     task = read(folder, job)
@@ -94,7 +95,9 @@ def learn(folder: Path, job: dict[str, Any], deadline: Deadline) -> None:
         "measures": {"weight": field.spread.weight, "shares": field.spread.shares.tolist()},
         "cost": {"seconds": round(deadline.spent(), 1), "peak_rss_mb": round(peak_megabytes())},
         "conditions": _conditions(job, views),
+        "hashes": _hashes(folder, task),
     }  # fmt: skip
+    paper.write(folder, job, words)
     jobfolder.write_json(folder, "report.json", words)
 
 
@@ -191,6 +194,22 @@ def _learner(trial: Trial | None, test: dict[str, Any] | None, seconds: float) -
 def _counts(task: Task) -> dict[str, Any]:
     deleted, kept = task.train.counts()
     return {"delete": deleted, "keep": kept, "trained_on": len(task.train), "tested_on": len(task.test)} | task.purposes
+
+
+def _hashes(folder: Path, task: Task) -> dict[str, str]:
+    """SHA-256 of all that made the model, and of the model: two of them are the same only where all of this is."""
+    x = task.examples
+    parts: dict[str, list[Any]] = {
+        "photos": task.hashes,
+        "features": [np.ascontiguousarray(x.look), np.ascontiguousarray(x.measures)],  # as they are: a copy may be 1 GB
+        "backbone": [backbone.weights_file().read_bytes()],
+        "model": [(folder / "model.safetensors").read_bytes()],
+    }
+    found = {name: hashlib.sha256() for name in parts}
+    for name, buffers in parts.items():
+        for buffer in buffers:
+            found[name].update(buffer)
+    return {name: digest.hexdigest() for name, digest in found.items()}
 
 
 def _conditions(job: dict[str, Any], views: Views | None) -> dict[str, Any]:

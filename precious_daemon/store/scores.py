@@ -60,6 +60,12 @@ def newest_model(db: Database, voter_id: int) -> dict[str, Any] | None:
     return None
 
 
+def known_run(db: Database, voter_id: int, run: str) -> str | None:
+    """The run, where it made a model of this voter."""
+    row = db.execute("SELECT run FROM models WHERE voter_id = ? AND run = ?", [voter_id, run]).fetchone()
+    return row[0] if row else None
+
+
 def models(db: Database, voter_id: int, most: int) -> list[dict[str, Any]]:
     """{run, at, champion, report} of the newest models, newest first."""
     sql = "SELECT run, at, champion, report FROM models WHERE voter_id = ? ORDER BY at DESC LIMIT ?"

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
+from precious_daemon import papers
+from precious_daemon.errors import NotFound
 from precious_daemon.models import Photo
 from precious_daemon.store import Database, photos, scores
 from precious_daemon.web.keys import SERVICE, VOTER
@@ -15,8 +18,6 @@ from precious_daemon.web.render import page
 
 routes = web.RouteTableDef()
 
-WIDTH, HEIGHT = 320, 220
-MARGIN = 34
 NIGHTS = 30  # of the past that are listed
 LEARNERS = {
     "regression": "Regression",
@@ -27,28 +28,6 @@ LEARNERS = {
     "prior": "Guessing",
 }
 MEASURES = ("precision", "recall", "f1", "average_precision")
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """A line in the unit square, as an SVG polyline and its dots; x and y in pixels of the drawing."""
-
-    line: str
-    dots: tuple[tuple[float, float, str], ...]
-
-
-def figure(points: Iterable[tuple[float, float, str]]) -> Figure:
-    """Points (x, y, words), x and y in 0..1, y upwards."""
-    placed = [(_x(x), _y(y), said) for x, y, said in points]
-    return Figure(" ".join(f"{x:.1f},{y:.1f}" for x, y, _ in placed), tuple(placed))
-
-
-def _x(value: float) -> float:
-    return round(MARGIN + min(max(value, 0), 1) * (WIDTH - MARGIN - 10), 1)
-
-
-def _y(value: float) -> float:
-    return round(HEIGHT - MARGIN - min(max(value, 0), 1) * (HEIGHT - MARGIN - 10), 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,30 +96,6 @@ def confusion(report: Mapping[str, Any]) -> Confusion | None:
     return None
 
 
-def pr_curve(report: Mapping[str, Any]) -> Figure | None:
-    """Precision over recall of "delete"."""
-    found = report.get("pr_curve")
-    if isinstance(found, Mapping):
-        pairs = list(zip(found.get("recall", ()), found.get("precision", ()), strict=False))
-    else:
-        pairs = [(p["recall"], p["precision"]) if isinstance(p, Mapping) else (p[0], p[1]) for p in found or ()]
-    pairs.sort(key=lambda pair: (pair[0], -pair[1]))
-    words = "finds {:.0%} of what you would delete, right {:.0%} of the time"
-    return figure((r, p, words.format(r, p)) for r, p in pairs) if pairs else None
-
-
-def reliability(report: Mapping[str, Any]) -> Figure | None:
-    """Share kept over the probability said: on the diagonal the model means what it says."""
-    rows = []
-    for bin_ in report.get("reliability") or ():
-        said, true, count = (
-            (bin_.get("predicted"), bin_.get("observed"), bin_.get("count", 0)) if isinstance(bin_, Mapping) else (*bin_, 0)[:3]
-        )
-        if said is not None and true is not None and (count or not isinstance(bin_, Mapping)):
-            rows.append((said, true, f"said {said:.0%}, was {true:.0%} of {count}"))
-    return figure(sorted(rows)) if rows else None
-
-
 @dataclass(frozen=True, slots=True)
 class Mistake:
     photo: Photo
@@ -184,14 +139,15 @@ async def show_report(request: web.Request) -> web.Response:
     if model is None:
         return await page(request, "report.html", model=None, sentence=sentence, needed=needed, for_now=for_now)
     report: dict[str, Any] = model["report"]
+    files = await asyncio.to_thread(_files, request, model["run"])
     cost = {key: value for key, value in (report.get("cost") or {}).items() if isinstance(value, int | float | str)}
     return await page(
         request, "report.html", model=model, sentence=sentence, needed=needed, why=report.get("why", ""),
         champion=LEARNERS.get(model["champion"], model["champion"]), learners=learners(report), confusion=confusion(report),
-        pr=pr_curve(report), reliability=reliability(report), mistakes=await store.aread(_mistakes, report), cost=cost,
-        for_now=for_now, nights=history(await store.aread(scores.models, request[VOTER], NIGHTS)),
+        plots=[plot for plot in papers.PLOTS if papers.plot_file(plot, "dark") in files], files=files, run=model["run"],
+        mistakes=await store.aread(_mistakes, report), cost=cost, for_now=for_now,
+        nights=history(await store.aread(scores.models, request[VOTER], NIGHTS)),
         drift=(report.get("drift") or {}).get("sentence", ""),
-        box=(WIDTH, HEIGHT, _x(0), _x(1), _y(0), _y(1)),
     )  # fmt: skip
 
 
@@ -200,3 +156,22 @@ async def report_json(request: web.Request) -> web.Response:
     """Everything that the newest model says of itself, for scripts; null without one."""
     model = await request.app[SERVICE].store.aread(scores.newest_model, request[VOTER])
     return web.json_response(model)
+
+
+@routes.get("/report/{run}/{name}")
+async def report_file(request: web.Request) -> web.StreamResponse:
+    """What stayed of one of this voter's nights. Plots are shown, all else is for keeping: its styles are its own."""
+    service, name = request.app[SERVICE], request.match_info["name"]
+    run = await service.store.aread(scores.known_run, request[VOTER], request.match_info["run"])
+    path = await asyncio.to_thread(papers.find, service.places.nights, run, name) if run else None
+    if path is None:
+        raise NotFound("There is no such file of that night. Reports of the last nights are linked from the report page.")
+    headers = {hdrs.CONTENT_TYPE: papers.FILES[name]}
+    if not name.endswith(".svg"):
+        headers[hdrs.CONTENT_DISPOSITION] = f'attachment; filename="{run}-{name}"'
+    return web.FileResponse(path, headers=headers)
+
+
+def _files(request: web.Request, run: str) -> set[str]:
+    nights = request.app[SERVICE].places.nights
+    return {name for name in papers.FILES if papers.find(nights, run, name)}

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
+import itertools
 import json
+import re
 import signal
 import time
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
 from sklearn.metrics import average_precision_score
 
-from precious_daemon import jobfolder
+from precious_daemon import jobfolder, papers
 from precious_daemon.learn import __main__ as child
 from precious_daemon.learn.limits import Deadline, Refused
 from precious_daemon.learn.night import learn
@@ -76,6 +80,22 @@ def test_model_and_evidence_are_there(learnt: Path) -> None:
     assert evidence.keys() == {str(n) for n in range(1, 37)}
     assert set(evidence["36"]["deleted"]) <= {3, 6, 9, 12, 15}
     assert not list(learnt.glob("*.part"))
+
+
+def test_plots_page_and_card_are_there_and_need_nothing_else(learnt: Path) -> None:
+    assert papers.collect(learnt).keys() == papers.FILES.keys()
+    for plot, theme in itertools.product(papers.PLOTS, papers.THEMES):
+        drawn = list(ElementTree.parse(learnt / papers.plot_file(plot, theme)).iter())
+        assert not {"script", "style", "foreignObject"} & {element.tag.partition("}")[2] for element in drawn}
+        assert not [name for element in drawn for name in element.attrib if name == "style" or name.startswith("on")]
+        assert [element.text for element in drawn if element.tag.endswith("}text")], "text stays text"
+    page = (learnt / papers.PAGE).read_text()
+    assert page.count("data:image/svg+xml;base64,") == 6
+    assert not re.search(r"<script|<link|https?:", page)
+    card = (learnt / papers.CARD).read_text()
+    assert hashlib.sha256((learnt / "model.safetensors").read_bytes()).hexdigest() in card
+    assert papers.CERTIFICATE in page
+    assert papers.CERTIFICATE in card
 
 
 def test_audits_never_touch_a_score_and_a_seed_gives_the_same_scores(learnt: Path, embedded: Library) -> None:
