@@ -15,6 +15,7 @@ import os
 import random
 import shutil
 import sqlite3
+import statistics
 import sys
 import tempfile
 import threading
@@ -112,6 +113,7 @@ class Trial:
             f"{what}: photos lost": Figure(self.lost_photos, "", 0),
             f"{what}: databases damaged": Figure(self.broken, "", 0),
             f"{what}: answers given": Figure(self.votes, ""),
+            f"{what}: ready again, median": Figure(statistics.median(self.ready), "s", 5),
             f"{what}: ready again, slowest": Figure(max(self.ready), "s", 5),
         }
 

@@ -74,7 +74,8 @@ async def run_child(module: str, folder: Path, say: Callable[[str, int, int], No
             env=os.environ | {"PYTHONUNBUFFERED": "1"},
             start_new_session=True,  # Ctrl-C in the terminal is for the service, which then stops its children
         )
-    meter = asyncio.create_task(_measure(process, allowance)) if allowance else None
+    too_much: list[str] = []
+    meter = asyncio.create_task(_measure(process, allowance, too_much)) if allowance else None
     try:
         await _listen(process, say)
         status = await process.wait()
@@ -87,8 +88,8 @@ async def run_child(module: str, folder: Path, say: Callable[[str, int, int], No
         if meter:
             meter.cancel()
             await asyncio.wait([meter])
-    if meter and not meter.cancelled() and (complaint := meter.result()):
-        raise ChildFailed(complaint)
+    if too_much:
+        raise ChildFailed(too_much[0])
     if status in (0, jobfolder.STOPPED):
         return status == 0
     lines = (folder / "child.log").read_text("utf-8", "replace").strip().splitlines()
@@ -97,8 +98,8 @@ async def run_child(module: str, folder: Path, say: Callable[[str, int, int], No
     raise ChildFailed(_complaint(folder) or f"{module} ended with status {status}: {lines[-1] if lines else 'no message'}")
 
 
-async def _measure(process: asyncio.subprocess.Process, allowance: Allowance) -> str | None:
-    """Hold a child to its allowance, and take what it uses from it. What is wrong with it where it has to fail."""
+async def _measure(process: asyncio.subprocess.Process, allowance: Allowance, too_much: list[str]) -> None:
+    """Hold a child to its allowance, and take what it uses from it. `too_much` gets why it has to fail, before it is ended."""
     used = 0.0
     while (taken := _taken(process.pid)) is not None:
         seconds, memory = taken
@@ -106,17 +107,17 @@ async def _measure(process: asyncio.subprocess.Process, allowance: Allowance) ->
             allowance.cpu_seconds -= seconds - used
         used = seconds
         if allowance.memory is not None and memory > allowance.memory:
-            await _end(process)
-            return (
+            too_much.append(
                 f"It took {memory / 1e6:,.0f} MB of memory, and may take {allowance.memory / 1e6:,.0f}. "
                 "Raise schedule.memory_megabytes in the settings."
             )
+            await _end(process)
+            return
         if allowance.spent:
             log.info("the night's processor time is used up: this goes on in the next one")
             await _end(process)
-            return None
+            return
         await asyncio.sleep(LOOK)
-    return None
 
 
 def _taken(pid: int) -> tuple[float, int] | None:

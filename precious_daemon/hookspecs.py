@@ -141,6 +141,8 @@ def veto(photo: PluginPhoto, context: Context) -> str | None:
 def deliver(run: str, suggestions: Sequence[SuggestedPhoto], best: Sequence[PluginPhoto], output: Output) -> None:
     """Bring the night's suggestions to the owner, surest first; an empty list takes back the last one.
 
+    In a library of several people these are everybody's, each photo once: what anybody wants to keep is in none of them.
+
     `best` is the top of the owner's ranking, best first: at most 500 photos that were compared.
 
     `run` names the list, and stays the same when a delivery is repeated: replace what you made of it before. A delivery that

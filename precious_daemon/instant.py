@@ -38,12 +38,12 @@ class Guess:
 
 
 class Instant:
-    """One helper for one voter at a time. What it says is kept in memory only: the night's model makes it out of date."""
+    """One helper, for one voter after the other. What it says is kept in memory only: the night's model makes it out of date."""
 
     def __init__(self, store: Store, places: Places, job: Callable[[], Awaitable[dict[str, Any]]], idle: float = IDLE) -> None:
         self._store, self._places, self._job, self._idle = store, places, job, idle
         self._guesses: dict[int, Guess] = {}
-        self._waiting: int | None = None  # the voter whose answers have not been looked at yet
+        self._waiting: set[int] = set()  # voters whose answers have not been looked at yet
         self._task: asyncio.Task[None] | None = None
         self._news, self._idle_now = asyncio.Event(), asyncio.Event()
 
@@ -56,7 +56,7 @@ class Instant:
 
     def answered(self, voter_id: int) -> None:
         """Look at this voter's answers anew, in the background; answers in between are looked at together."""
-        self._waiting = voter_id
+        self._waiting.add(voter_id)
         self._news.set()
         self._idle_now.clear()
         if self._task is None or self._task.done():
@@ -74,7 +74,7 @@ class Instant:
     async def _follow(self) -> None:
         folder = Path(tempfile.mkdtemp(prefix="instant-", dir=self._places.jobs))
         try:
-            if self._waiting is None or not await self._store.aread(_enough, self._waiting):
+            if not any([await self._store.aread(_enough, voter_id) for voter_id in list(self._waiting)]):
                 return
             await self._store.aread(handover.write_photos, folder)
             jobfolder.write_labels(folder, [])
@@ -84,7 +84,7 @@ class Instant:
         except (OSError, TimeoutError, ValueError) as exc:
             log.warning("there is no model for now: %s", exc or type(exc).__name__)
         finally:
-            self._waiting = None
+            self._waiting.clear()
             self._news.clear()
             self._idle_now.set()
             await asyncio.to_thread(shutil.rmtree, folder, True)
@@ -103,15 +103,14 @@ class Instant:
             while True:
                 await asyncio.wait_for(self._news.wait(), self._idle)
                 self._news.clear()
-                voter_id, self._waiting = self._waiting, None
-                if voter_id is None:
-                    continue
-                labels = await self._store.aread(_labels, voter_id)
-                helper.stdin.write(json.dumps(labels).encode() + b"\n")
-                found = await _line(helper.stdout)
-                self._guesses[voter_id] = Guess(
-                    found["answers"], found["photos"], found["to_go"], tuple(found["ask"]), tuple(found["sure"])
-                )
+                while self._waiting:
+                    voter_id = self._waiting.pop()
+                    labels = await self._store.aread(_labels, voter_id)
+                    helper.stdin.write(json.dumps(labels).encode() + b"\n")
+                    found = await _line(helper.stdout)
+                    self._guesses[voter_id] = Guess(
+                        found["answers"], found["photos"], found["to_go"], tuple(found["ask"]), tuple(found["sure"])
+                    )
                 if not self._news.is_set():
                     self._idle_now.set()
         except TimeoutError:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from precious_daemon import people
 from precious_daemon.instant import Instant
 from precious_daemon.models import Choice, Question
 from precious_daemon.store import Database, Store, answers
@@ -59,9 +60,9 @@ async def instant(store: Store, tmp_path: Path) -> AsyncIterator[Instant]:
     await followed.stop()
 
 
-async def label(store: Store, number: int, keep: bool) -> None:
+async def label(store: Store, number: int, keep: bool, voter_id: int = 1) -> None:
     choice = Choice.KEEP if keep else Choice.DELETE
-    await store.awrite(answers.add, 1, Question.LABEL, choice, number, None, "train", time.time())
+    await store.awrite(answers.add, voter_id, Question.LABEL, choice, number, None, "train", time.time())
 
 
 async def test_each_answer_is_followed_within_a_second(store: Store, instant: Instant) -> None:
@@ -100,3 +101,18 @@ async def test_the_helper_ends_when_nobody_answers_and_starts_again(store: Store
         assert instant.guess(1)
         instant.forget(1)
     assert not list((tmp_path / "cache" / "jobs").glob("instant-*"))
+
+
+async def test_two_people_who_answer_at_once_both_have_a_model(store: Store, instant: Instant) -> None:
+    anna = (await store.awrite(people.add, "Anna", 1.0)).id
+    for number in (1, 2, 3, 4):
+        await label(store, number, number % 2 == 1)
+        await label(store, number, number % 2 == 0, anna)
+    instant.answered(1)
+    instant.answered(anna)
+    await instant.settled()
+    mine, hers = instant.guess(1), instant.guess(anna)
+    assert mine
+    assert hers
+    assert {number % 2 for number in mine.sure} == {0}
+    assert {number % 2 for number in hers.sure} == {1}

@@ -19,6 +19,7 @@ _NAMES: dict[str, Any] = {"type": "array", "items": _TEXT, "maxItems": 1000}
 _PATH: dict[str, dict[str, Any]] = {
     "uid": {"type": "string", "pattern": "^[0-9a-f]+$"},
     "id": {"type": "integer", "minimum": 0},
+    "number": {"type": "integer", "minimum": 0},
     "name": _TEXT,
 }
 BODIES: dict[str, tuple[dict[str, dict[str, Any]], tuple[str, ...]]] = {

@@ -6,13 +6,17 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
+from precious_daemon import people, tasks
 from precious_daemon.models import Choice, Photo, Question
 from precious_daemon.store import answers, ratings
 from tests.browser.conftest import Served, answered, shown, signed_in, stored
 
 pytestmark = pytest.mark.browser
 
-PAGES = ("/compare", "/compare?of=4", "/label", "/ask", "/answers", "/ranking", "/highlights")
+PAGES = (
+    "/compare", "/compare?of=4", "/label", "/ask", "/answers", "/ranking", "/highlights", "/people", "/tasks", "/tasks/1",
+    "/tasks/1/ask",
+)  # fmt: skip
 
 
 def test_the_best_of_four_with_one_key(owner: Page, served: Served, library: list[Photo]) -> None:
@@ -131,6 +135,8 @@ def test_asking_pages_have_nothing_that_axe_finds_wrong(
     context = chromium.new_context(viewport={"width": width, "height": 844}, color_scheme=scheme, reduced_motion="reduce")
     page = signed_in(context, served)
     served.service.store.write(answers.add, 1, Question.LABEL, Choice.KEEP, library[0].id, None, "train", 1.0)
+    served.service.store.write(people.add, "Anna", 1.0)
+    served.service.store.write(tasks.make, "What it shows", ["Receipt", "Family"], 1.0)
     page.goto(served.site.address.url + "/compare")
     answered(page, served, lambda: page.keyboard.press("ArrowLeft"))
     assert served.service.store.read(ratings.count, 1)

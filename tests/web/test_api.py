@@ -57,7 +57,7 @@ async def test_whatever_is_sent_is_answered_and_nothing_fails(site: web.Site, se
     """Driven by the document: each route that takes a body gets what fits it and what does not."""
     told = document(site.app)
     uid, made = library[0].uid, 0
-    fills = {"uid": uid, "id": "1", "name": "scan"}
+    fills = {"uid": uid, "id": "1", "number": "1", "name": "scan"}
     async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {KEY}"}) as session:
         requests: list[tuple[str, str, Any]] = []
 
