@@ -25,7 +25,7 @@ CROSS = {
 
 def routes(site: web.Site, photo: Photo) -> list[tuple[str, str, str]]:
     """(method, canonical path, path to ask for) of all there are, so that a new route is tested by being there."""
-    filled = {"uid": photo.uid, "name": "scan", "id": "1", "number": "1", "path": "page", "place": "0,0"}
+    filled = {"uid": photo.uid, "name": "scan", "run": "20260101", "id": "1", "number": "1", "path": "page", "place": "0,0"}
     found = []
     for route in site.app.router.routes():
         assert route.resource
