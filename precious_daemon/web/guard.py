@@ -13,6 +13,7 @@ from urllib.parse import unquote
 from aiohttp import hdrs, web
 
 from precious_daemon import people
+from precious_daemon.errors import PreciousError
 from precious_daemon.store import sessions, tokens
 from precious_daemon.web import scopes
 from precious_daemon.web.keys import ADDRESS, API_KEY, SERVICE, SESSION, VOTER, Address
@@ -67,6 +68,10 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     if voter_id is None:
         return _refuse(request, 401)
     request[VOTER] = voter_id
+    if request.headers.get("Precious-Shown-To", str(voter_id)) != str(voter_id):
+        raise PreciousError(
+            "This page was opened for another profile than the one that is on now. Nothing was stored; reload it."
+        )
     response = await handler(request)
     if request.method not in READING:
         await _renew(request, response)

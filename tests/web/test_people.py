@@ -74,3 +74,17 @@ async def test_a_command_speaks_for_the_profile_it_names(service: Service, stran
     assert (await (await stranger.get("/api/people", Precious_Voter="%C3%85sa", **key)).json())["you"] == 2
     unknown = await stranger.get("/api/people", Precious_Voter="Bo", **key)
     assert (unknown.status, (await unknown.json())["kind"]) == (404, "NotFound")
+
+
+async def test_tab_that_stayed_open_does_not_answer_for_somebody_else(
+    service: Service, browser: Browser, library: list[Photo]
+) -> None:
+    anna = await add(browser, "Anna")
+    await browser.post("/api/people/switch", {"voter": anna})
+    assert f'data-voter="{anna}"' in await (await browser.get("/label")).text()
+    sent = {"question": "label", "choice": "keep", "photos": [library[0].uid], "purpose": "train"}
+    refused = await browser.post("/api/answer", sent, **{"Precious-Shown-To": "1"})
+    assert 400 <= refused.status < 500
+    assert "opened for another profile" in (await refused.json())["error"]
+    assert service.store.read(answers.counts, anna) == service.store.read(answers.counts, 1) == {"votes": 0}
+    assert (await browser.post("/api/answer", sent, **{"Precious-Shown-To": str(anna)})).status == 200

@@ -1,12 +1,15 @@
 // What every page has: sending, short messages, keys. Other modules import from here.
 
+// whose page this is: a tab that stayed open while another one changed the profile must not answer for somebody else
+const shownTo = document.body.dataset.voter ? { "Precious-Shown-To": document.body.dataset.voter } : {};
+
 /** Send JSON and return the JSON answer. Throws an Error whose message is a sentence; `count` is what has to be typed to go on. */
 export async function post(path, data = {}) {
   let response;
   try {
     response = await fetch(path, {
       method: "POST",
-      headers: { "Content-Type": "application/json" },
+      headers: { "Content-Type": "application/json", ...shownTo },
       body: JSON.stringify(data),
     });
   } catch {
