@@ -58,7 +58,7 @@ def fill(store: Store, count: int, rng: random.Random) -> None:
 
 def add_derived(db: Database, count: int, rng: random.Random) -> None:
     many, ids = db.conn.executemany, range(1, count + 1)
-    many("INSERT INTO cache.pictures VALUES (?, x'00', x'00', x'00', x'00')", ((i.to_bytes(32, "big"),) for i in ids))
+    many("INSERT INTO cache.pictures VALUES (?, x'00', x'00', x'00', zeroblob(60))", ((i.to_bytes(32, "big"),) for i in ids))
     many("INSERT INTO cache.scores VALUES (1, ?, ?, ?)", ((i, rng.random(), rng.random()) for i in ids))
     many(
         "INSERT INTO cache.clusters (photo_id, cluster, distance, representative) VALUES (?, ?, ?, ?)",
@@ -147,13 +147,13 @@ def measure(store: Store, count: int, rng: random.Random, calls: int) -> dict[st
     timed("photo by its address", photos.by_uid, lambda: (rng.choice(uids),))
     timed("page of the ranking, best", ratings.ranking, lambda: (1, None, 100))
     timed("page of the ranking, any depth", ratings.ranking, deep["ranking"])
-    timed("page of suggestions", _listing, lambda: (1, None))
-    timed("page of suggestions, any depth", _listing, lambda: (1, (rng.randrange(count // 50), 0)))
+    timed("page of suggestions", _listing, lambda: (1, None, False))
+    timed("page of suggestions, any depth", _listing, lambda: (1, (rng.randrange(count // 50), 0), False))
     timed("trash, newest", units.listing, lambda: (60,))
     timed("trash, any depth", units.listing, lambda: (60, anyone()))
     timed("candidates of a pair", ask._candidates, lambda: (1, point(), (), None), goal=10)
     enough = AskSettings(train_labels=10**6, test_labels=10**6)
-    timed("next to label", ask._next_label, lambda: (1, enough, point(), rng.random(), ()))
+    timed("next to label", ask._next_label, lambda: (1, enough, point(), rng.random(), (), ()))
     timed("next representative", groups.next_representative, lambda: (1,))
     timed("next audit", scores.next_audit, lambda: (1,))
     timed("random photo not labelled", photos.random_present, lambda: (point(), 1, 1))
