@@ -23,7 +23,7 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -124,6 +124,7 @@ async def group(library: Path, home: Path) -> tuple[list[dict[str, Any]], dict[i
                     "cache_db": str(places.cache_db),
                     "backbone": BACKBONE,
                     "representatives": 45,
+                    "clusters": asdict(service.settings.clusters),
                     "seed": 0,
                     "worker_megabytes": 1024,
                 },
