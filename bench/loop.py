@@ -19,7 +19,7 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from bench.common import Figure, arguments, demo_library, report, rss_mb, say
+from bench.common import Figure, arguments, demo_library, report, say
 
 JUNK = {"blur", "dark", "receipt", "screenshot"}
 
@@ -55,7 +55,6 @@ async def measure(library: Path, home: Path, labels: int) -> dict[str, Figure]:
 
     async with running(places, settings, [str(library)], port=0, watching=False) as started:
         service, jobs = started.service, started.service.jobs
-        figures["service at rest, RSS"] = Figure(rss_mb(), "MB", 45)
         await timed("scan", lambda: jobs.run("scan"))
         took = await timed("read", jobs.reading_done)
         count = (await service.store.aread(photos.counts))[PhotoState.PRESENT]
@@ -100,7 +99,6 @@ async def measure(library: Path, home: Path, labels: int) -> dict[str, Figure]:
         took = await timed(f"trash {len(chosen)}", approve)
         figures["trash, units a second"] = Figure(len(chosen) / took, "units/s")
         await timed(f"undo {len(chosen)}", lambda: review.undo(service, 1, [outcome.unit.uid for outcome in moved]))
-        figures["service after all, RSS"] = Figure(rss_mb(), "MB")
     figures["largest child, RSS"] = Figure(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1000, "MB", 2000)
     for name, file in (("library.db", places.library_db), ("cache.db", places.cache_db)):
         figures[f"{name}, a photo"] = Figure(file.stat().st_size / count / 1000, "KB")
@@ -112,7 +110,7 @@ def main() -> None:
     parser.add_argument("--library", type=Path, help="a folder of pictures; nothing in it is changed for good")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
-        library = args.library or demo_library(Path(scratch) / "library", 120 if args.quick else 500)
+        library = args.library or demo_library(Path(scratch) / "library", 90 if args.quick else 500)
         labels = 20 if args.quick else 45
         figures = asyncio.run(measure(library.absolute(), Path(scratch) / "home", labels))
         report("loop", {"library": "given" if args.library else "demo", "labels": labels}, figures)
