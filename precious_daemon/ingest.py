@@ -10,6 +10,7 @@ at 1/2 it would take 15 % more time. What each step costs is shown by `bench/ing
 from __future__ import annotations
 
 import faulthandler
+import logging
 import os
 import resource
 import signal
@@ -45,6 +46,8 @@ from precious_daemon.errors import UnreadablePhoto
 from precious_daemon.exif import metadata, orientation
 from precious_daemon.models import Glimpse, PhotoFacts, Stamp, Told
 from precious_daemon.quicktime import content_identifier
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -191,7 +194,8 @@ def read_detail(path: str, content_hash: bytes, seconds: float) -> bytes | None:
                 return None
             picture = (decode_raw if is_raw(path) else decode)(data, MAX_PIXELS)
             return features.detail(np.asarray(upright(picture.image.convert("L"), picture.orientation)))
-    except Exception:  # noqa: BLE001  it was read before; what is known from then has to do
+    except Exception as exc:  # noqa: BLE001  it was read before; what is known from then has to do
+        log.info("%s cannot be measured at full size: %s", path, exc)
         return None
 
 
@@ -256,7 +260,8 @@ def look_into(paths: Iterable[str], seconds: float) -> list[Told]:
             with _time_limit(seconds), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 found.append(_look_into(path))
-        except Exception:  # noqa: BLE001  a companion is never decoded: nothing else can be wrong with it
+        except Exception as exc:  # noqa: BLE001  a companion is never decoded: nothing else can be wrong with it
+            log.info("%s says nothing of itself: %s", path, exc)
             found.append(Told(None, None))
     return found
 
