@@ -173,7 +173,7 @@ async def next_label(service: Service, voter_id: int, exclude: Collection[str] =
     `exclude` as in `next_pair`.
     """
     point = service.rng.getrandbits(64) - (1 << 63)
-    guess = service.jobs.instant.guess(voter_id)
+    guess = service.jobs.nightwork.instant.guess(voter_id)
     ahead = guess.ask if guess else ()
     return await service.store.aread(_next_label, voter_id, service.settings.ask, point, service.rng.random(), exclude, ahead)
 
@@ -317,7 +317,7 @@ async def answer(
     if question is Question.AUDIT:
         await verdict.refresh(service, voter_id)
     if question is Question.LABEL:
-        service.jobs.instant.answered(voter_id)
+        service.jobs.nightwork.instant.answered(voter_id)
     return stored
 
 
@@ -364,7 +364,7 @@ async def take_back(service: Service, voter_id: int, answer_id: int | None = Non
     if undone.question is Question.AUDIT:
         await verdict.refresh(service, voter_id)
     if undone.question is Question.LABEL:
-        service.jobs.instant.answered(voter_id)
+        service.jobs.nightwork.instant.answered(voter_id)
     found = await service.store.aread(photos.many, undone.photos)
     after = await service.store.aread(ratings.many, voter_id, undone.photos)
     return Undone(undone, tuple(found[i] for i in undone.photos), before, after)
