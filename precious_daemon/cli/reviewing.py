@@ -166,6 +166,8 @@ def trash_list(as_json: bool) -> None:
         return
     for unit in units:
         click.echo(f"{unit['uid'][:8]}  {when(unit['at'])}  {unit['path']}  {size(unit['bytes'])}  {unit['reason']}")
+        if unit["trash"]:
+            click.echo(f"          in {unit['trash']}")
     click.echo(f"{len(units):,} photos. `precious-daemon undo ID` brings one back.")
 
 

@@ -521,6 +521,12 @@ def m019_tasks(db: Database) -> None:
     """)
 
 
+@library()
+def m022_trash_of_the_desktop(db: Database) -> None:
+    """Units may go to the trash that file managers show; the paths of their files in the trash are relative to it."""
+    db.execute("ALTER TABLE units ADD COLUMN place BLOB")
+
+
 @cache()
 def c001_derived(db: Database) -> None:
     db.executescript("""

@@ -18,7 +18,7 @@ from precious_daemon.config import Places
 from precious_daemon.models import PhotoState, RootState, UnitState
 from precious_daemon.store import Store, roots
 from precious_daemon.trash import recover_records
-from tests.trash.library import FaultyDisk, Killed, Library, ripen
+from tests.trash.library import DATA_HOME, FaultyDisk, Killed, Library, info_of, ripen
 
 HOW = ["before", "after", errno.EIO, errno.ENOSPC, errno.EXDEV, errno.EACCES]
 FAULTS = st.one_of(
@@ -32,10 +32,15 @@ Fault = tuple[int, str | int, str | None] | None
 
 
 class Trashing(RuleBasedStateMachine):
+    to_desktop = False
+
     @initialize()
     def start(self) -> None:
         self.base = Path(tempfile.mkdtemp(prefix="precious-", dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None))
         self.places = Places(self.base / "config.toml", self.base / "data", self.base / "cache", self.base / "run")
+        if self.to_desktop:
+            (self.base / "share").mkdir()
+            os.environ[DATA_HOME] = str(self.base / "share")
         self.disk = FaultyDisk()
         self.ever: set[str] = set()
         self.number = 0
@@ -55,6 +60,12 @@ class Trashing(RuleBasedStateMachine):
         self.open()
 
     def teardown(self) -> None:
+        try:
+            self.check_the_end()
+        finally:
+            os.environ.pop(DATA_HOME, None)
+
+    def check_the_end(self) -> None:
         if hasattr(self, "store"):
             self.disk.arm(None)
             self.confirm()
@@ -128,7 +139,7 @@ class Trashing(RuleBasedStateMachine):
     def purge(self, fault: Fault) -> None:
         """A month later, the owner confirms that all in the trash may go: only that is allowed to be gone."""
         there = {path: digest for digest, paths in self.library.contents().items() for path in paths}
-        going = {u.id: {there[f.trash_path or ""] for f in u.files} for u in self.library.units(UnitState.DONE)}
+        going = {u.id: {there[self.below(path)] for path in self.library.trashed(u)} for u in self.library.units(UnitState.DONE)}
         ripen(self.library)
         self.arm(fault)
         try:
@@ -157,6 +168,10 @@ class Trashing(RuleBasedStateMachine):
             self.confirm()
             self.library.undo(*self.library.units(UnitState.DONE))
 
+    def below(self, path: Path) -> str:
+        """A path as `contents` has it."""
+        return os.path.relpath(path, self.base / "share" if self.to_desktop else self.library.folder)
+
     def arm(self, fault: Fault) -> None:
         if fault:
             self.disk.arm(*fault)
@@ -172,12 +187,44 @@ class Trashing(RuleBasedStateMachine):
     def the_journal_and_the_disk_agree(self) -> None:
         if hasattr(self, "library") and not self.library.units(*UNDER_WAY):
             for unit in self.library.units(UnitState.DONE):
-                there = [(self.library.folder / (f.trash_path or "")).exists() for f in unit.files]
-                assert all(there)
+                assert all(path.exists() for path in self.library.trashed(unit))
                 assert self.library.photo(unit.photo_id).state is PhotoState.TRASHED
 
 
+class TrashingToTheDesktop(Trashing):
+    """With the trash that file managers show, where the owner does things, too."""
+
+    to_desktop = True
+
+    @rule(restore=st.booleans(), fault=FAULTS)
+    @precondition(lambda self: self.library.units(UnitState.DONE) and self.library.root_now().state is RootState.WATCHED)
+    def act_there(self, restore: bool, fault: Fault) -> None:
+        unit = self.library.units(UnitState.DONE)[0]
+        there = {path: digest for digest, paths in self.library.contents().items() for path in paths}
+        for file, path in zip(unit.files, self.library.trashed(unit), strict=True):
+            target = self.library.folder / file.path
+            if not restore:
+                self.ever.discard(there[self.below(path)])
+                path.unlink()
+            elif not target.exists():
+                target.parent.mkdir(exist_ok=True)
+                path.rename(target)
+            else:
+                continue
+            info_of(path).unlink()
+        self.arm(fault)
+        try:
+            asyncio.run(self.library.trash.notice())
+        except Killed:
+            self.crash()
+        self.disk.arm(None)
+        self.confirm()
+        self.library.recover()
+        asyncio.run(self.library.trash.notice())
+
+
+LONG = settings(max_examples=40, stateful_step_count=15, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 TestTrashing = Trashing.TestCase
-TestTrashing.settings = settings(
-    max_examples=40, stateful_step_count=15, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
-)
+TestTrashing.settings = LONG
+TestTrashingToTheDesktop = TrashingToTheDesktop.TestCase
+TestTrashingToTheDesktop.settings = settings(LONG, max_examples=25)
