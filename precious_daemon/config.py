@@ -12,6 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, get_type_hints
 
+from precious_daemon import places as places_of_the_earth
 from precious_daemon.errors import ConfigError
 
 
@@ -157,6 +158,13 @@ class SuggestSettings:
     )
     leave_of_day: int = _setting(1, "so many photos of each day stay, even if everything suggested by taste goes", 0, 1000)
     leave_of_event: int = _setting(1, "the same for photos taken with no more than three hours between them", 0, 1000)
+    leave_of_person: int = _setting(1, "the same for photos of each person that you named in another program", 0, 1000)
+    protect_people: tuple[str, ...] = _setting(
+        (), "photos of these people are never suggested; names as in the program where you named faces"
+    )
+    protect_places: tuple[str, ...] = _setting(
+        (), "photos taken there are never suggested: circles, like Home: 52.5163 13.3777 500 m"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -371,6 +379,12 @@ def _value(kind: Any, name: str, value: Any, metadata: Any, where: str) -> Any:
             raise ConfigError(f'{where}: {name} has to be a list of texts, like ["a", "b"].')
         if name == "groups.prefer_folders":
             folder_names(value, where)
+        if name == "suggest.protect_places":
+            for text in value:
+                try:
+                    places_of_the_earth.read(text)
+                except ValueError as exc:
+                    raise ConfigError(f'{where}: {name} has "{text}": {exc}.') from exc
         return tuple(value)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)

@@ -138,6 +138,15 @@ def veto(photo: PluginPhoto, context: Context) -> str | None:
 
 
 @hookspec
+def people(photo: PluginPhoto, closely: bool, context: Context) -> Sequence[str] | None:
+    """The names of those who are in this photo, as far as its owner has named them elsewhere.
+
+    For `suggest.protect_people` and `suggest.leave_of_person`. Asked each night about every photo that is there, and then once
+    more, `closely`, about every photo that might be suggested: only then is it worth while to open the original.
+    """
+
+
+@hookspec
 def deliver(run: str, suggestions: Sequence[SuggestedPhoto], best: Sequence[PluginPhoto], output: Output) -> None:
     """Bring the night's suggestions to the owner, surest first; an empty list takes back the last one.
 
