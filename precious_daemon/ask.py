@@ -110,13 +110,21 @@ def _candidates(
     if way.order is Order.TELLING:
         ids += groups.mates(db, ids, MATES)
     ids = [i for i in dict.fromkeys(ids) if i not in shown]
-    ids = photos.of_ranking(db, voter_id, ids, scope)
+    ids = _once_each(db, photos.of_ranking(db, voter_id, ids, scope), scope)
     known = ratings.guesses(db, voter_id, ids) | ratings.many(db, voter_id, ids)
     together = groups.group_numbers(db, ids)
     candidates = [Candidate(i, known.get(i, rating.START), together.get(i)) for i in ids]
     last = [set(a.photos) for a in answers.recent(db, voter_id, RECENT) if a.question in ledger.COMPARING][:2]
     tired = last[0] & last[1] if len(last) == 2 else set()
     return _Found(candidates, answers.answered_pairs(db, voter_id, ids), tired, border)
+
+
+def _once_each(db: Database, ids: Sequence[int], scope: Scope | None) -> list[int]:
+    """One picture is one candidate, however many copies of it there are: the best copy, or in a part that lacks it any other."""
+    best = groups.best_copies(db, ids)
+    if scope is None:
+        return [i for i in ids if i not in best]
+    return list({best.get(i, i): i for i in sorted(ids, key=lambda i: i not in best)}.values())
 
 
 def _everywhere(db: Database, voter_id: int, point: int, shown: Collection[int], border: float | None) -> list[int]:
@@ -267,7 +275,7 @@ def until_steady(db: Database, voter_id: int, scope: Scope | None = None) -> Ste
 
     Of more than `STEADY_KNOWN` rated photos the best are looked at, and the others taken to be known as well as they are.
     """
-    best = [rated for _, rated in ratings.ranking(db, voter_id, None, STEADY_KNOWN, scope)]
+    best = ratings.best(db, voter_id, STEADY_KNOWN, scope)
     if scope is None:
         total, rated = photos.counts(db)[PhotoState.PRESENT], ratings.count(db, voter_id)
     else:
