@@ -51,6 +51,7 @@ class PluginPhoto:
     companions: tuple[str, ...] = ()  # names of the files that belong to it, in the same folder: RAW twin, video, sidecars
     looks: frozenset[str] = frozenset()  # what it looks like: screenshot, page, dark, empty, burnt, blurred, small
     larger: str | None = None  # place below its root of the same picture in a larger size, where there is one
+    numbers: Mapping[str, float] = field(default_factory=dict, hash=False)  # what the hook `features` made of it: "NAME.number"
 
     @property
     def path(self) -> Path:
@@ -117,6 +118,18 @@ def startup(context: Context) -> None:
     """The service has started; raise if the settings cannot work, so that the owner reads why.
 
     `precious-daemon plugins check` calls it too.
+    """
+
+
+@hookspec
+def features(photo: PluginPhoto, picture: bytes | None, context: Context) -> Mapping[str, float] | None:
+    """Numbers that say something about this photo, by names of small letters, digits and `_`: at most 64 of them.
+
+    Models learn from them beside their own measures, and rules and vetoes find them in `photo.numbers` as "NAME.number", NAME
+    being that of the plugin. `picture` is a JPEG of at most 1024 px, upright, where there is one.
+
+    Called in a process of its own, where it may load what it likes (import that inside of the function), at night, once for each
+    content: again only when the file has changed, or the plugin's module or settings have.
     """
 
 

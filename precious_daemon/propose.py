@@ -47,7 +47,8 @@ class _Gathered:
 async def propose(service: Service, voter_id: int, run: str) -> int:
     """Choose and store the suggestions of a voter, and what is held back; return how many are open."""
     now, chosen_by = service.clock(), service.settings.suggest
-    rules = await asyncio.to_thread(service.plugins.rules, plugin_photos.in_parts(service.store), now)
+    measured_by = service.plugins.having("features")
+    rules = await asyncio.to_thread(service.plugins.rules, plugin_photos.in_parts(service.store, measured_by), now)
     leave = chosen_by.leave_of_day, chosen_by.leave_of_event
     found = await service.store.aread(_gather, voter_id, rules.keys(), *leave)
     vetoed = await vetoes(service, found.photos)
@@ -131,7 +132,7 @@ async def everybody(service: Service, closely: Mapping[int, Photo]) -> dict[int,
 
 async def vetoes(service: Service, found: Mapping[int, Photo]) -> dict[int, str]:
     """Why photos must not be suggested, by their key: the state of their folder, the settings, plugins."""
-    shown = await service.store.aread(plugin_photos.of, found)
+    shown = await service.store.aread(plugin_photos.of, found, service.plugins.having("features"))
     watched = {root.id: root for root in await service.store.aread(roots.all_roots)}
     vetoed = await asyncio.to_thread(service.plugins.vetoes, shown)
     chosen = service.settings.suggest

@@ -8,12 +8,15 @@ waits: call it from a thread, not from the event loop.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import inspect
 import logging
+import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Self
 
 import pluggy
@@ -36,6 +39,9 @@ _RIGHT: dict[str, Callable[[Any], bool]] = {
     "people": lambda answer: answer is None or (not isinstance(answer, str) and all(isinstance(name, str) for name in answer)),
 }
 _WANTED = {"veto": "a text or None", "rule": "a text or None", "people": "a list of names or None"}
+LARGEST_NUMBER = 1e30
+MOST_NUMBERS = 64  # that a plugin makes of a photo
+_NUMBER = re.compile(r"[a-z][a-z0-9_]{0,39}")
 GRACE = 1.0  # seconds that an async hook gets to clean up after it was cancelled
 
 
@@ -157,6 +163,28 @@ class Plugins:
                     if reason:
                         found[key] = (*found.get(key, ()), reason)
         return found
+
+    def measure(self, name: str, photo: PluginPhoto, picture: bytes | None) -> dict[str, float] | Exception:
+        """The numbers that a plugin makes of a photo, checked; or what it raised."""
+        numbers = self.call_one(name, "features", photo=photo, picture=picture)
+        if isinstance(numbers, Exception):
+            return numbers
+        try:
+            checked = {str(key): float(value) for key, value in (numbers or {}).items()}
+        except (AttributeError, TypeError, ValueError) as exc:
+            return TypeError(f"features has to return numbers by name, or None, not {numbers!r} ({exc})")
+        right = all(_NUMBER.fullmatch(key) and abs(value) <= LARGEST_NUMBER for key, value in checked.items())
+        if not right or len(checked) > MOST_NUMBERS:
+            wanted = f"at most {MOST_NUMBERS} finite numbers, named with small letters, digits and _"
+            return ValueError(f"features has to return {wanted}, not {checked!r}")
+        return checked
+
+    def mark(self, name: str) -> str:
+        """What changes when the code or the settings of a plugin do."""
+        plugin = self._manager.get_plugin(name)
+        source = inspect.getsourcefile(plugin) if inspect.ismodule(plugin) else None
+        code = Path(source).read_bytes() if source else b""
+        return hashlib.sha256(code + repr(options.read(plugin, name, self._settings.plugin.get(name, {}))).encode()).hexdigest()
 
     def people(self, parts: Iterable[Mapping[int, PluginPhoto]], closely: bool) -> tuple[dict[int, set[str]], dict[int, str]]:
         """(names of those in each photo, why a plugin could not tell), by the key of the photo. Photos come in parts, as for

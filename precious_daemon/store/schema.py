@@ -725,6 +725,19 @@ def c009_tasks(db: Database) -> None:
     """)
 
 
+@cache()
+def c020_numbers_of_plugins(db: Database) -> None:
+    db.executescript("""
+        CREATE TABLE plugin_numbers (
+            content_hash BLOB NOT NULL,
+            plugin TEXT NOT NULL,
+            mark TEXT NOT NULL,              -- of the plugin's code and settings when it made them
+            numbers TEXT NOT NULL,           -- JSON: value by name
+            PRIMARY KEY (content_hash, plugin)
+        ) WITHOUT ROWID;
+    """)
+
+
 def migrate(places: Places) -> None:
     """Bring both databases to the present schema, or refuse one that a newer version wrote.
 
