@@ -25,7 +25,7 @@ from dataclasses import dataclass
 
 from precious_daemon.errors import TrashRefused
 from precious_daemon.models import Root, Unit
-from precious_daemon.trash.moves import Disk, explained, printable
+from precious_daemon.trash.moves import Disk, explained, mount_of, printable
 
 FILES, INFO, SUFFIX = "files", "info", ".trashinfo"
 LONGEST = 255 - len(SUFFIX)  # bytes of a name, so that its .trashinfo has one as well
@@ -65,25 +65,12 @@ def _topdir(path: str) -> str:
     place = os.path.realpath(path)
     while (above := os.path.dirname(place)) != place:
         try:
-            if _mount_of(above) != _mount_of(place):
+            if mount_of(above) != mount_of(place):
                 break
         except OSError:
             break
         place = above
     return place
-
-
-def _mount_of(place: str | int) -> tuple[int, str]:
-    """What tells mounts apart: two of one file system have one device, and yet nothing can be renamed between them."""
-    folder = os.open(place, _FOLDER) if isinstance(place, str) else place
-    try:
-        device, mount = os.fstat(folder).st_dev, ""
-        with contextlib.suppress(OSError), open(f"/proc/self/fdinfo/{folder}", encoding="ascii") as lines:
-            mount = next((line for line in lines if line.startswith("mnt_id:")), "")
-        return device, mount
-    finally:
-        if isinstance(place, str):
-            os.close(folder)
 
 
 def choose(disk: Disk, root: int, root_path: str) -> Place | None:
@@ -107,7 +94,7 @@ def choose(disk: Disk, root: int, root_path: str) -> Place | None:
 def _base(place: Place, root: int, stack: ExitStack) -> int:
     folder = os.open(place.base, _FOLDER)
     stack.callback(os.close, folder)
-    if _mount_of(folder) != _mount_of(root):
+    if mount_of(folder) != mount_of(root):
         raise _NotOurs(errno.EXDEV, "it is on another disk")
     return folder
 
@@ -116,7 +103,7 @@ def _inner(disk: Disk, parent: int, name: str, root: int, stack: ExitStack) -> i
     """One of the folders of a trash: never a link, and ours; the one that all users share is sticky instead."""
     folder = stack.enter_context(disk.folder(parent, name))
     status = os.fstat(folder)
-    if _mount_of(folder) != _mount_of(root):
+    if mount_of(folder) != mount_of(root):
         raise _NotOurs(errno.EXDEV, "it is on another disk")
     if not status.st_mode & stat.S_ISVTX if name == _SHARED else status.st_uid != os.geteuid():
         raise _NotOurs(errno.EPERM, "it can be changed by others")

@@ -59,6 +59,19 @@ def stamp_of(status: os.stat_result) -> Stamp:
     return Stamp(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
 
 
+def mount_of(place: str | int) -> tuple[int, str]:
+    """What tells mounts apart: two of one file system have one device, and yet nothing can be renamed between them."""
+    folder = os.open(place, _FOLDER | os.O_CLOEXEC) if isinstance(place, str) else place
+    try:
+        device, mount = os.fstat(folder).st_dev, ""
+        with contextlib.suppress(OSError), open(f"/proc/self/fdinfo/{folder}", encoding="ascii") as lines:
+            mount = next((line for line in lines if line.startswith("mnt_id:")), "")
+        return device, mount
+    finally:
+        if isinstance(place, str):
+            os.close(folder)
+
+
 class _OpenHow(ctypes.Structure):
     _fields_ = (("flags", ctypes.c_uint64), ("mode", ctypes.c_uint64), ("resolve", ctypes.c_uint64))
 

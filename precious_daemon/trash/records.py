@@ -220,8 +220,10 @@ def made_folder(disk: Disk, root: int, path: str, stack: ExitStack) -> int:
     return folder
 
 
-def recover_records(root_path: str, disk: Disk | None = None) -> list[str]:
+def recover_records(root_path: str, disk: Disk | None = None, *, dry_run: bool = False) -> list[str]:
     """Put back everything that the records in a root's trash name, without any database. Returns a sentence for each.
+
+    A `dry_run` says what would come back, and changes nothing.
 
     For the day when the database is gone: whoever calls it has to hold the library's lock, if there is a library. It can
     be repeated at will. A name that is taken stays as it is, and the photo comes back as "name (restored)".
@@ -239,7 +241,7 @@ def recover_records(root_path: str, disk: Disk | None = None) -> list[str]:
             raise RootError(
                 f"{printable(root_path)} has no {TRASH}: nothing was ever moved to the trash in this folder."
             ) from None
-        return [_recover_one(disk, root, root_path, home) for home in homes]
+        return [_recover_one(disk, root, root_path, home, dry_run) for home in homes]
     finally:
         os.close(root)
 
@@ -254,18 +256,21 @@ def _homes(disk: Disk, root: int) -> Iterator[str]:
                 continue  # no folder of ours
 
 
-def _recover_one(disk: Disk, root: int, root_path: str, home: str) -> str:
+def _recover_one(disk: Disk, root: int, root_path: str, home: str, dry_run: bool) -> str:
     try:
         in_desktop, named = _read_record(disk, root, home)
         for place in [p.path for p in desktop.places(root_path)] if in_desktop else [None]:
             with contextlib.suppress(TrashRefused), desktop.held(place, root) as trash:
                 members = [m for m in named if trash is not None and disk.status(trash, m.trash_path) is not None]
+                if trash is not None and members and dry_run:
+                    return f"{', '.join(map(shown, free_names(disk, root, members)[1]))} would be restored."
                 if trash is not None and members:
                     return _recovered(disk, root, trash, home, place, members)
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as exc:
         return f"{home} was left as it is, for its {RECORD} cannot be used: {exc}."
-    drop_home(disk, root, home)
-    return f"{home} was empty."
+    if not dry_run:
+        drop_home(disk, root, home)
+    return f"{home} {'is' if dry_run else 'was'} empty."
 
 
 def _recovered(disk: Disk, root: int, trash: int, home: str, place: str | None, members: Sequence[Member]) -> str:

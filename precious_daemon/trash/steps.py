@@ -27,6 +27,7 @@ from precious_daemon.trash.moves import (
     Swapped,
     Unsupported,
     carry,
+    mount_of,
     printable,
     shown,
     sync_folders,
@@ -36,6 +37,7 @@ from precious_daemon.trash.records import (
     Member,
     bring_back,
     free_names,
+    home_of,
     made_folder,
     made_home,
     record,
@@ -143,7 +145,7 @@ class Steps(Journal):
         found = []
         for file in unit.files:
             now = read_file(self._disk, fd, file.path, stack)
-            if now.stamp.dev != os.fstat(fd).st_dev:
+            if mount_of(now.file) != mount_of(fd):
                 raise TrashRefused(
                     f"{shown(file.path)} is on another disk than the trash of {printable(root.path)}, so it is only suggested."
                 )
@@ -308,14 +310,22 @@ class Steps(Journal):
             self._refused(unit, TrashRefused("The service ended before it was moved; approve it again."))
             return f"{name} was approved but not moved; it waits for you to approve it again."
         try:
-            if unit.state is UnitState.RESTORING:
-                self.restore(unit)
-                return f"{name} was being put back when the service ended, and is back."
-            root = self._store.read(roots.get, unit.root_id)
-            with entered(self._disk, root) as fd, held(unit.place, fd) as trash:
-                return self._settle_planned(unit, fd, trash)
+            with ExitStack() as stack:
+                _, fd = self._entered(unit, stack)
+                if unit.state is UnitState.PLANNED:
+                    self._check_folder(unit, fd)
+                    return self._settle_planned(unit, fd, stack.enter_context(held(unit.place, fd)))
+            self.restore(unit)
+            return f"{name} was being put back when the service ended, and is back."
         except TrashRefused as refusal:
             return f"{name} was on its way when the service ended, and waits as it is. {refusal}"
+
+    def _check_folder(self, unit: Unit, fd: int) -> None:
+        """The record is written before a file is moved: where files are missing and so is that, it is not the folder it was."""
+        if self._store.read(photos.get, unit.photo_id).state is not PhotoState.TRASHED:
+            return  # a scan has found it
+        if self._disk.status(fd, home_of(unit)) is None and any(self._disk.status(fd, f.path) is None for f in unit.files):
+            raise TrashRefused("Neither its files nor its record are there. Is its disk mounted?")
 
     def _settle_planned(self, unit: Unit, fd: int, trash: int | None) -> str:
         name, place = name_of(unit), fd if trash is None else trash
