@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from logging import Logger
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 import pluggy
@@ -35,6 +36,10 @@ class Later(Exception):
         self.seconds = seconds
 
 
+def _no_numbers() -> Mapping[str, float]:
+    return MappingProxyType({})
+
+
 @dataclass(frozen=True, slots=True)
 class PluginPhoto:
     """A photo, as plugins see it."""
@@ -51,7 +56,7 @@ class PluginPhoto:
     companions: tuple[str, ...] = ()  # names of the files that belong to it, in the same folder: RAW twin, video, sidecars
     looks: frozenset[str] = frozenset()  # what it looks like: screenshot, page, dark, empty, burnt, blurred, small
     larger: str | None = None  # place below its root of the same picture in a larger size, where there is one
-    numbers: Mapping[str, float] = field(default_factory=dict, hash=False)  # what the hook `features` made of it: "NAME.number"
+    numbers: Mapping[str, float] = field(default_factory=_no_numbers, hash=False)  # by the hook `features`: "NAME.number"
 
     @property
     def path(self) -> Path:

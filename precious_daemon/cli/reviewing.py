@@ -218,11 +218,12 @@ def trash_recover(folder: str, dry_run: bool) -> None:
     from precious_daemon.store import Lock
     from precious_daemon.trash import recover_records
 
-    lock = Lock(opened()[0])  # a running service would be surprised
+    lock = None if dry_run else Lock(opened()[0])  # a running service would be surprised
     try:
         done = recover_records(str(Path(folder).absolute()), dry_run=dry_run)
     finally:
-        lock.release()
+        if lock:
+            lock.release()
     for line in done:
         click.echo(line)
     click.echo(f"{len(done):,} files.")
