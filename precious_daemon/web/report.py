@@ -9,7 +9,7 @@ from typing import Any
 
 from aiohttp import hdrs, web
 
-from precious_daemon import papers
+from precious_daemon import papers, verdict
 from precious_daemon.errors import NotFound
 from precious_daemon.models import Photo
 from precious_daemon.store import Database, photos, scores
@@ -135,14 +135,15 @@ async def show_report(request: web.Request) -> web.Response:
     store = request.app[SERVICE].store
     model = await store.aread(scores.newest_model, request[VOTER])
     _, sentence, needed = await store.aread(scores.certificate, request[VOTER])
+    apart = await store.aread(verdict.of_groups, request[VOTER])
     for_now = await _for_now(request)
     if model is None:
-        return await page(request, "report.html", model=None, sentence=sentence, needed=needed, for_now=for_now)
+        return await page(request, "report.html", model=None, sentence=sentence, needed=needed, apart=apart, for_now=for_now)
     report: dict[str, Any] = model["report"]
     files = await asyncio.to_thread(_files, request, model["run"])
     cost = {key: value for key, value in (report.get("cost") or {}).items() if isinstance(value, int | float | str)}
     return await page(
-        request, "report.html", model=model, sentence=sentence, needed=needed, why=report.get("why", ""),
+        request, "report.html", model=model, sentence=sentence, needed=needed, apart=apart, why=report.get("why", ""),
         champion=LEARNERS.get(model["champion"], model["champion"]), learners=learners(report), confusion=confusion(report),
         plots=[plot for plot in papers.PLOTS if papers.plot_file(plot, "dark") in files], files=files, run=model["run"],
         mistakes=await store.aread(_mistakes, report), cost=cost, for_now=for_now,
