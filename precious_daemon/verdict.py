@@ -28,6 +28,10 @@ async def refresh(service: Service, voter_id: int) -> None:
 def bring_up_to_date(db: Database, voter_id: int, settings: CertifySettings, now: float, anew: bool = False) -> None:
     """The verdict on each kind of suggestion, and which of the open ones are certified by it. `anew`: the list is a new one."""
     before = _in_force(db, voter_id)
+    if anew:
+        for kind in GROUPS:
+            if not audits.suggested(db, voter_id, kind):
+                audits.close_pool(db, voter_id, kind)
     kinds = [(certify.TASTE, _of_taste(db, voter_id)), *((kind, _of_groups(db, voter_id, kind)) for kind in GROUPS)]
     for kind, pool in kinds:
         if pool is None:
@@ -105,10 +109,8 @@ def _of_groups(db: Database, voter_id: int, kind: str) -> list[certify.Audit] | 
     answer, for what is answered stays. One that was kept on review, or brought back from the trash, is a mistake.
     """
     pool = scores.newest_pool(db, voter_id, kind)
-    if pool is None:
-        return None
-    known = audits.said(db, voter_id, pool[1])
-    return list(_audits(audits.standing(db, voter_id, pool[0]), known))
+    draws = audits.standing(db, voter_id, pool[0]) if pool else []
+    return list(_audits(draws, audits.said(db, voter_id, pool[1]))) if pool and draws else None
 
 
 def _audits(draws: Iterable[audits.Standing], known: dict[frozenset[int], frozenset[int]]) -> Iterator[certify.Audit]:
@@ -132,7 +134,6 @@ def renew_group_pools(db: Database, voter_id: int, rng: random.Random, now: floa
         units = audits.suggested(db, voter_id, kind)
         pool = scores.newest_pool(db, voter_id, kind)
         if not units:
-            audits.forget_verdict(db, voter_id, kind)
             continue
         if pool is not None:
             members = audits.members(db, pool[0])
@@ -164,3 +165,8 @@ def of_groups(db: Database, voter_id: int) -> list[dict[str, Any]]:
         {"kind": kind, "certified": certificate is not None, "sentence": sentence, "needed": needed}
         for kind, (certificate, sentence, needed) in found.items()
     ]
+
+
+def sentences(db: Database, voter_id: int) -> list[str]:
+    """What is promised, or missing for it: of taste first, then of each kind of group."""
+    return [scores.certificate(db, voter_id)[1], *(one["sentence"] for one in of_groups(db, voter_id))]

@@ -133,8 +133,11 @@ def verdicts(db: Database, voter_id: int) -> set[str]:
     return {row[0] for row in db.execute("SELECT kind FROM verdicts WHERE voter_id = ?", [voter_id])}
 
 
-def forget_verdict(db: Database, voter_id: int, kind: str) -> None:
-    """There is nothing of a kind to speak of."""
+def close_pool(db: Database, voter_id: int, kind: str) -> None:
+    """Nothing of a kind is suggested: an empty pool takes the place of the last one, and there is nothing to speak of."""
+    pool = scores.newest_pool(db, voter_id, kind)
+    if pool is not None and members(db, pool[0]):
+        open_pool(db, voter_id, kind, [], pool[1])
     db.execute("DELETE FROM verdicts WHERE voter_id = ? AND kind = ?", [voter_id, kind])
 
 
