@@ -17,6 +17,7 @@ from precious_daemon.web import (
     access,
     asking,
     atlas,
+    blind,
     clusters,
     events,
     facts,
@@ -46,7 +47,7 @@ from precious_daemon.web import (
 from precious_daemon.web.keys import ADDRESS, API_KEY, LOGIN, SERVICE, STOPPING, Address
 
 ROOMS = (
-    home, jobs, folders, asking, history, library, facts, reviewing, held, grouping, ruling, clusters, atlas, report,
+    home, jobs, folders, asking, blind, history, library, facts, reviewing, held, grouping, ruling, clusters, atlas, report,
     plugin_pages, pictures, events, login, static, settings, access, metrics, openapi,
     people, tasks, first,
 )  # fmt: skip
