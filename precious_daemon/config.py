@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Any, get_type_hints
 
 from precious_daemon.errors import ConfigError
+from precious_daemon.listen import Place, faults, place
 
 
 def _setting(
@@ -43,6 +44,33 @@ def _setting(
 @dataclass(frozen=True, slots=True)
 class WebSettings:
     port: int = _setting(8765, "port of the page on 127.0.0.1; 0 takes any free one", 0, 65535, restart=True)
+    listen: tuple[str, ...] = _setting(
+        (), "where else the page is served: 0.0.0.0:8766 is the whole network, with TLS and passwords; or a Unix socket's path",
+        restart=True,
+    )  # fmt: skip
+    hostnames: tuple[str, ...] = _setting(
+        (), "names by which browsers in the network may call it; empty: this machine's name, also with .local", restart=True
+    )
+    tls_cert: str = _setting("", "a certificate of your own (PEM, with its chain); empty: one is made here", restart=True)
+    tls_key: str = _setting("", "the key of that certificate", restart=True)
+    behind_proxy: bool = _setting(
+        False, "whether a reverse proxy of yours speaks TLS for web.listen, which then takes plain HTTP from it", restart=True
+    )
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """What `listen` names."""
+        return tuple(map(place, self.listen))
+
+    @property
+    def network(self) -> bool:
+        """Whether others than this machine's own programs are to reach the page."""
+        return any(not place.path for place in self.places)
+
+    @property
+    def tls(self) -> bool:
+        """Whether this process itself speaks TLS."""
+        return self.network and not self.behind_proxy
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +258,11 @@ class Places:
         return self.data / "models"
 
     @property
+    def tls(self) -> Path:
+        """The certificate that was made here, and its key."""
+        return self.data / "tls"
+
+    @property
     def audit_log(self) -> Path:
         return self.data / "audit.jsonl"
 
@@ -350,7 +383,11 @@ def parse(table: dict[str, Any], where: str = "settings") -> Settings:
         if not isinstance(value, dict):
             raise ConfigError(f"{where}: {name} has to be a section, [{name}].")
         sections[name] = MappingProxyType(value) if name == "plugin" else section(hints[name], name, value, where)
-    return Settings(**sections)
+    settings = Settings(**sections)
+    web = settings.web
+    for fault in faults(web.listen, web.hostnames, web.port, web.tls_cert, web.tls_key, web.behind_proxy):
+        raise ConfigError(f"{where}: web.{fault}")
+    return settings
 
 
 def section(kind: type[Any], section: str, table: Mapping[str, Any], where: str) -> Any:

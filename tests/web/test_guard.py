@@ -173,5 +173,5 @@ def test_the_policy_allows_nothing_from_elsewhere_and_nothing_inline() -> None:
 
 
 def test_port_80_is_known_with_and_without_its_number() -> None:
-    assert "localhost" in Address("127.0.0.1", 80).hosts
-    assert "localhost" not in Address("127.0.0.1", 8765).hosts
+    assert "localhost" in Address("127.0.0.1", 80).hosts()
+    assert "localhost" not in Address("127.0.0.1", 8765).hosts()
