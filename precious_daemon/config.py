@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any, get_type_hints
 
 from precious_daemon.errors import ConfigError
-from precious_daemon.listen import Place, faults, place
+from precious_daemon.listen import Place, clash, place, wrong
 
 
 def _setting(
@@ -310,10 +310,10 @@ def load(file: Path, environ: Mapping[str, str] | None = None) -> Settings:
     table = read(file)
     parse(table, str(file))  # so that a fault in the file is said to be there
     if not (said := overrides(os.environ if environ is None else environ)):
-        return parse(table, str(file))
+        return whole(parse(table, str(file)), str(file))
     for (section, name), value in said.items():
         table.setdefault(section, {})[name] = value
-    return parse(table, "environment")
+    return whole(parse(table, "environment"), "environment")
 
 
 def read(file: Path) -> dict[str, Any]:
@@ -383,9 +383,13 @@ def parse(table: dict[str, Any], where: str = "settings") -> Settings:
         if not isinstance(value, dict):
             raise ConfigError(f"{where}: {name} has to be a section, [{name}].")
         sections[name] = MappingProxyType(value) if name == "plugin" else section(hints[name], name, value, where)
-    settings = Settings(**sections)
+    return Settings(**sections)
+
+
+def whole(settings: Settings, where: str) -> Settings:
+    """The settings, which go together. Raises ConfigError where they do not."""
     web = settings.web
-    for fault in faults(web.listen, web.hostnames, web.port, web.tls_cert, web.tls_key, web.behind_proxy):
+    if fault := clash(web.places, web.hostnames, web.port, web.tls_cert, web.tls_key, web.behind_proxy):
         raise ConfigError(f"{where}: web.{fault}")
     return settings
 
@@ -408,6 +412,8 @@ def _value(kind: Any, name: str, value: Any, metadata: Any, where: str) -> Any:
             raise ConfigError(f'{where}: {name} has to be a list of texts, like ["a", "b"].')
         if name == "groups.prefer_folders":
             folder_names(value, where)
+        for one in value:
+            _right(name, one, where)
         return tuple(value)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
@@ -422,9 +428,17 @@ def _value(kind: Any, name: str, value: Any, metadata: Any, where: str) -> Any:
         raise ConfigError(f"{where}: {name} is {value}, and has to be a number.")
     if (choices := metadata.get("choices")) and value not in choices:
         raise ConfigError(f'{where}: {name} is "{value}"{nearest(value, choices)}')
+    if kind is str:
+        _right(name, value, where)
     if metadata.get("time") and (value or name == "schedule.night"):
         night_time(value, where, name)
     return value
+
+
+def _right(name: str, value: str, where: str) -> None:
+    section, _, key = name.partition(".")
+    if section == "web" and (fault := wrong(key, value)):
+        raise ConfigError(f'{where}: {name}: "{value}" {fault}.')
 
 
 def night_time(text: str, where: str = "settings", name: str = "schedule.night") -> tuple[int, int]:

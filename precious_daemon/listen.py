@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 _NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*(:\d{1,5})?")
@@ -51,27 +51,30 @@ def place(text: str) -> Place:
     return Place(str(address), int(port))
 
 
-def faults(listen: Sequence[str], hostnames: Sequence[str], port: int, cert: str, key: str, behind_proxy: bool) -> Iterator[str]:
-    """What cannot be in the settings of the page, as the ends of sentences that begin with `web.`."""
-    taken = {port} - {0}
-    for text in listen:
+def wrong(name: str, value: str) -> str | None:
+    """What is wrong with a value of `listen`, `hostnames`, `tls_cert` or `tls_key`, as the end of a sentence about it."""
+    if name == "listen":
         try:
-            found = place(text)
+            place(value)
         except ValueError as exc:
-            yield f'listen: "{text}" {exc}.'
-            continue
-        if found.port in taken:
-            yield f"listen: port {found.port} is taken already; the page stays on 127.0.0.1:{port} as well. Choose another."
-        taken |= {found.port} - {0}
-    for name in hostnames:
-        if not _NAME.fullmatch(name):
-            yield f'hostnames: "{name}" is no host name; write one like "photos.home.arpa".'
-    for name, file in (("tls_cert", cert), ("tls_key", key)):
-        if file and not os.path.isabs(os.path.expanduser(file)):
-            yield f'{name}: "{file}" has to be a whole path.'
+            return str(exc)
+    elif name == "hostnames" and not _NAME.fullmatch(value):
+        return 'is no host name; write one like "photos.home.arpa"'
+    elif name in ("tls_cert", "tls_key") and value and not os.path.isabs(os.path.expanduser(value)):
+        return "has to be a whole path"
+    return None
+
+
+def clash(places: Sequence[Place], hostnames: Sequence[str], port: int, cert: str, key: str, behind_proxy: bool) -> str | None:
+    """Why settings that are right by themselves cannot be together, as a sentence that begins with the name of one."""
+    ports = [port, *(place.port for place in places)]
+    taken = next((one for one in ports if one and ports.count(one) > 1), None)
+    if taken:
+        return f"listen: port {taken} is taken already; the page stays on 127.0.0.1:{port} as well. Choose another."
     if bool(cert) != bool(key):
-        yield "tls_cert and web.tls_key go together: name the files of both, or of neither for a certificate made here."
+        return "tls_cert and web.tls_key go together: name the files of both, or of neither for a certificate made here."
     if behind_proxy and not hostnames:
-        yield "behind_proxy needs web.hostnames: the name by which browsers call the proxy."
+        return "behind_proxy needs web.hostnames: the name by which browsers call the proxy."
     if behind_proxy and cert:
-        yield "behind_proxy says that the proxy holds the certificate: take web.tls_cert and web.tls_key out."
+        return "behind_proxy says that the proxy holds the certificate: take web.tls_cert and web.tls_key out."
+    return None
