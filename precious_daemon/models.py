@@ -529,6 +529,7 @@ class Served:
     """One address of the page."""
 
     url: str
+    network: bool = False  # others than this machine's own programs reach it
     fingerprint: str | None = None  # SHA-256 of its certificate, which browsers show as well
     until: float | None = None  # when that ends
 

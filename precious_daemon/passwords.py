@@ -30,7 +30,7 @@ QUEUE = 20  # tries that wait for the one that is being checked
 
 def wait_after(count: int, longest: float) -> float:
     """Seconds to wait after so many failures: none after four, then 1, 2, 4, ..."""
-    return min(2.0 ** (count - FREE), longest) if count >= FREE else 0.0
+    return min(2.0 ** min(count - FREE, 30), longest) if count >= FREE else 0.0
 
 
 def check_new(text: str, name: str) -> None:
@@ -62,7 +62,7 @@ async def change(service: Service, voter_id: int, text: str, keep: bytes = b"") 
 
 async def remove(service: Service, voter_id: int) -> None:
     """Raises PreciousError where the network could come in without it."""
-    if voter_id == people.OWNER and service.settings.web.network:
+    if voter_id == people.OWNER and (service.settings.web.network or any(one.network for one in service.served)):
         raise PreciousError(
             "The page is served to the network, and that takes a password. Empty web.listen in the settings, and start again."
         )

@@ -82,9 +82,11 @@ async def everywhere(service: Service, host: str, port: int) -> list[Bind]:
 
 def served(binds: Sequence[Bind]) -> tuple[Served, ...]:
     """What the owner is told of them."""
-    return tuple(
-        Served(bind.address.url, *((bind.tls.fingerprint, bind.tls.until) if bind.tls else (None, None))) for bind in binds
-    )
+    found = []
+    for bind in binds:
+        known = (bind.tls.fingerprint, bind.tls.until) if bind.tls else (None, None)
+        found.append(Served(bind.address.url, bind.address.network, *known))
+    return tuple(found)
 
 
 def _named(service: Service) -> list[Bind]:

@@ -12,6 +12,7 @@ from precious_daemon.web.keys import Address
 from tests.web.library import KEY, Browser
 from tests.web.matrix import ask, routes
 
+
 async def test_a_link_elsewhere_may_open_a_page_but_no_picture_and_no_data(browser: Browser, library: list[Photo]) -> None:
     visit = {"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Mode": "navigate", "Sec_Fetch_Dest": "document"}
     assert (await browser.get("/help", **visit)).status == 200
