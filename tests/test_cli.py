@@ -158,7 +158,9 @@ asyncio.run(main())
         [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True
     ).stdout.split()
     assert "aiohttp" in loaded
-    assert not {"numpy", "PIL", "torch", "torchvision", "sklearn", "skimage", "scipy", "pandas", "argon2", "cryptography"} & set(loaded)
+    assert not {"numpy", "PIL", "torch", "torchvision", "sklearn", "skimage", "scipy", "pandas", "argon2", "cryptography"} & set(
+        loaded
+    )
 
 
 def test_errors_of_the_service_come_over_whole() -> None:
