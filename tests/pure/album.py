@@ -13,7 +13,7 @@ from precious_daemon import features
 from precious_daemon.groups import Grouping, Looks, informative
 from precious_daemon.jobfolder import PhotoRow
 from precious_daemon.models import Group, GroupKind, Quality
-from precious_daemon.twins import Twin, find_twins
+from precious_daemon.twins import Twin, compare_each
 
 SIZE = (240, 180)
 GOOD = Quality(0.6, 0.7, 0.3, 0.2, 0.2, 0.0, 0.5, 0.4, 0.0, 0.0, 0.3, 0.3, 0.05, 0.9, 0.29)
@@ -110,8 +110,9 @@ class Album:
         """Compare what is new with all."""
         looks = self.looks()
         among = informative(self.photos, looks)
-        self.twins += find_twins(self.photos, among, looks.embedding, looks.thumbnail, self.compared)
-        self.compared |= {self.photos[i].content_hash for i in among}
+        for step in compare_each(self.photos, among, looks.embedding, looks.thumbnail, set(self.compared)):
+            self.twins += step.twins
+            self.compared.add(self.photos[step.photo].content_hash)
 
     def groups(self, *kinds: GroupKind) -> list[Group]:
         self.look()
