@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -106,11 +107,12 @@ class Album:
         embedding = np.array([_colours(picture) for picture in self.pictures], np.float16).reshape(-1, 216)
         return Looks(self.quality, np.zeros((len(self.photos), 1), np.float16), embedding, thumbnail)
 
-    def look(self) -> None:
-        """Compare what is new with all."""
+    def look(self, steps: int | None = None) -> None:
+        """Compare what is new with all, or so many of it."""
         looks = self.looks()
         among = informative(self.photos, looks)
-        for step in compare_each(self.photos, among, looks.embedding, looks.thumbnail, set(self.compared)):
+        each = compare_each(self.photos, among, looks.embedding, looks.thumbnail, frozenset(self.compared))
+        for step in islice(each, steps):
             self.twins += step.twins
             self.compared.add(self.photos[step.photo].content_hash)
 
