@@ -14,19 +14,23 @@ from precious_daemon.errors import NotFound
 from precious_daemon.models import Photo
 from precious_daemon.store import Database, photos, scores
 from precious_daemon.web.keys import SERVICE, VOTER
+from precious_daemon.web.language import N_
 from precious_daemon.web.render import page
 
 routes = web.RouteTableDef()
 
 NIGHTS = 30  # of the past that are listed
-LEARNERS = {
-    "regression": "Regression",
-    "label_spreading": "Label spreading",
-    "spreading": "Label spreading",
-    "fixmatch": "FixMatch",
-    "mean_rank": "Mean of ranks",
-    "prior": "Guessing",
-}
+LEARNERS = N_(
+    {
+        "regression": "Regression",
+        "label_spreading": "Label spreading",
+        "spreading": "Label spreading",
+        "fixmatch": "FixMatch",
+        "mean_rank": "Mean of ranks",
+        "prior": "Guessing",
+    }
+)
+COSTS = N_({"seconds": "Seconds", "peak_rss_mb": "Peak memory, MB"})
 MEASURES = ("precision", "recall", "f1", "average_precision")
 
 
@@ -145,7 +149,7 @@ async def show_report(request: web.Request) -> web.Response:
         request, "report.html", model=model, sentence=sentence, needed=needed, why=report.get("why", ""),
         champion=LEARNERS.get(model["champion"], model["champion"]), learners=learners(report), confusion=confusion(report),
         plots=[plot for plot in papers.PLOTS if papers.plot_file(plot, "dark") in files], files=files, run=model["run"],
-        mistakes=await store.aread(_mistakes, report), cost=cost, for_now=for_now,
+        mistakes=await store.aread(_mistakes, report), cost=cost, costs=COSTS, for_now=for_now,
         nights=history(await store.aread(scores.models, request[VOTER], NIGHTS)),
         drift=(report.get("drift") or {}).get("sentence", ""),
     )  # fmt: skip
