@@ -138,8 +138,8 @@ def looked_at(library: Path, home: Path) -> tuple[list[str], dict[str, np.ndarra
     os.environ["PRECIOUS_HOME"] = str(home)
     from precious_daemon import children, clustering, config, grouping, handover, jobfolder
     from precious_daemon.daemon import running
-    from precious_daemon.jobs import BACKBONE
     from precious_daemon.measures import facts, qualities
+    from precious_daemon.nightwork import BACKBONE
     from precious_daemon.store import groups
 
     async def read() -> tuple[list[str], dict[str, np.ndarray]]:
@@ -148,7 +148,7 @@ def looked_at(library: Path, home: Path) -> tuple[list[str], dict[str, np.ndarra
             say("reading and looking at the photos")
             jobs = started.service.jobs
             await jobs.run("scan")
-            await jobs.reading_done()
+            await jobs.arrivals.reading_done()
             await jobs.run("embed")
             await jobs.run("group")
             bursts = await started.service.store.aread(groups.all_groups)

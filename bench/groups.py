@@ -104,7 +104,7 @@ async def group(library: Path, home: Path) -> tuple[list[dict[str, Any]], dict[i
     os.environ["PRECIOUS_HOME"] = str(home)
     from precious_daemon import children, config, handover, jobfolder
     from precious_daemon.daemon import running
-    from precious_daemon.jobs import BACKBONE
+    from precious_daemon.nightwork import BACKBONE
     from precious_daemon.store import photos
 
     places = config.places()
@@ -112,7 +112,7 @@ async def group(library: Path, home: Path) -> tuple[list[dict[str, Any]], dict[i
         service, jobs = started.service, started.service.jobs
         say("reading and looking at the photos")
         await jobs.run("scan")
-        await jobs.reading_done()
+        await jobs.arrivals.reading_done()
         await jobs.run("embed")
         with children.job_folder(places, "group") as folder:
             count = await service.store.aread(handover.write_photos, folder, None, None)

@@ -17,6 +17,7 @@ import csv
 import os
 import pickle
 import random
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -141,7 +142,8 @@ def once(folder: Path, make: Callable[[Path], World]) -> World:
     """What an earlier run left in this folder, or made now and left there: looking takes longer than learning."""
     file = folder / "world.pickle"
     if not file.exists():
-        folder.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)  # an earlier run may have been stopped half-way
+        folder.mkdir(parents=True)
         file.write_bytes(pickle.dumps(make(folder)))
     world: World = pickle.loads(file.read_bytes())
     return world

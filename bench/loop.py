@@ -56,7 +56,7 @@ async def measure(library: Path, home: Path, labels: int) -> dict[str, Figure]:
     async with running(places, settings, [str(library)], port=0, watching=False) as started:
         service, jobs = started.service, started.service.jobs
         await timed("scan", lambda: jobs.run("scan"))
-        took = await timed("read", jobs.reading_done)
+        took = await timed("read", jobs.arrivals.reading_done)
         count = (await service.store.aread(photos.counts))[PhotoState.PRESENT]
         figures["read, photos a second"] = Figure(count / took, "photos/s")
         took = await timed("embed", lambda: jobs.run("embed"))

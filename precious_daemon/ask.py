@@ -110,13 +110,21 @@ def _candidates(
     if way.order is Order.TELLING:
         ids += groups.mates(db, ids, MATES)
     ids = [i for i in dict.fromkeys(ids) if i not in shown]
-    ids = photos.of_ranking(db, voter_id, ids, scope)
+    ids = _once_each(db, photos.of_ranking(db, voter_id, ids, scope), scope)
     known = ratings.guesses(db, voter_id, ids) | ratings.many(db, voter_id, ids)
     together = groups.group_numbers(db, ids)
     candidates = [Candidate(i, known.get(i, rating.START), together.get(i)) for i in ids]
     last = [set(a.photos) for a in answers.recent(db, voter_id, RECENT) if a.question in ledger.COMPARING][:2]
     tired = last[0] & last[1] if len(last) == 2 else set()
     return _Found(candidates, answers.answered_pairs(db, voter_id, ids), tired, border)
+
+
+def _once_each(db: Database, ids: Sequence[int], scope: Scope | None) -> list[int]:
+    """One picture is one candidate, however many copies of it there are: the best copy, or in a part that lacks it any other."""
+    best = groups.best_copies(db, ids)
+    if scope is None:
+        return [i for i in ids if i not in best]
+    return list({best.get(i, i): i for i in sorted(ids, key=lambda i: i not in best)}.values())
 
 
 def _everywhere(db: Database, voter_id: int, point: int, shown: Collection[int], border: float | None) -> list[int]:
@@ -173,7 +181,7 @@ async def next_label(service: Service, voter_id: int, exclude: Collection[str] =
     `exclude` as in `next_pair`.
     """
     point = service.rng.getrandbits(64) - (1 << 63)
-    guess = service.jobs.instant.guess(voter_id)
+    guess = service.jobs.nightwork.instant.guess(voter_id)
     ahead = guess.ask if guess else ()
     return await service.store.aread(_next_label, voter_id, service.settings.ask, point, service.rng.random(), exclude, ahead)
 
@@ -267,7 +275,7 @@ def until_steady(db: Database, voter_id: int, scope: Scope | None = None) -> Ste
 
     Of more than `STEADY_KNOWN` rated photos the best are looked at, and the others taken to be known as well as they are.
     """
-    best = [rated for _, rated in ratings.ranking(db, voter_id, None, STEADY_KNOWN, scope)]
+    best = ratings.best(db, voter_id, STEADY_KNOWN, scope)
     if scope is None:
         total, rated = photos.counts(db)[PhotoState.PRESENT], ratings.count(db, voter_id)
     else:
@@ -317,7 +325,7 @@ async def answer(
     if question is Question.AUDIT:
         await verdict.refresh(service, voter_id)
     if question is Question.LABEL:
-        service.jobs.instant.answered(voter_id)
+        service.jobs.nightwork.instant.answered(voter_id)
     return stored
 
 
@@ -364,7 +372,7 @@ async def take_back(service: Service, voter_id: int, answer_id: int | None = Non
     if undone.question is Question.AUDIT:
         await verdict.refresh(service, voter_id)
     if undone.question is Question.LABEL:
-        service.jobs.instant.answered(voter_id)
+        service.jobs.nightwork.instant.answered(voter_id)
     found = await service.store.aread(photos.many, undone.photos)
     after = await service.store.aread(ratings.many, voter_id, undone.photos)
     return Undone(undone, tuple(found[i] for i in undone.photos), before, after)

@@ -9,7 +9,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ from pathlib import Path
 from precious_daemon import jobfolder
 from precious_daemon.config import Places
 from precious_daemon.errors import ChildFailed
+from precious_daemon.progress import Say
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +56,7 @@ def clear_leftovers(places: Places) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-async def run_child(module: str, folder: Path, say: Callable[[str, int, int], None], allowance: Allowance | None = None) -> bool:
+async def run_child(module: str, folder: Path, say: Say, allowance: Allowance | None = None) -> bool:
     """Run `python -m module folder` to its end. True when it did all of its work, False when it stopped before.
 
     One that has used up the processor time of its `allowance` is stopped as if asked to, one that takes too much memory fails.
@@ -139,7 +140,7 @@ def _complaint(folder: Path) -> str | None:
     return str(error) if error else None
 
 
-async def _listen(process: asyncio.subprocess.Process, say: Callable[[str, int, int], None]) -> None:
+async def _listen(process: asyncio.subprocess.Process, say: Say) -> None:
     assert process.stdout
     async for line in process.stdout:
         try:

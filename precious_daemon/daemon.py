@@ -125,7 +125,7 @@ def _publish(places: Places, site: Site, key: str) -> None:
 async def _watching(service: Service) -> AsyncIterator[None]:
     """The schedule and the watcher. The page answers before the folders are looked at: that may take minutes."""
     watcher = Watcher(service.store, service.jobs, service.settings.watch)
-    service.jobs.watcher_warnings = watcher.warnings
+    service.jobs.arrivals.watcher_warnings = watcher.warnings
     service.followers.append(lambda settings: watcher.use(settings.watch))
     schedule = Schedule(service)
     await schedule.start()

@@ -16,6 +16,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 from precious_daemon import errors
 from precious_daemon.config import IngestSettings
 from precious_daemon.models import FileEntry, Glimpse, PhotoFacts, Root, RootState, Told
+from precious_daemon.progress import Say
 from precious_daemon.store import Database, Store, photos, pictures, relatives, roots
 
 log = logging.getLogger(__name__)
@@ -161,7 +162,7 @@ class Ingest:
         self._settings = settings
         self.readers.use(settings)
 
-    async def run(self, say: Callable[[str, int, int], None]) -> int:
+    async def run(self, say: Say) -> int:
         """Read all that waits; return how many were read. Cancelling loses nothing: what was not stored waits on."""
         done = 0
         self._changed.clear()
@@ -194,7 +195,7 @@ class Ingest:
         finally:
             self.readers.stop()
 
-    async def _first_look(self, watched: Mapping[int, Root], say: Callable[[str, int, int], None]) -> bool:
+    async def _first_look(self, watched: Mapping[int, Root], say: Say) -> bool:
         """Glimpse at every photo that has come since the last time, newest first; False where it was paused before the end."""
         newest = await self._store.aread(photos.newest_id)
         total = await self._store.aread(photos.unseen_count, watched, self._seen)
@@ -212,7 +213,7 @@ class Ingest:
             say("looking at new photos", done, total)
         return False
 
-    async def _look_into_relatives(self, watched: Mapping[int, Root], say: Callable[[str, int, int], None]) -> None:
+    async def _look_into_relatives(self, watched: Mapping[int, Root], say: Say) -> None:
         """Ask videos and RAW files whose they are; folders where that, or a photo beside them, is new are `paired_anew`."""
         done = 0
         while not self.paused and (found := await self._store.aread(relatives.unseen, GLANCES, watched)):

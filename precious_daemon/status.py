@@ -30,7 +30,7 @@ async def snapshot(service: Service, voter_id: int = 1) -> dict[str, Any]:
         job["waits"] = service.jobs.waiting.get(job["name"])
     found["running"] = [asdict(progress) for progress in service.jobs.progress()]
     found["paused"] = asdict(service.jobs.paused) if service.jobs.paused else None
-    found["warnings"] += service.jobs.warnings()
+    found["warnings"] += service.jobs.arrivals.warnings()
     found["plugins"] = await asyncio.to_thread(service.plugins.status_lines)
     return found
 

@@ -43,7 +43,7 @@ class Watcher:
         for root in await self._store.aread(roots.all_roots):
             await self._look_after(root)
         self._hints.clear()
-        self._jobs.unsettled = lambda root_id, folder: self.hint(root_id, (folder, False))
+        self._jobs.arrivals.unsettled = lambda root_id, folder: self.hint(root_id, (folder, False))
         self._jobs.start("scan", "start")
         self._tasks = [asyncio.create_task(self._follow()), asyncio.create_task(self._keep_looking())]
 
@@ -84,7 +84,7 @@ class Watcher:
     async def _scan(self, root: Root, places: set[Hint]) -> None:
         began = time.monotonic()
         try:
-            report = await self._jobs.scan_root(root, places)
+            report = await self._jobs.arrivals.scan_root(root, places)
         except Exception:  # the edge of a job, most likely a full disk: nothing that was seen is forgotten
             log.exception("looking through %s failed", root.path)
             for place in places:
@@ -119,7 +119,7 @@ class Watcher:
             await self._close_eyes(root.id)
             self._poll(now, why_blind(now.path, eyes.failure, self._settings.poll_minutes))
         elif eyes is None and time.monotonic() >= self._polled.get(root.id, 0):
-            await self._jobs.settle_trash()
+            await self._jobs.arrivals.settle_trash()
             await self._open_eyes(now)
             self.hint(root.id, EVERYTHING)
 

@@ -13,11 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from precious_daemon import children, jobs
+from precious_daemon import children, nightwork
 from precious_daemon.config import Places, Settings
 from precious_daemon.daemon import running
 from precious_daemon.errors import ChildFailed, NotFound
 from precious_daemon.models import JobRun
+from precious_daemon.progress import Say
 from precious_daemon.remote import find
 from precious_daemon.store import Store, job_runs, roots
 from tests.conftest import until
@@ -176,11 +177,11 @@ async def test_cancelled_child_is_gone(here: Places, tmp_path: Path, monkeypatch
 
 
 async def test_job_stopped_by_its_owner_is_recorded_as_stopped(here: Places, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def forever(self: jobs.Jobs, say: jobs.Say) -> str:
+    async def forever(self: nightwork.Nightwork, say: Say) -> str:
         await asyncio.Event().wait()
         return ""
 
-    monkeypatch.setattr(jobs.Jobs, "_group", forever)
+    monkeypatch.setattr(nightwork.Nightwork, "group", forever)
     async with running(here, Settings(), port=0, watching=False) as started:
         assert started.service.jobs.start("group")
         assert not started.service.jobs.start("group"), "it runs already"

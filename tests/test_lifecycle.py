@@ -110,7 +110,7 @@ async def test_new_settings_reach_those_who_keep_some(here: Places) -> None:
         assert "web.port is now 1234; it counts from the next start on." in said
         assert time.localtime(service.jobs.next_run("night") or 0)[3:5] == (4, 15)
         assert (service.jobs.next_run("scan") or 0) < time.time() + 3601
-        assert service.jobs.ingest.readers.workers == 3
+        assert service.jobs.arrivals.ingest.readers.workers == 3
         assert [info.name for info in service.plugins.names() if info.enabled] == ["links"]
 
 

@@ -112,16 +112,16 @@ async def test_live_photo_is_put_together_once_its_files_were_looked_into(here: 
     service = open_service(here, Settings(ingest=IngestSettings(workers=1)))
     try:
         root = add_root(service.store, str(folder), time.time())
-        await service.jobs.scan_root(root)
-        await service.jobs.reading_done()
+        await service.jobs.arrivals.scan_root(root)
+        await service.jobs.arrivals.reading_done()
         found = service.store.read(photos.page, PhotoState.PRESENT)
         assert {p.path: {f.path for f in service.store.read(photos.files_of, p.id)} - {p.path} for p in found} == {
             "IMG_1.jpg": {"renamed.mov"}, "IMG_2.jpg": set(), "IMG_3.jpg": set(), "IMG_3.jpeg": set(),
         }  # fmt: skip
         assert {p.path for p in found if service.store.read(photos.ambiguous, p.id)} == {"IMG_3.jpg", "IMG_3.jpeg"}
         before = service.store.read(_changes)
-        await service.jobs.scan_root(root)
-        await service.jobs.reading_done()
+        await service.jobs.arrivals.scan_root(root)
+        await service.jobs.arrivals.reading_done()
         assert service.store.read(_changes) == before, "nothing is done twice"
     finally:
         await service.jobs.stop()

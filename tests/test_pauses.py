@@ -11,11 +11,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from precious_daemon import jobs, pauses
+from precious_daemon import nightwork, pauses
 from precious_daemon.config import IngestSettings, Places, Settings
 from precious_daemon.daemon import running
 from precious_daemon.errors import PreciousError
 from precious_daemon.models import PhotoState
+from precious_daemon.progress import Say
 from precious_daemon.scan import add_root
 from precious_daemon.service import Service, open_service
 from precious_daemon.store import job_runs, photos
@@ -84,10 +85,10 @@ def counted(service: Service, state: PhotoState) -> int:
 async def test_new_photos_are_noticed_in_a_pause_and_read_after_it(service: Service) -> None:
     await service.jobs.pause(None)
     assert (await service.jobs.run("scan")).outcome == "done", "what the owner starts runs"
-    await service.jobs.reading_done()
+    await service.jobs.arrivals.reading_done()
     assert counted(service, PhotoState.NEW) == 4
     await service.jobs.resume()
-    await service.jobs.reading_done()
+    await service.jobs.arrivals.reading_done()
     assert counted(service, PhotoState.PRESENT) == 4
 
 
@@ -97,18 +98,18 @@ async def test_pause_ends_by_itself(service: Service) -> None:
     assert counted(service, PhotoState.NEW) == 4
     while service.jobs.paused:
         await asyncio.sleep(0.05)
-    await service.jobs.reading_done()
+    await service.jobs.arrivals.reading_done()
     assert counted(service, PhotoState.PRESENT) == 4
     assert service.store.read(job_runs.paused, time.time()) is None
 
 
 async def test_pausing_stops_what_started_by_itself_and_nothing_else(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def forever(self: jobs.Jobs, say: jobs.Say) -> str:
+    async def forever(self: nightwork.Nightwork, say: Say) -> str:
         await asyncio.sleep(600)
         return "never"
 
-    for name in ("_learn", "_group", "_suggest"):
-        monkeypatch.setattr(jobs.Jobs, name, forever)
+    for name in ("learn", "group", "suggest"):
+        monkeypatch.setattr(nightwork.Nightwork, name, forever)
     service.jobs.start("group", "schedule")
     service.jobs.start("learn", "owner")
     await asyncio.sleep(0)

@@ -12,10 +12,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from precious_daemon import jobs
+from precious_daemon import arrivals, jobs
 from precious_daemon.conditions import Machine
 from precious_daemon.config import Places, ScheduleSettings, Settings
 from precious_daemon.models import JobRun
+from precious_daemon.progress import Say
 from precious_daemon.schedule import Schedule
 from precious_daemon.service import Service, open_service
 from precious_daemon.store import job_runs, roots
@@ -70,11 +71,11 @@ class World:
 
 @pytest.fixture
 async def world(here: Places, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
-    async def counted(self: jobs.Jobs, say: jobs.Say) -> str:
+    async def counted(self: object, say: Say) -> str:
         return "counted"
 
     monkeypatch.setattr(jobs.Jobs, "_night", counted)
-    monkeypatch.setattr(jobs.Jobs, "_scan", counted)
+    monkeypatch.setattr(arrivals.Arrivals, "scan_all", counted)
     made: list[World] = []
     service = open_service(here, Settings(), lambda: made[0].now if made else 0.0)
     made.append(World(service))
@@ -85,7 +86,7 @@ async def world(here: Places, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[
 
 @pytest.fixture
 async def endless(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
-    async def forever(self: jobs.Jobs, say: jobs.Say) -> str:
+    async def forever(self: object, say: Say) -> str:
         await asyncio.Event().wait()
         return ""
 

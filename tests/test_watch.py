@@ -239,7 +239,7 @@ async def test_50000_photos_that_are_unmounted_are_frozen_within_ten_seconds_and
         then = time.time() - 60
         for file in disk.rglob("*.jpg"):
             os.utime(file, (then, then))
-        service.jobs.ingest.paused = True
+        service.jobs.arrivals.ingest.paused = True
         await asyncio.to_thread(scan.scan, service.store, root, QUICK.watch, time.time)
         assert counted(service, PhotoState.NEW) == 50_000
         watcher = Watcher(service.store, service.jobs, QUICK.watch)
@@ -251,7 +251,7 @@ async def test_50000_photos_that_are_unmounted_are_frozen_within_ten_seconds_and
         assert counted(service, PhotoState.NEW) == 50_000
         subprocess.run(bind, check=True)
         await until(lambda: state_of(service) is RootState.WATCHED)
-        report = await service.jobs.scan_root(service.store.read(roots.get, root.id))
+        report = await service.jobs.arrivals.scan_root(service.store.read(roots.get, root.id))
         assert (str(report), counted(service, PhotoState.NEW)) == ("nothing new", 50_000)
         await watcher.stop()
     finally:
@@ -279,7 +279,7 @@ def test_photo_renamed_in_capitals_only_is_the_same_where_the_disk_does_not_tell
 async def test_what_could_not_be_looked_through_is_tried_again(
     service: Service, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    really, failed = service.jobs.scan_root, False
+    really, failed = service.jobs.arrivals.scan_root, False
 
     async def once_full(*args: Any, **options: Any) -> scan.ScanReport:
         nonlocal failed
@@ -289,7 +289,7 @@ async def test_what_could_not_be_looked_through_is_tried_again(
         return await really(*args, **options)
 
     monkeypatch.setattr(watch, "AGAIN_SECONDS", 0.1)
-    monkeypatch.setattr(service.jobs, "scan_root", once_full)
+    monkeypatch.setattr(service.jobs.arrivals, "scan_root", once_full)
     save(folder / "new.jpg", 1)
     await until(lambda: counted(service, PhotoState.PRESENT) == 2)
     assert failed

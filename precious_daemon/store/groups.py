@@ -144,20 +144,33 @@ def to_review(
 
 
 def group_numbers(db: Database, photo_ids: Iterable[int]) -> dict[int, int]:
-    """A group of each of these photos that is in one."""
+    """A group of each of these photos that is in one with other pictures, not just with copies of itself."""
     marks = ",".join(str(int(i)) for i in photo_ids)
-    return dict(db.execute(f"SELECT photo_id, group_id FROM cache.group_members WHERE photo_id IN ({marks})").fetchall())
+    sql = f"SELECT photo_id, group_id FROM cache.group_members WHERE photo_id IN ({marks}) AND kind NOT IN ('copy', 'same')"
+    return dict(db.execute(sql).fetchall())
 
 
 def mates(db: Database, photo_ids: Iterable[int], limit: int) -> list[int]:
-    """Some of the photos that share a group with these."""
+    """Some of the pictures that share a group with these; no copies."""
     marks = ",".join(str(int(i)) for i in photo_ids)
     sql = f"""
         SELECT m.photo_id FROM cache.group_members AS me CROSS JOIN cache.group_members AS m
             ON m.kind = me.kind AND m.group_id = me.group_id
-        WHERE me.photo_id IN ({marks}) AND m.photo_id != me.photo_id LIMIT ?
+        WHERE me.photo_id IN ({marks}) AND me.kind NOT IN ('copy', 'same') AND m.photo_id != me.photo_id LIMIT ?
     """
     return [row[0] for row in db.execute(sql, [limit])]
+
+
+def best_copies(db: Database, photo_ids: Iterable[int]) -> dict[int, int]:
+    """The best copy, where it is there, of those of these photos that are another copy of the same picture."""
+    marks = ",".join(str(int(i)) for i in photo_ids)
+    sql = f"""
+        SELECT me.photo_id, best.photo_id FROM cache.group_members AS me CROSS JOIN cache.group_members AS best
+            ON best.kind = me.kind AND best.group_id = me.group_id AND best.best = 1
+            CROSS JOIN photos ON photos.id = best.photo_id AND photos.state = 'present'
+        WHERE me.photo_id IN ({marks}) AND me.kind IN ('copy', 'same') AND me.best = 0
+    """
+    return dict(db.execute(sql).fetchall())
 
 
 def copies_left(db: Database, photo_id: int) -> bool:

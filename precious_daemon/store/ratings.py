@@ -192,15 +192,9 @@ def ranking(
     without votes by what the model believes of them.
     """
     column, compare, order = SORTS[sort]
-    where = f"r.voter_id = ? AND photos.state = 'present' AND NOT {is_out('r.photo_id')}"
-    values: list[Any] = [voter_id, voter_id]
+    where, values = _ranked(db, voter_id, scope)
     if guessed:
         where += " AND NOT EXISTS (SELECT 1 FROM cache.ratings AS v WHERE v.voter_id = r.voter_id AND v.photo_id = r.photo_id)"
-    if scope:
-        inside, bounds = scopes.condition(scope)
-        where, values = f"{where} AND {inside}", [*values, *bounds]
-        if (found := scopes.few(db, scope)) is not None:
-            where += f" AND r.photo_id IN ({','.join(map(str, found))})"
     if after:
         where += f" AND (r.{column}, r.photo_id) {compare} (?, ?)"
         values += after
@@ -211,6 +205,28 @@ def ranking(
         WHERE {where} ORDER BY r.{column} {order}, r.photo_id {order} LIMIT ?
     """
     return [(photo_from(row), _rating(row)) for row in db.query(sql, [*values, limit])]
+
+
+def best(db: Database, voter_id: int, limit: int, scope: Scope | None = None) -> list[Rating]:
+    """The ratings that `ranking` begins with, without the photos and the counts: a tenth of the price."""
+    where, values = _ranked(db, voter_id, scope)
+    sql = f"""
+        SELECT r.mu, r.sigma FROM cache.ratings AS r CROSS JOIN photos ON photos.id = r.photo_id
+        WHERE {where} ORDER BY r.mu DESC, r.photo_id DESC LIMIT ?
+    """
+    return [Rating(mu, sigma) for mu, sigma in db.execute(sql, [*values, limit])]
+
+
+def _ranked(db: Database, voter_id: int, scope: Scope | None) -> tuple[str, list[Any]]:
+    """The condition for photos of the ranking, or of a part of it, and its values."""
+    where = f"r.voter_id = ? AND photos.state = 'present' AND NOT {is_out('r.photo_id')}"
+    values: list[Any] = [voter_id, voter_id]
+    if scope:
+        inside, bounds = scopes.condition(scope)
+        where, values = f"{where} AND {inside}", [*values, *bounds]
+        if (found := scopes.few(db, scope)) is not None:
+            where += f" AND r.photo_id IN ({','.join(map(str, found))})"
+    return where, values
 
 
 def for_highlights(db: Database, voter_id: int, limit: int) -> list[Candidate]:

@@ -45,7 +45,7 @@ async def confirm(request: web.Request) -> web.Response:
     """The owner has looked: what vanished from a frozen folder is meant to be gone."""
     await said(request)
     root_id = whole(request.match_info["id"], "id")
-    await request.app[SERVICE].jobs.confirm_root(root_id)
+    await request.app[SERVICE].jobs.arrivals.confirm_root(root_id)
     return reply(request, {"root": root_id, "confirmed": True}, "/")
 
 

@@ -127,7 +127,7 @@ class ForNow:
 
 async def _for_now(request: web.Request) -> ForNow | None:
     service = request.app[SERVICE]
-    guess = service.jobs.instant.guess(request[VOTER])
+    guess = service.jobs.nightwork.instant.guess(request[VOTER])
     if guess is None or guess.to_go is None:
         return None
     known = await service.store.aread(photos.many, guess.sure)

@@ -222,14 +222,14 @@ def test_pages_fit_a_small_phone_and_report_no_error(path: str, owner: Page, ser
 
 
 def test_progress_is_told_as_it_happens(owner: Page, served: Served, library: list[Photo]) -> None:
-    from precious_daemon.jobs import Progress
+    from precious_daemon.progress import Progress
 
     owner.goto(served.site.address.url + "/")
-    progress = served.service.jobs._progress
-    progress["learn"] = Progress("learn", "learning your taste", 30, 100, served.service.clock() - 60)
+    board = served.service.jobs.board
+    board.post(Progress("learn", "learning your taste", 30, 100, served.service.clock() - 60))
     expect(owner.locator("[data-running]")).to_contain_text("30 of 100")
     with owner.expect_navigation():
-        progress.clear()
+        board.wipe("learn")
 
 
 def test_another_port_of_this_machine_gets_neither_picture_nor_session(

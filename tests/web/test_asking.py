@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from precious_daemon import ask
 from precious_daemon.config import Places
-from precious_daemon.models import Choice, Photo, Question
+from precious_daemon.models import Choice, Group, GroupKind, GroupMember, Photo, Question, Scope
 from precious_daemon.service import Service
-from precious_daemon.store import answers, connect, ratings
+from precious_daemon.store import Database, answers, connect, groups, ratings
 from tests.web.library import Browser
 
 
@@ -148,3 +149,28 @@ async def test_looking_ahead_finds_nothing_where_nothing_else_is_left(browser: B
     for kind, exclude in (("pair", but_one), ("label", every)):
         assert (await (await browser.get(f"/api/question?kind={kind}&exclude={exclude}")).json())["next"] is None
     assert (await browser.get(f"/api/question?kind=pair&exclude={'x,' * 2000}")).status == 400
+
+
+async def test_copies_are_never_compared(service: Service, library: list[Photo]) -> None:
+    best, spare, *_ = (photo.id for photo in library)
+    copies = Group(GroupKind.COPY, (GroupMember(best, True, "largest"), GroupMember(spare, False, "a copy")))
+    service.store.write(groups.replace_groups, [copies])
+    asked = {photo.id for _ in range(60) for photo in (await ask.next_pair(service, 1)).photos}  # type: ignore[union-attr]
+    assert best in asked
+    assert spare not in asked
+
+
+async def test_in_a_stretch_of_time_that_holds_another_copy_alone_that_one_is_compared(
+    service: Service, library: list[Photo]
+) -> None:
+    best, spare, other = (photo.id for photo in library[:3])
+    copies = Group(GroupKind.COPY, (GroupMember(best, True, "largest"), GroupMember(spare, False, "a copy")))
+
+    def long_ago(db: Database) -> None:
+        groups.replace_groups(db, [copies])
+        db.execute("UPDATE photos SET taken_at = 1000 WHERE id IN (?, ?)", [spare, other])
+
+    service.store.write(long_ago)
+    asked = await ask.next_pair(service, 1, scope=Scope(until=2000))
+    assert asked
+    assert {photo.id for photo in asked.photos} == {spare, other}

@@ -265,12 +265,12 @@ async def test_a_job_is_run_and_stopped_by_name(service: Service, browser: Brows
 async def test_events_tell_what_runs_as_it_changes_and_end_with_the_service(
     service: Service, site: web.Site, browser: Browser
 ) -> None:
-    from precious_daemon.jobs import Progress
+    from precious_daemon.progress import Progress
 
     headers = {"Sec-Fetch-Site": "same-origin"}
     async with browser.session.get(browser.base + "/api/events", headers=headers) as stream:
         assert json.loads((await stream.content.readline())[6:]) == {"running": []}
-        service.jobs._progress["learn"] = Progress("learn", "learning", 3, 10, service.clock() - 30)
+        service.jobs.board.post(Progress("learn", "learning", 3, 10, service.clock() - 30))
         await stream.content.readline()
         (told,) = json.loads((await stream.content.readline())[6:])["running"]
         assert (told["what"], told["words"]) == ("learning", "3 of 10 · 6 a minute · 70 seconds left")

@@ -84,7 +84,7 @@ async def test_before_the_first_night_the_page_tells_what_the_answers_come_to(
     service: Service, browser: Browser, library: list[Photo]
 ) -> None:
     assert "For now" not in await (await browser.get("/report")).text()
-    service.jobs.instant._guesses[1] = Guess(12, 3400, 170, (), (library[0].id,))
+    service.jobs.nightwork.instant._guesses[1] = Guess(12, 3400, 170, (), (library[0].id,))
     text = await (await browser.get("/report")).text()
     assert "From your 12 answers so far, about 170 photos of 3,400" in text
     assert f"/photo/{library[0].uid}" in text

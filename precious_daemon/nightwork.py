@@ -1,0 +1,312 @@
+"""What the service works out about the library, one station after another: store in, a child or pure code, store out."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import shutil
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from precious_daemon import children, handover, jobfolder, ledger, papers, people, propose, telling, verdict
+from precious_daemon.children import Allowance
+from precious_daemon.errors import ChildFailed, NotEnoughAnswers, PreciousError
+from precious_daemon.instant import Instant
+from precious_daemon.models import Group, GroupKind, GroupMember, Voter
+from precious_daemon.progress import Say
+from precious_daemon.store import Database, answers, clusters, groups, pictures, ratings, scores, tasks, voters
+
+if TYPE_CHECKING:
+    from precious_daemon.service import Service
+
+log = logging.getLogger(__name__)
+
+BACKBONE = "efficientnet-lite2-260"
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What one night may take."""
+
+    deadline: float  # by time.monotonic
+    allowance: Allowance
+
+    @property
+    def seconds_left(self) -> float:
+        return self.deadline - time.monotonic()
+
+
+class Nightwork:
+    """The stations of a night, each of which can be had alone, by day."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._store, self._clock = service.store, service.clock
+        self.budget: Budget | None = None  # of the night, while there is one
+        self.instant = Instant(service.store, service.places, lambda: self._features("instant"))
+
+    async def embed(self, say: Say) -> str:
+        with children.job_folder(self._service.places, "embed") as folder:
+            wanted = await self._store.aread(handover.write_wanted, BACKBONE, folder)
+            if not wanted:
+                return "nothing new to look at"
+            jobfolder.write_json(folder, "job.json", self._job("embed"))
+            whole = await self._child("precious_daemon.learn", folder, say)
+            done = await self._keep_embeddings(folder)
+            if whole:
+                await self._store.awrite(pictures.forget_other_backbones, BACKBONE)
+        return f"looked at {done} of {wanted} photos" + ("" if whole else "; the rest follows")
+
+    async def _keep_embeddings(self, folder: Path) -> int:
+        dimension = jobfolder.read_json(folder, "meta.json")["dimension"]
+        done = 0
+        for part in _parts(jobfolder.read_embeddings(folder, dimension), 500):
+            await self._store.awrite(pictures.put_embeddings, BACKBONE, part)
+            done += len(part)
+        return done
+
+    async def group(self, say: Say) -> str:
+        blind = ""
+        try:
+            await self.embed(say)
+        except ChildFailed as exc:
+            log.warning("photos are grouped by their shapes alone: %s", exc)
+            blind = f"; by their shapes alone, because looking at them failed: {exc}"
+        with children.job_folder(self._service.places, "group") as folder:
+            preferred = self._service.settings.groups.prefer_folders
+            count = await self._store.aread(handover.write_photos, folder, None, people.OWNER, preferred)
+            if count < 2:
+                return "there are no two photos yet"
+            settings = self._service.settings
+            job = await self._features("group") | {
+                "representatives": settings.ask.train_labels,
+                "clusters": asdict(settings.clusters),
+                "worker_megabytes": settings.ingest.worker_megabytes,
+            }
+            jobfolder.write_json(folder, "job.json", job)
+            if not await self._child("precious_daemon.grouping", folder, say):
+                return "stopped before the end; the groups are as they were"
+            clustered = await self._keep_clusters(folder)
+            found = [
+                Group(GroupKind(g["kind"]), tuple(GroupMember(m["photo_id"], m["best"], m["reason"]) for m in g["members"]))
+                for g in jobfolder.read_json(folder, "groups.json")
+            ]
+            await self._store.awrite(groups.replace_groups, found)
+            await self._store.awrite(_keep_findings, folder)
+        return f"{count} photos: {clustered}; {len(found)} bursts and groups of copies{blind}"
+
+    async def _keep_clusters(self, folder: Path) -> str:
+        """Store what grouping found; what that was, in words."""
+        made = jobfolder.read_json(folder, "clusters.json")
+        rows = jobfolder.read_clusters(folder)
+        if not made["anew"]:
+            await self._store.awrite(clusters.add, rows)
+            return f"{made['count']} new ones put into the clusters there were"
+        discs, model = made.pop("discs"), (folder / "model.npz").read_bytes()
+        await self._store.awrite(clusters.replace, rows, made, discs, model, self._clock())
+        return f"{made['clusters']} clusters made, because {made['why']}"
+
+    async def learn(self, say: Say) -> str:
+        """For everybody who has answered enough. Whose model is oldest comes first, so that each gets a share of the night."""
+        everybody = await self._store.aread(_longest_waiting)
+        ready, missing = [], []
+        for voter in everybody:
+            try:
+                await self._store.aread(handover.check_enough, voter.id, self._service.settings.ask)
+                ready.append(voter)
+            except NotEnoughAnswers as exc:
+                missing.append((voter, exc))
+        if not ready:
+            raise missing[0][1] if len(missing) == 1 else NotEnoughAnswers(_of_each(missing))
+        await self.embed(say)
+        told: list[tuple[Voter, object]] = []
+        for left, voter in zip(range(len(ready), 0, -1), ready, strict=True):
+            try:
+                told.append((voter, await self._learn_one(say, voter, left)))
+            except PreciousError as exc:  # what ails one model does not keep the others from being made
+                if len(ready) == 1:
+                    raise
+                told.append((voter, exc))
+        return _of_each(told) if len(everybody) > 1 else str(told[0][1])
+
+    async def _learn_one(self, say: Say, voter: Voter, share: int) -> str:
+        """Within one of so many shares of what is left of the night."""
+        now, voter_id = self._clock(), voter.id
+        run = _run_name(now, voter_id)
+        with children.job_folder(self._service.places, "learn") as folder:
+            await self._store.aread(handover.write_photos, folder, voter_id)
+            await self._store.aread(handover.write_answers, folder, voter_id)
+            limits = self._service.settings.learn
+            job = await self._features("learn", share) | {
+                "run": run,
+                "at": now,
+                "voter": voter.name,
+                "nights": await self._store.aread(handover.nights, voter_id),
+                "memory_megabytes": limits.memory_megabytes,
+                "threads": limits.threads,
+            }
+            jobfolder.write_json(folder, "job.json", job)
+            await self._child("precious_daemon.learn", folder, say)
+            if not (folder / "report.json").exists():
+                return "stopped before there was a model; the last one stays"
+            report = jobfolder.read_json(folder, "report.json")
+            model = self._service.places.models / f"{run}.safetensors"
+            await asyncio.to_thread(shutil.move, folder / "model.safetensors", model)
+            found = list(jobfolder.read_scores(folder))
+            evidence = jobfolder.read_json(folder, "evidence.json")
+            made = papers.collect(folder)
+
+        def keep(db: Database) -> None:
+            scores.replace_scores(db, voter_id, found)
+            scores.put_evidence(db, voter_id, evidence)
+            scores.add_model(db, run, voter_id, report["champion"], report, now)
+            verdict.renew_pool(db, voter_id, self._service.rng, now)
+
+        await self._store.awrite(keep)
+        self.instant.forget(voter_id)
+        await verdict.refresh(self._service, voter_id)
+        _, sentence, _ = await self._store.aread(scores.certificate, voter_id)
+        await asyncio.to_thread(papers.keep, self._service.places.nights, run, made, sentence)
+        return str(report["why"])
+
+    async def sort(self, say: Say) -> str:
+        """Learn the owner's own label sets, each from what each voter said of it."""
+        work = [
+            (task, voter, said)
+            for task in await self._store.aread(tasks.everything)
+            for voter in await self._store.aread(voters.active)
+            if (said := await self._store.aread(tasks.labels, task.id, voter.id))
+        ]
+        if not work:
+            return "no task of your own has answers yet"
+        await self.embed(say)
+        told = []
+        for task, voter, said in work:
+            try:
+                sentence = await self._sort_one(say, task.id, voter.id, said)
+            except ChildFailed as exc:  # one that has too few answers does not keep the others from being learned
+                sentence = str(exc)
+            told.append(f"{task.name}: {sentence}")
+        return "; ".join(told)
+
+    async def _sort_one(self, say: Say, task_id: int, voter_id: int, said: dict[int, int]) -> str:
+        with children.job_folder(self._service.places, "sort") as folder:
+            await self._store.aread(handover.write_photos, folder)
+            jobfolder.write_labels(folder, [])
+            jobfolder.write_votes(folder, [])
+            jobfolder.write_json(folder, "classes.json", list(said.items()))
+            jobfolder.write_json(folder, "job.json", await self._features("sort"))
+            await self._child("precious_daemon.learn", folder, say)
+            report = jobfolder.read_json(folder, "report.json")
+            found = list(jobfolder.read_scores(folder))
+
+        def keep(db: Database) -> None:
+            tasks.replace_scores(db, task_id, voter_id, ((s.photo_id, int(s.taste), s.keep) for s in found))
+            tasks.put_report(db, task_id, voter_id, report)
+
+        await self._store.awrite(keep)
+        return str(report["sentence"])
+
+    async def rate(self, say: Say) -> str:
+        everybody = await self._store.aread(voters.active)
+        compared = [v for v in everybody if await self._store.aread(answers.vote_count, v.id)] or everybody[:1]
+        told = [(voter, await self._rate_one(say, voter.id)) for voter in compared]
+        return _of_each(told) if len(everybody) > 1 else told[0][1]
+
+    async def _rate_one(self, say: Say, voter_id: int) -> str:
+        """Weigh all votes at once, and guess what the photos without votes are worth."""
+        with children.job_folder(self._service.places, "rate") as folder:
+            through, count = await self._store.aread(handover.write_comparisons, folder, voter_id)
+            await self._store.aread(handover.write_photos, folder)
+            jobfolder.write_json(folder, "job.json", self._job("rate") | {"voter": voter_id})
+            await self._child("precious_daemon.refit", folder, say)
+            report = jobfolder.read_json(folder, "fit.json")
+            found = dict(jobfolder.read_ratings(folder, "ratings.bin"))
+            if (folder / "guesses.bin").exists():
+                for part in _parts(jobfolder.read_ratings(folder, "guesses.bin"), 10_000):
+                    await self._store.awrite(ratings.put_guesses, voter_id, part)
+
+        def keep(db: Database) -> None:
+            report["used"] = report["used"] and count > 0 and ledger.fitted(db, voter_id, through, count, found)
+            ratings.put_report(db, voter_id, report)
+
+        await self._store.awrite(keep)
+        return _weighed(report)
+
+    async def suggest(self, say: Say) -> str:
+        say("choosing what to suggest", 0, 0)
+        run = _run_name(self._clock())
+        everybody = await self._store.aread(voters.active)
+        told = [(voter, f"{await propose.propose(self._service, voter.id, run)} suggestions") for voter in everybody]
+        errors = await telling.deliver(self._service, people.OWNER, run)
+        made = _of_each(told) if len(everybody) > 1 else told[0][1]
+        return "; ".join([made, *(f"{name}: {error}" for name, error in errors.items())])
+
+    def _job(self, task: str, share: int = 1) -> dict[str, Any]:
+        """What a child has to know. Of what is left of the night it gets one of so many shares."""
+        seconds = None if self.budget is None else max(1.0, self.budget.seconds_left / share)
+        return {
+            "task": task,
+            "cache_db": str(self._service.places.cache_db),
+            "backbone": BACKBONE,
+            "seed": 0,
+            "seconds": seconds,
+            "threads": self._service.settings.learn.threads,
+        }
+
+    async def _features(self, task: str, share: int = 1) -> dict[str, Any]:
+        """A job on the features of the network that has seen most photos: a new one needs some nights to see them all."""
+        return self._job(task, share) | {"backbone": await self._store.aread(pictures.backbone_in_use, BACKBONE)}
+
+    async def _child(self, module: str, folder: Path, say: Say) -> bool:
+        return await children.run_child(module, folder, say, self.budget.allowance if self.budget else None)
+
+
+def _weighed(report: dict[str, Any]) -> str:
+    """What came of weighing all votes at once, in words."""
+    if not report["votes"]:
+        return "there are no comparisons yet"
+    said = f"{report['votes']:,} comparisons weighed together for {report['photos']:,} photos"
+    if report["fit"] is not None:
+        better, chance = ("better" if report["fit"] < report["one_by_one"] else "worse"), math.exp(-report["fit"])
+        said += f"; foretells the newest {report['held_out']} at {chance:.0%} each, {better} than one after another"
+    said += f"; what photos look like explains {report['share']:.0%} of your taste" if report["share"] else ""
+    return said + ("" if report["used"] else "; not used, the ratings stay as they were")
+
+
+def _keep_findings(db: Database, folder: Path) -> None:
+    """What the grouping child need not find out again."""
+    compared = (content for content, _ in jobfolder.read_records(folder, "compared.bin"))
+    groups.keep_twins(db, jobfolder.read_twins(folder), compared)
+    groups.keep_details(db, jobfolder.read_records(folder, "details.bin", jobfolder.DETAIL_BYTES))
+
+
+def _run_name(now: float, voter_id: int = people.OWNER) -> str:
+    """A name that sorts by time: 20260131-020000, and 20260131-020000-2 for the second voter."""
+    return datetime.fromtimestamp(now, UTC).strftime("%Y%m%d-%H%M%S") + (f"-{voter_id}" if voter_id != people.OWNER else "")
+
+
+def _longest_waiting(db: Database) -> list[Voter]:
+    """Whose newest model is oldest comes first."""
+    return sorted(voters.active(db), key=lambda voter: (scores.newest_model(db, voter.id) or {"at": 0.0})["at"])
+
+
+def _of_each(told: Iterable[tuple[Voter, object]]) -> str:
+    return "; ".join(f"{voter.name}: {what}" for voter, what in told)
+
+
+def _parts(rows: Iterable[T], size: int) -> Iterator[list[T]]:
+    part: list[T] = []
+    for row in rows:
+        part.append(row)
+        if len(part) == size:
+            yield part
+            part = []
+    if part:
+        yield part
