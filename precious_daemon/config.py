@@ -43,6 +43,9 @@ def _setting(
 @dataclass(frozen=True, slots=True)
 class WebSettings:
     port: int = _setting(8765, "port of the page on 127.0.0.1; 0 takes any free one", 0, 65535, restart=True)
+    language: str = _setting(
+        "browser", "language of the page; browser: the one that each browser asks for", choices=("browser", "en", "zh-CN")
+    )
 
 
 @dataclass(frozen=True, slots=True)

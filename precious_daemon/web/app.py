@@ -40,6 +40,7 @@ from precious_daemon.web import (
     reviewing,
     ruling,
     settings,
+    speaking,
     static,
     tasks,
 )
@@ -48,14 +49,14 @@ from precious_daemon.web.keys import ADDRESS, API_KEY, LOGIN, SERVICE, STOPPING,
 ROOMS = (
     home, jobs, folders, asking, history, library, facts, reviewing, held, grouping, ruling, clusters, atlas, report,
     plugin_pages, pictures, events, login, static, settings, access, metrics, openapi,
-    people, tasks, first,
+    people, tasks, first, speaking,
 )  # fmt: skip
 LARGEST_BODY = 16 * 1024 * 1024  # a votes file of a million lines
 
 
 def make_app(service: Service, address: Address, token: str) -> web.Application:
     """The pages of one library at one address. `token` is the key that the command line shows (`service.json`)."""
-    app = web.Application(middlewares=[problems.calm, guard.guard], client_max_size=LARGEST_BODY)
+    app = web.Application(middlewares=[speaking.speak, problems.calm, guard.guard], client_max_size=LARGEST_BODY)
     app[SERVICE], app[ADDRESS], app[API_KEY] = service, address, token
     app[LOGIN] = login.LoginKey(address)
     app[STOPPING] = asyncio.Event()

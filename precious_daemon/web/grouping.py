@@ -81,7 +81,8 @@ async def show_groups(request: web.Request) -> web.Response:
     last = await service.store.aread(decisions.newest, voter_id)
     by_rule = last is not None and await service.store.aread(decisions.rule_of, last.id) is not None
     return await page(
-        request, "groups.html", film=film, kind=kind, tabs=TABS, what=_what(film), counts=await service.store.aread(groups.counts),
+        request, "groups.html", film=film, kind=kind, tabs=TABS, what=_what(film),
+        counts=await service.store.aread(groups.counts),
         last=last if last and service.clock() - last.at < JUST_NOW else None,
         last_words=_("Your rule settled groups.") if by_rule else _deed(last) if last else "",
         following=_address(kind, film.key) if film else None, first=after is None,

@@ -8,7 +8,7 @@ library for long, are known again by their pattern: see `told`.
 from __future__ import annotations
 
 from contextvars import ContextVar
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 if TYPE_CHECKING:
@@ -73,10 +73,16 @@ def N_(table: Table) -> Table:
     return table
 
 
+def scripts() -> dict[str, str]:
+    """The texts of the page's scripts in the language that is spoken; none in English, in which they are written."""
+    catalogue = _catalogue()
+    return catalogue.scripts if catalogue else {}
+
+
 def told(sentence: str) -> str:
     """A finished English sentence of another room, in the language that is spoken; as it is where that does not know it."""
-    catalogue = _catalogue()
-    return catalogue.told(sentence) if catalogue else sentence
+    tag = _spoken.get()
+    return sentence if tag == "en" else _told(tag, sentence)
 
 
 def filled(message: Text, values: dict[str, Any]) -> Text:
@@ -91,6 +97,11 @@ def filled(message: Text, values: dict[str, Any]) -> Text:
 def _catalogue() -> Catalogue | None:
     tag = _spoken.get()
     return None if tag == "en" else _load(tag)
+
+
+@lru_cache(maxsize=2000)
+def _told(tag: str, sentence: str) -> str:
+    return _load(tag).told(sentence)
 
 
 @cache

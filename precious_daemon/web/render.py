@@ -85,7 +85,13 @@ def environment() -> Environment:
         "version": version,
         "scaled": scaled,
     }
-    env.globals |= {"_": _html, "_n": _html_n, "language": language.spoken}
+    env.globals |= {
+        "_": _html,
+        "_n": _html_n,
+        "language": language.spoken,
+        "languages": language.LANGUAGES,
+        "scripts": language.scripts,
+    }
     env.globals |= {"version": __version__, "keymap": KEYS, "sureness": words.sureness, "standing": words.standing}
     return env
 

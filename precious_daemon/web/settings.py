@@ -60,7 +60,12 @@ class Row:
 
     @property
     def label(self) -> str:
-        return self.name.partition(".")[2].replace("_", " ").capitalize()
+        return label(self.name)
+
+
+def label(name: str) -> str:
+    """`watch.settle_seconds` is called "Settle seconds"."""
+    return name.partition(".")[2].replace("_", " ").capitalize()
 
 
 def rows(service: Service) -> list[Row]:
