@@ -20,6 +20,7 @@ from precious_daemon.errors import (
     TrashRefused,
 )
 from precious_daemon.web.guard import Handler
+from precious_daemon.web.language import told
 from precious_daemon.web.render import page
 
 log = logging.getLogger(__name__)
@@ -77,9 +78,9 @@ async def _answer(request: web.Request, status: int, sentence: str, **more: Any)
     if request.path.startswith(("/thumb/", "/preview/", "/static/")):
         return web.Response(status=status)
     if request.path.startswith("/api/") and not wants_page(request):
-        return web.json_response({"error": sentence} | more, status=status)
+        return web.json_response({"error": told(sentence)} | more, status=status)
     try:
-        return await page(request, "problem.html", status=status, sentence=sentence, status_code=status)
+        return await page(request, "problem.html", status=status, sentence=told(sentence), status_code=status)
     except Exception:
         log.exception("the page that says so failed, too")
         return web.Response(status=500, text=sentence)

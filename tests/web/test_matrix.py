@@ -28,7 +28,7 @@ CROSS = {
 VISIT = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
 OWN = {"Sec-Fetch-Site": "same-origin"}
 EVERYBODYS = {
-    "/api/answer", "/api/answers/{id}/undo", "/api/clusters/label", "/api/clusters/undo", "/api/groups/decide",
+    "/api/answer", "/api/answers/{id}/undo", "/api/blind", "/api/blind/undo", "/api/clusters/label", "/api/clusters/undo", "/api/groups/decide",
     "/api/groups/undo", "/api/jobs/{name}/run", "/api/jobs/{name}/stop", "/api/password", "/api/pause", "/api/people/switch",
     "/api/ranking/back",
     "/api/ranking/out", "/api/resume", "/api/sessions/{id}/end", "/api/suggestions/approve", "/api/suggestions/dismiss",
