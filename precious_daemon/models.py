@@ -224,6 +224,7 @@ class Question(StrEnum):
     FOUR = "four"  # three or four photos: the best of them, or all in order
     LABEL = "label"  # keep or delete, chosen by us
     AUDIT = "audit"  # keep or delete, drawn at random from the candidates, prediction hidden
+    ENOUGH = "enough"  # two photos of one group, one of them drawn at random from what would go: is one of them enough?
     SUGGESTION = "suggestion"  # the owner reviewed a suggestion
     RANKING = "ranking"  # a photo was taken out of the ranking; undone, it is back
     OUTSIDE = "outside"  # said with another program: a file deleted or brought back, a rating in a sidecar

@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from precious_daemon import __version__, ask
+from precious_daemon import __version__, ask, verdict
 from precious_daemon.config import Places, Settings
 from precious_daemon.models import PhotoState, RootState, Served, SuggestionState
 from precious_daemon.store import Database, answers, files, groups, job_runs, photos, roots, scores, suggestions, units
@@ -81,6 +81,7 @@ def collect(db: Database, places: Places, settings: Settings, voter_id: int = 1)
             "metrics": model["report"].get("learners", {}).get(model["champion"], {}).get("test"),
         },
         "certificate": {"certified": certificate is not None, "sentence": sentence, "needed": needed},
+        "group_certificates": verdict.of_groups(db, voter_id),
         "suggestions": {
             "open": suggestions.counts(db, voter_id)[SuggestionState.OPEN], "bytes": suggestions.open_bytes(db, voter_id),
         },

@@ -160,6 +160,7 @@ def _status_text(s: dict[str, Any]) -> str:
         f"{said['test']} of {said['test_goal']} to test with, {said['audit']} blind",
         f"Model        {_model_text(s['model'])}",
         f"Certificate  {s['certificate']['sentence']}",
+        *(f"             {one['sentence']}" for one in s["group_certificates"]),
         f"Suggestions  {s['suggestions']['open']:,} open, {size(s['suggestions']['bytes'])}",
         f"Trash        {trash['units']:,} photos, {size(trash['bytes'])}",
         f"Disk         {size(disk['library_db'])} library, {size(disk['cache_db'])} cache, {size(disk['free'])} free",

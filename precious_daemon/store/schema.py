@@ -521,6 +521,25 @@ def m019_tasks(db: Database) -> None:
     """)
 
 
+@library()
+def m020_certified_apart(db: Database) -> None:
+    """Pools and certificates by the kind of suggestion that they speak of; of a group, what would stay in its place."""
+    db.executescript("""
+        ALTER TABLE pools ADD COLUMN kind TEXT NOT NULL DEFAULT 'taste';
+        ALTER TABLE pool_members ADD COLUMN keeper_id INTEGER;   -- of a group: the photo that would stay in its place
+        CREATE TABLE verdicts (
+            voter_id INTEGER NOT NULL REFERENCES voters(id),
+            kind TEXT NOT NULL,
+            at REAL NOT NULL,
+            verdict TEXT NOT NULL,           -- JSON
+            PRIMARY KEY (voter_id, kind)
+        );
+        INSERT INTO verdicts SELECT voter_id, 'taste', at, verdict FROM certificates;
+        DROP TABLE certificates;
+        CREATE INDEX answers_enough ON answers(voter_id, at) WHERE question = 'enough';
+    """)
+
+
 @cache()
 def c001_derived(db: Database) -> None:
     db.executescript("""

@@ -16,6 +16,7 @@ from precious_daemon.web import (
     asking,
     atlas,
     binds,
+    blind,
     clusters,
     events,
     facts,
@@ -47,7 +48,7 @@ from precious_daemon.web.binds import Bind
 from precious_daemon.web.keys import ADDRESS, ADDRESSES, API_KEY, DOOR, LOGIN, SERVICE, STOPPING, Address
 
 ROOMS = (
-    home, jobs, folders, asking, history, library, facts, reviewing, held, grouping, ruling, clusters, atlas, report,
+    home, jobs, folders, asking, blind, history, library, facts, reviewing, held, grouping, ruling, clusters, atlas, report,
     plugin_pages, pictures, events, login, static, settings, access, metrics, openapi,
     people, tasks, first,
 )  # fmt: skip

@@ -22,7 +22,7 @@ A_PAGE = 60
 KINDS = {
     "comparisons": ("Comparisons", (Question.PAIR, Question.FOUR)),
     "labels": ("Keep or delete", (Question.LABEL,)),
-    "audits": ("Blind checks", (Question.AUDIT,)),
+    "audits": ("Blind checks", (Question.AUDIT, Question.ENOUGH)),
     "reviews": ("Reviews", (Question.SUGGESTION,)),
     "outside": ("Said elsewhere", (Question.OUTSIDE,)),
     "ranking": ("Taken out", (Question.RANKING,)),
@@ -36,6 +36,11 @@ WORDS = {
     Choice.SKIP: "Skipped",
     Choice.OUT: "Taken out of the ranking",
     Choice.ORDER: "In this order",
+}
+ENOUGH = {
+    Choice.FIRST: "The left one is enough",
+    Choice.SECOND: "The right one is enough",
+    Choice.DRAW: "Either of them is enough",
 }
 PURPOSES = {
     "rank": "for the ranking",
@@ -55,7 +60,9 @@ PURPOSES = {
 def sentence(answer: Answer) -> str:
     """`The left one is better, for the ranking`."""
     what = WORDS.get(answer.choice or Choice.SKIP, "")
-    if answer.choice in PLACES:
+    if answer.question is Question.ENOUGH:
+        what = ENOUGH.get(answer.choice or Choice.SKIP, what)
+    elif answer.choice in PLACES:
         place = PLACES[Choice(answer.choice)]
         named = ("left", "right") if len(answer.photos) == 2 else ("first", "second", "third", "fourth")
         what = f"The {named[place]} one is {'better' if len(answer.photos) == 2 else 'the best'}"

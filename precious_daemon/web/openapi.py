@@ -29,6 +29,13 @@ BODIES: dict[str, tuple[dict[str, dict[str, Any]], tuple[str, ...]]] = {
         },
         ("question", "choice", "photos", "purpose"),
     ),
+    "/api/blind": (
+        {
+            "choice": {"enum": ["first", "second", "draw", "both_keep", "both_delete", "skip"]}, "photos": _NAMES,
+            "kind": _TEXT, "request": _TEXT,
+        },
+        ("choice", "photos"),
+    ),
     "/api/ranking/out": ({"uids": _NAMES}, ("uids",)),
     "/api/ranking/back": ({"uids": _NAMES}, ("uids",)),
     "/api/suggestions/approve": ({"uids": _NAMES, "count": _NUMBER}, ("uids",)),

@@ -13,8 +13,8 @@ _CLOSED = frozenset({"/api/settings", "/api/sessions", "/api/tokens"})
 """What no key may read: the owner's settings hold passwords of plugins."""
 _READ = frozenset({"/thumb/{uid}", "/preview/{uid}", "/metrics"})  # and every GET under /api/
 _VOTE = frozenset({
-    "/api/answer", "/api/undo", "/api/ranking/out", "/api/ranking/back", "/api/votes/import", "/api/clusters/label",
-    "/api/clusters/undo", "/api/tasks/{id}/answer", "/api/tasks/{id}/undo",
+    "/api/answer", "/api/undo", "/api/blind", "/api/blind/undo", "/api/ranking/out", "/api/ranking/back",
+    "/api/votes/import", "/api/clusters/label", "/api/clusters/undo", "/api/tasks/{id}/answer", "/api/tasks/{id}/undo",
 })  # fmt: skip
 _REVIEW = frozenset({
     "/api/suggestions/approve", "/api/suggestions/dismiss", "/api/suggestions/reopen", "/api/groups/decide", "/api/groups/undo",
