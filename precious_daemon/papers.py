@@ -46,8 +46,13 @@ def keep(nights: Path, run: str, made: Mapping[str, bytes], certificate: str) ->
         (part / name).write_bytes(content.replace(CERTIFICATE.encode(), sentence) if name in (PAGE, CARD) else content)
     shutil.rmtree(nights / run, ignore_errors=True)
     os.rename(part, nights / run)
-    for old in sorted(nights.glob("[0-9]*"))[:-KEPT]:
+    for old in oldest(nights):
         shutil.rmtree(old, ignore_errors=True)
+
+
+def oldest(folder: Path) -> list[Path]:
+    """What a folder holds of runs beyond the last `KEPT`: their names sort by time."""
+    return sorted(folder.glob("[0-9]*"))[:-KEPT]
 
 
 def find(nights: Path, run: str, name: str) -> Path | None:
