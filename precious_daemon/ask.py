@@ -275,7 +275,7 @@ def until_steady(db: Database, voter_id: int, scope: Scope | None = None) -> Ste
 
     Of more than `STEADY_KNOWN` rated photos the best are looked at, and the others taken to be known as well as they are.
     """
-    best = [rated for _, rated in ratings.ranking(db, voter_id, None, STEADY_KNOWN, scope)]
+    best = ratings.best(db, voter_id, STEADY_KNOWN, scope)
     if scope is None:
         total, rated = photos.counts(db)[PhotoState.PRESENT], ratings.count(db, voter_id)
     else:

@@ -521,6 +521,18 @@ class Session:
     created_at: float
     seen_at: float
     browser: str  # what it calls itself, which may be anything
+    voter: str  # the name of the profile it is on
+    address: str  # where it signed in from; empty: this machine
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """One address of the page."""
+
+    url: str
+    network: bool = False  # others than this machine's own programs reach it
+    fingerprint: str | None = None  # SHA-256 of its certificate, which browsers show as well
+    until: float | None = None  # when that ends
 
 
 @dataclass(frozen=True, slots=True)

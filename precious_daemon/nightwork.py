@@ -95,16 +95,23 @@ class Nightwork:
                 "worker_megabytes": settings.ingest.worker_megabytes,
             }
             jobfolder.write_json(folder, "job.json", job)
-            if not await self._child("precious_daemon.grouping", folder, say):
-                return "stopped before the end; the groups are as they were"
+            try:
+                whole = await self._child("precious_daemon.grouping", folder, say)
+            finally:
+                await self._store.awrite(_keep_findings, folder)  # what was found out is so, however this ended
+            if not whole:
+                return "stopped before the end; the groups are as they were, and what was compared is kept"
             clustered = await self._keep_clusters(folder)
             found = [
                 Group(GroupKind(g["kind"]), tuple(GroupMember(m["photo_id"], m["best"], m["reason"]) for m in g["members"]))
                 for g in jobfolder.read_json(folder, "groups.json")
             ]
             await self._store.awrite(groups.replace_groups, found)
-            await self._store.awrite(_keep_findings, folder)
-        return f"{count} photos: {clustered}; {len(found)} bursts and groups of copies{blind}"
+            compared = jobfolder.read_json(folder, "compared.json")
+        so_far = (
+            "" if compared["done"] == compared["of"] else f"; {compared['done'] / compared['of']:.0%} compared, the rest follows"
+        )
+        return f"{count} photos: {clustered}; {len(found)} bursts and groups of copies{so_far}{blind}"
 
     async def _keep_clusters(self, folder: Path) -> str:
         """Store what grouping found; what that was, in words."""
@@ -289,10 +296,12 @@ def _weighed(report: dict[str, Any]) -> str:
 
 
 def _keep_findings(db: Database, folder: Path) -> None:
-    """What the grouping child need not find out again."""
-    compared = (content for content, _ in jobfolder.read_records(folder, "compared.bin"))
-    groups.keep_twins(db, jobfolder.read_twins(folder), compared)
-    groups.keep_details(db, jobfolder.read_records(folder, "details.bin", jobfolder.DETAIL_BYTES))
+    """What the grouping child need not find out again, as far as it came."""
+    if (folder / "compared.bin").exists():  # the twins are left before
+        compared = (content for content, _ in jobfolder.read_records(folder, "compared.bin"))
+        groups.keep_twins(db, jobfolder.read_twins(folder), compared)
+    if (folder / "details.bin").exists():
+        groups.keep_details(db, jobfolder.read_records(folder, "details.bin", jobfolder.DETAIL_BYTES))
 
 
 def _run_name(now: float, voter_id: int = people.OWNER) -> str:

@@ -6,8 +6,8 @@ import os
 from collections.abc import Collection, Iterable, Iterator
 
 from precious_daemon.decide import decided
-from precious_daemon.models import Group, GroupKind, GroupMember, Photo
-from precious_daemon.store import Database, decisions
+from precious_daemon.models import Group, GroupKind, GroupMember, Photo, PhotoState
+from precious_daemon.store import Database, decisions, photos
 from precious_daemon.store.photos import photo_from
 
 Key = tuple[GroupKind, int]
@@ -45,6 +45,11 @@ def counts(db: Database) -> dict[str, int]:
 def clustered_count(db: Database) -> int:
     """How many photos are in a cluster, as they were last made."""
     return int(db.execute("SELECT coalesce(sum(size), 0) FROM cache.cluster_sizes").fetchone()[0])
+
+
+def unclustered_count(db: Database) -> int:
+    """How many photos came since, and are in no cluster yet; about, where others went meanwhile."""
+    return max(0, photos.counts(db)[PhotoState.PRESENT] - clustered_count(db))
 
 
 def all_groups(db: Database) -> list[Group]:

@@ -738,6 +738,24 @@ def c009_tasks(db: Database) -> None:
     """)
 
 
+@library()
+def m024_passwords(db: Database) -> None:
+    """Passwords of profiles, and tries that failed; where a browser signed in from."""
+    db.executescript("""
+        CREATE TABLE passwords (
+            voter_id INTEGER PRIMARY KEY REFERENCES voters(id),
+            hash TEXT NOT NULL,              -- argon2id, with its salt and parameters
+            changed_at REAL NOT NULL
+        );
+        CREATE TABLE sign_in_failures (
+            key BLOB PRIMARY KEY,            -- a hash of the account or of the address
+            count INTEGER NOT NULL,
+            last_at REAL NOT NULL
+        );
+        ALTER TABLE sessions ADD COLUMN address TEXT;
+    """)
+
+
 def migrate(places: Places) -> None:
     """Bring both databases to the present schema, or refuse one that a newer version wrote.
 

@@ -24,7 +24,6 @@ routes = web.RouteTableDef()
 PHOTOS_A_PAGE = 96
 RANKS_A_PAGE = 100
 APART_SHOWN = 500  # photos with unclear companions that their page lists
-EVENTS_SHOWN = 60
 SORTS = {"best": "Best first", "last": "Last first", "unsure": "Least sure first"}
 OUT_SHOWN = 200  # photos out of the ranking that its page lists
 LARGEST_FILE = 16 * 1024 * 1024
@@ -218,17 +217,18 @@ async def preferences(request: web.Request) -> web.StreamResponse:
 @routes.get("/highlights")
 async def show_highlights(request: web.Request) -> web.Response:
     top, hours = _highlights(request)
-    found = await trade.best_of_events(request.app[SERVICE], request[VOTER], top, hours * 3600)
-    return await page(request, "highlights.html", events=found[::-1][:EVENTS_SHOWN], total=len(found), top=top, hours=hours)
+    before = _before(request)
+    found, older = await trade.best_of_events(request.app[SERVICE], request[VOTER], top, hours * 3600, before)
+    return await page(request, "highlights.html", events=found, older=older, first=before is None, top=top, hours=hours)
 
 
 @routes.get("/api/highlights")
 async def list_highlights(request: web.Request) -> web.Response:
-    """The best `?top=5` of each event, one after `&hours=6` without a photo."""
+    """The best `?top=5` of each event, one after `&hours=6` without a photo, newest first; older ones by `&before=`."""
     top, hours = _highlights(request)
     service = request.app[SERVICE]
     watched = {root.id: root.path for root in await service.store.aread(roots.all_roots)}
-    found = await trade.best_of_events(service, request[VOTER], top, hours * 3600)
+    found, older = await trade.best_of_events(service, request[VOTER], top, hours * 3600, _before(request))
 
     def named(photo: Photo) -> dict[str, Any]:
         file = posixpath.join(words.shown(watched[photo.root_id]), words.shown(photo.path))
@@ -238,7 +238,15 @@ async def list_highlights(request: web.Request) -> web.Response:
         {"begins": event.begins, "ends": event.ends, "photos": event.photos, "chosen": [named(photo) for photo in chosen]}
         for event, chosen in found
     ]
-    return web.json_response({"events": events})
+    return web.json_response({"events": events, "before": older})
+
+
+def _before(request: web.Request) -> float | None:
+    text = request.query.get("before", "")
+    try:
+        return float(text) if text else None
+    except ValueError:
+        raise BadRequest('"before" has to be a time in seconds since 1970.') from None
 
 
 def _highlights(request: web.Request) -> tuple[int, int]:

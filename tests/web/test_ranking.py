@@ -21,8 +21,11 @@ async def vote(browser: Browser, winner: Photo, loser: Photo) -> None:
     assert (await browser.post("/api/answer", sent)).status == 200
 
 
-def ranked(service: Service) -> list[int]:
-    return [photo.id for photo, _ in service.store.read(ratings.ranking, 1)]
+def ranked(service: Service, scope: Scope | None = None) -> list[int]:
+    found = service.store.read(ratings.ranking, 1, scope=scope)
+    best = service.store.read(ratings.best, 1, 100, scope)
+    assert [(r.mu, r.sigma) for r in best] == [(r.mu, r.sigma) for _, r in found]
+    return [photo.id for photo, _ in found]
 
 
 async def may_be_asked(service: Service, photo: Photo, library: list[Photo]) -> bool:
@@ -110,6 +113,7 @@ def trips(service: Service, tmp_path: Path) -> list[Photo]:
 
 async def test_a_folder_alone_is_asked_about_and_ranked(service: Service, browser: Browser, trips: list[Photo]) -> None:
     await vote(browser, trips[0], trips[1])
+    assert len(ranked(service)) == sum(len(ranked(service, Scope(trips[0].root_id, part))) for part in ("sea", "hills")) == 2
     within = "folder=sea"
     shown = (await (await browser.get(f"/api/question?kind=pair&{within}")).json())["next"]
     for _ in range(10):
