@@ -46,7 +46,7 @@ class Catalogue(GNUTranslations):
         sentence = sentence.strip()
         if not sentence:
             return ""
-        if known := self._catalog.get(sentence) or self._catalog.get(TOLD + sentence):
+        if known := self._catalog.get(TOLD + sentence) or self._catalog.get(sentence):
             return known
         strong, weak = self._patterns
         return (
