@@ -46,15 +46,15 @@ Text = tuple[str, ...]
 EDGES = " ,;:"
 """Where sentences are put together, and taken apart again."""
 NOT_PAGES = (
-    "cli", "cluster", "demo.py", "demo_drawings.py", "doctor.py", "learn/paper.py", "learn/plots.py", "learn/vision.py",
+    "cli/", "cluster/", "demo.py", "demo_drawings.py", "doctor.py", "learn/paper.py", "learn/plots.py", "learn/vision.py",
     "lean.py", "plugins/email.py", "plugins/fresh.py", "plugins/notify.py", "plugins/plan.py", "plugins/packet.py", "remote.py",
     "store/backup.py", "store/schema.py", "trash/records.py", "units.py", "plugins/words.py", "hookspecs.py", "outside.py",
 )  # fmt: skip
 """Rooms that speak in the terminal, in files and to other programs alone."""
 WORDS = {
-    "bestshot.py": ("sharpest",), "decide.py": ("blurred",), "series.py": ("panorama",), "twins.py": ("cropped",),
+    "bestshot.py": ("sharpest",), "decide.py": ("blurred", "below 1 %"), "series.py": ("panorama",), "twins.py": ("cropped",),
     "hashes.py": ("mirrored", "turned"), "learn/champion.py": ("Regression",), "learn/classes.py": ("regression",),
-    "models.py": ("offline", "frozen"),
+    "models.py": ("offline", "frozen"), "jobs.py": ("scan", "embed", "group", "learn", "sort", "rate", "suggest", "night"),
 }  # fmt: skip
 """Single words that are said; a text of several is taken for one that is."""
 NOT_SAID = re.compile(
@@ -108,11 +108,17 @@ def of_other_rooms() -> Iterator[tuple[str, int, str | None, Text]]:
         name = file.relative_to(PACKAGE).as_posix()
         if not name.startswith(("web/", *NOT_PAGES)):
             tree = ast.parse(file.read_text("utf-8"))
-            if file.stem in BUILT_IN and file.parent.name == "plugins" and (about := ast.get_docstring(tree)):
-                yield _name(file), 1, TOLD, (about.splitlines()[0],)  # what the plugin does, on the page of plugins
             _without_docstrings(tree)
             for line, text in _sentences(tree, WORDS.get(name, ())):
                 yield _name(file), line, TOLD, (text,)
+
+
+def of_plugins() -> Iterator[tuple[str, int, str | None, Text]]:
+    """What each plugin does, on the page of plugins."""
+    for name in BUILT_IN:
+        file = PACKAGE / "plugins" / f"{name}.py"
+        about = ast.get_docstring(ast.parse(file.read_text("utf-8"))) or ""
+        yield _name(file), 1, TOLD, (about.splitlines()[0],)
 
 
 def of_settings() -> Iterator[tuple[str, int, str | None, Text]]:
@@ -143,7 +149,7 @@ def _sentences(node: ast.AST, words: tuple[str, ...] = ()) -> Iterator[tuple[int
     if isinstance(node, ast.JoinedStr):
         yield from ((node.lineno, text.strip(EDGES)) for text in _patterns(node) if _is_said(text))
     for child in ast.iter_child_nodes(node):
-        if not isinstance(node, ast.JoinedStr) or isinstance(child, ast.FormattedValue):
+        if not isinstance(node, ast.JoinedStr) or (isinstance(child, ast.FormattedValue) and not _either(child.value)):
             yield from _sentences(child, words)
 
 
@@ -221,7 +227,9 @@ def _name(file: Path) -> str:
 def extracted() -> Catalog:
     """Every text there is, each with the files that say it; without line numbers, so that only texts change a catalogue."""
     found = Catalog(fuzzy=False)
-    for file, _, context, said in itertools.chain(of_templates(), of_scripts(), of_web(), of_settings(), of_other_rooms()):
+    for file, _, context, said in itertools.chain(
+        of_templates(), of_scripts(), of_web(), of_settings(), of_plugins(), of_other_rooms()
+    ):
         if not said:
             continue
         found.add(said[0] if len(said) == 1 else said[:2], locations=[(file, 0)], context=context)

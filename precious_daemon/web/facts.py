@@ -46,7 +46,7 @@ def of(db: Database, photo: Photo) -> list[Fact]:
     if photo.width and photo.height:
         size = f"{photo.width} × {photo.height}"
         size = _("{size}, {number} megapixels", size=size, number=f"{photo.width * photo.height / 1e6:.1f}")
-        found.append((_("Size"), f"{size}, {its.format}" if its.format else size))
+        found.append((_("Size"), size + _(", ") + its.format if its.format else size))
     if its.latitude is not None and its.longitude is not None:
         found.append((_("Place"), f"{its.latitude:.5f}, {its.longitude:.5f}"))
     found += _measures(measured) if measured else []
@@ -94,7 +94,7 @@ def _hundredths(share: float) -> str:
 
 
 def _file(file: FileEntry) -> str:
-    said = f"{posixpath.basename(file.path)}, {words.size(file.stamp.size)}"
+    said = posixpath.basename(file.path) + _(", ") + words.size(file.stamp.size)
     if file.role is Role.STILL:
         return said
     return _("{file}: {role}, {bond}", file=said, role=_(ROLES[file.role]), bond=_(BONDS.get(file.bond, BONDS[None])))

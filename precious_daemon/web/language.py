@@ -82,7 +82,7 @@ def scripts() -> dict[str, str]:
 def told(sentence: str) -> str:
     """A finished English sentence of another room, in the language that is spoken; as it is where that does not know it."""
     tag = _spoken.get()
-    return sentence if tag == "en" else _told(tag, sentence)
+    return _told(tag, sentence) if sentence and tag != "en" else sentence
 
 
 def filled(message: Text, values: dict[str, Any]) -> Text:

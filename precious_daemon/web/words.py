@@ -106,9 +106,8 @@ def taken(at: float | None) -> str:
 
 
 def _date(then: datetime) -> str:
-    return _(
-        "{day} {month} {year}, {time}", day=then.day, month=_(MONTHS[then.month - 1]), year=str(then.year), time=f"{then:%H:%M}"
-    )
+    date = _("{day} {month} {year}", day=then.day, month=_(MONTHS[then.month - 1]), year=str(then.year))
+    return _("{date}, {time}", date=date, time=f"{then:%H:%M}")
 
 
 def month(at: float | None) -> str:
