@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import UTC, datetime
 
 from precious_daemon.decide import Occasion
@@ -19,8 +19,7 @@ def of(db: Database, candidates: Collection[int], leave_of_day: int, leave_of_ev
         SELECT id, coalesce(taken_at, 0) AS at FROM photos
         WHERE state = 'present' AND taken_at IS NOT NULL AND taken_from IS NOT 'file' ORDER BY coalesce(taken_at, 0), id
     """
-    day = _Run(leave_of_day, "the last photo{} of {:%-d %B %Y}")
-    event = _Run(leave_of_event, "the last photo{} of what happened on {:%-d %B %Y at %H:%M}")
+    day, event = _Run(leave_of_day, _of_day), _Run(leave_of_event, _of_event)
     last = 0.0
     for photo, at in db.execute(sql) if leave_of_day or leave_of_event else ():
         if at // DAY != last // DAY:
@@ -34,6 +33,16 @@ def of(db: Database, candidates: Collection[int], leave_of_day: int, leave_of_ev
     yield from event.end()
 
 
+def _of_day(begins: datetime, leave: int) -> str:
+    date = f"{begins:%-d %B %Y}"
+    return f"the last photo{'' if leave == 1 else 's'} of {date}"
+
+
+def _of_event(begins: datetime, leave: int) -> str:
+    date = f"{begins:%-d %B %Y at %H:%M}"
+    return f"the last photo{'' if leave == 1 else 's'} of what happened on {date}"
+
+
 def of_people(candidates: Collection[int], in_photos: Mapping[int, Collection[str]], leave: int) -> Iterator[Occasion]:
     """Those who are in any of these photos: so many photos of each stay. `in_photos` names who is in every photo there is."""
     present: dict[str, int] = defaultdict(int)
@@ -43,16 +52,15 @@ def of_people(candidates: Collection[int], in_photos: Mapping[int, Collection[st
             present[name] += 1
             if photo in candidates:
                 might_go[name].add(photo)
-    plural = "" if leave == 1 else "s"
     for name, members in might_go.items():
-        yield Occasion(frozenset(members), present[name], leave, f"the last photo{plural} of {name}")
+        yield Occasion(frozenset(members), present[name], leave, f"the last photo{'' if leave == 1 else 's'} of {name}")
 
 
 class _Run:
     """Photos one after the other, until something ends the run."""
 
-    def __init__(self, leave: int, words: str) -> None:
-        self._leave, self._words = leave, words
+    def __init__(self, leave: int, why: Callable[[datetime, int], str]) -> None:
+        self._leave, self._why = leave, why
         self._count, self._start, self._members = 0, 0.0, set[int]()
 
     def add(self, photo: int, at: float, candidate: bool) -> None:
@@ -64,7 +72,6 @@ class _Run:
 
     def end(self) -> Iterator[Occasion]:
         if self._members and self._leave:
-            plural = "" if self._leave == 1 else "s"
-            why = self._words.format(plural, datetime.fromtimestamp(self._start, UTC))
+            why = self._why(datetime.fromtimestamp(self._start, UTC), self._leave)
             yield Occasion(frozenset(self._members), self._count, self._leave, why)
         self._count, self._members = 0, set()

@@ -522,9 +522,46 @@ def m019_tasks(db: Database) -> None:
 
 
 @library()
+def m020_certified_apart(db: Database) -> None:
+    """Pools and certificates by the kind of suggestion that they speak of; of a group, what would stay in its place."""
+    db.executescript("""
+        ALTER TABLE pools ADD COLUMN kind TEXT NOT NULL DEFAULT 'taste';
+        ALTER TABLE pool_members ADD COLUMN keeper_id INTEGER;   -- of a group: the photo that would stay in its place
+        CREATE TABLE verdicts (
+            voter_id INTEGER NOT NULL REFERENCES voters(id),
+            kind TEXT NOT NULL,
+            at REAL NOT NULL,
+            verdict TEXT NOT NULL,           -- JSON
+            PRIMARY KEY (voter_id, kind)
+        );
+        INSERT INTO verdicts SELECT voter_id, 'taste', at, verdict FROM certificates;
+        DROP TABLE certificates;
+        CREATE INDEX answers_enough ON answers(voter_id, at) WHERE question = 'enough';
+    """)
+
+
+@library()
 def m022_trash_of_the_desktop(db: Database) -> None:
     """Units may go to the trash that file managers show; the paths of their files in the trash are relative to it."""
     db.execute("ALTER TABLE units ADD COLUMN place BLOB")
+
+
+@library()
+def m024_passwords(db: Database) -> None:
+    """Passwords of profiles, and tries that failed; where a browser signed in from."""
+    db.executescript("""
+        CREATE TABLE passwords (
+            voter_id INTEGER PRIMARY KEY REFERENCES voters(id),
+            hash TEXT NOT NULL,              -- argon2id, with its salt and parameters
+            changed_at REAL NOT NULL
+        );
+        CREATE TABLE sign_in_failures (
+            key BLOB PRIMARY KEY,            -- a hash of the account or of the address
+            count INTEGER NOT NULL,
+            last_at REAL NOT NULL
+        );
+        ALTER TABLE sessions ADD COLUMN address TEXT;
+    """)
 
 
 @cache()

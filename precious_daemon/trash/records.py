@@ -156,20 +156,29 @@ def _read_record(disk: Disk, root: int, home: str) -> tuple[bool, list[Member]]:
     """(whether they are in the trash of the desktop, the members that a record names). ValueError where it is none of ours."""
     fd = disk.open(root, f"{home}/{RECORD}", os.O_RDONLY | os.O_NONBLOCK)
     try:
-        entry: Any = json.loads(os.read(fd, _RECORD_BYTES))
+        return members_of(os.read(fd, _RECORD_BYTES), home)
     finally:
         os.close(fd)
-    if not isinstance(entry, dict) or entry.get("version") != _VERSION:
-        raise ValueError("it was written by another version")
-    members, in_desktop = [], "trash" in entry
-    for file in entry["files"]:
-        path, name = str(file["path"]), str(file["trash"])
-        if in_desktop and posixpath.basename(home) not in name:
-            raise ValueError("it names a file that is not its own")
+
+
+def members_of(data: bytes, home: str) -> tuple[bool, list[Member]]:
+    """The members that a record names, for a unit's folder of this name. ValueError where it is no record of ours."""
+    try:
+        entry: Any = json.loads(data)
+        if entry["version"] != _VERSION:
+            raise ValueError("it was written by another version")
+        in_desktop = "trash" in entry
+        files = [(str(file["path"]), str(file["trash"]), Role(file["role"])) for file in entry["files"]]
+    except (KeyError, TypeError, RecursionError) as exc:
+        raise ValueError(f"something is missing in it, or not what it has to be: {exc}") from exc
+    for path, name, _ in files:
+        os.fsencode(path + name)  # a ValueError where no file can be called so
         if "/" in name or any(part in ("", ".", "..") for part in (name, *path.split("/"))) or "\0" in path + name:
             raise ValueError("it names a file outside its folder")
-        members.append(Member(f"{desktop.FILES if in_desktop else home}/{name}", path, Role(file["role"])))
-    return in_desktop, members
+        if in_desktop and posixpath.basename(home) not in name:
+            raise ValueError("it names a file that is not its own")
+    folder = desktop.FILES if in_desktop else home
+    return in_desktop, [Member(f"{folder}/{name}", path, role) for path, name, role in files]
 
 
 # --- putting back ------------------------------------------------------------------------------------------------------
@@ -266,7 +275,7 @@ def _recover_one(disk: Disk, root: int, root_path: str, home: str, dry_run: bool
                     return f"{', '.join(map(shown, free_names(disk, root, members)[1]))} would be restored."
                 if trash is not None and members:
                     return _recovered(disk, root, trash, home, place, members)
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as exc:
+    except (OSError, ValueError) as exc:
         return f"{home} was left as it is, for its {RECORD} cannot be used: {exc}."
     if not dry_run:
         drop_home(disk, root, home)
