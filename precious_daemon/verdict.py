@@ -10,9 +10,9 @@ import random
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from precious_daemon import certify
-from precious_daemon.config import CertifySettings
-from precious_daemon.models import TRAINING, SuggestionState
+from precious_daemon import certify, handover
+from precious_daemon.config import AskSettings, CertifySettings
+from precious_daemon.models import TRAINING, Certificate, SuggestionState
 from precious_daemon.service import Service
 from precious_daemon.store import Database, answers, audits, groups, scores
 
@@ -155,6 +155,13 @@ def _covered_pairs(db: Database, voter_id: int) -> Iterator[tuple[int, int]]:
 
 
 # --- in words ----------------------------------------------------------------------------------------------------------
+
+
+def of_taste(db: Database, voter_id: int, settings: AskSettings) -> tuple[Certificate | None, str, int | None]:
+    """`scores.certificate`, or in words what keeps the first model from being made."""
+    if scores.newest_model(db, voter_id) is None and (lacks := handover.lacking(db, voter_id, settings)):
+        return None, f"There is no model yet. {lacks}", None
+    return scores.certificate(db, voter_id)
 
 
 def of_groups(db: Database, voter_id: int) -> list[dict[str, Any]]:
