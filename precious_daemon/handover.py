@@ -143,8 +143,8 @@ def lacking(db: Database, voter_id: int, settings: AskSettings) -> str | None:
     if kept < LEAST_OF_A_CLASS:
         return (
             f'{_few(kept)} of your {len(training)} answers {"says" if kept == 1 else "say"} "keep", so there is nothing yet to '
-            "tell what you would throw away from what you love. Until two do, suggestions come from copies and bursts alone. Answer a "
-            "few more photos; some that you keep are surely among them."
+            "tell what you would throw away from what you love. Until two do, suggestions come from copies and bursts alone. "
+            "Answer a few more photos; some that you keep are surely among them."
         )
     return None
 

@@ -167,8 +167,10 @@ def confirm(
     if champion not in trials:
         return FLOOR, "Regression was used: there are too few answers to compare the learners."
     ahead = trials[champion].mean >= max(trial.mean for trial in trials.values()) - 0.005
-    how = "did best in cross-validation" if ahead else "is within chance of the best in cross-validation"
-    best = f"{NAMES[champion]} {how} (average precision {trials[champion].mean:.2f}"
+    best = (
+        f"{NAMES[champion]} {'did best' if ahead else 'is within chance of the best'} in cross-validation "
+        f"(average precision {trials[champion].mean:.2f}"
+    )
     best += ")" if champion == FLOOR else f", regression {trials[FLOOR].mean:.2f})"
     if min(int(deleted.sum()), int((1 - deleted).sum())) < LEAST_TESTED:
         return champion, f"{best}; there are not enough held-out answers to confirm it yet."
