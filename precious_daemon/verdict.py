@@ -17,6 +17,7 @@ from precious_daemon.service import Service
 from precious_daemon.store import Database, answers, audits, groups, scores
 
 COVER = 0.7  # a pool that holds less of the candidates than this gives way to a new one
+TITLES = {"copy": "Exact copies", "same": "Pictures saved again", "burst": "Weaker frames of bursts"}
 GROUPS = [kind for kind in certify.SUBJECTS if kind != certify.TASTE]
 
 
@@ -169,7 +170,12 @@ def of_groups(db: Database, voter_id: int) -> list[dict[str, Any]]:
     known = audits.verdicts(db, voter_id)
     found = {kind: scores.certificate(db, voter_id, kind) for kind in GROUPS if kind in known}
     return [
-        {"kind": kind, "certified": certificate is not None, "sentence": sentence, "needed": needed}
+        {
+            "kind": kind,
+            "certified": certificate is not None,
+            "needed": needed,
+            "sentence": sentence if certificate else f"{TITLES[kind]}: {sentence}",
+        }
         for kind, (certificate, sentence, needed) in found.items()
     ]
 
