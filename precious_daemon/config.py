@@ -167,6 +167,10 @@ class CertifySettings:
 class LearnSettings:
     memory_megabytes: int = _setting(2048, "memory of the learner; it stops rather than take more", 512, 1048576)
     threads: int = _setting(0, "cores the learner uses; 0 is all of them, at the lowest priority", 0, 256)
+    network: str = _setting(
+        "", "a classifier of torchvision that looks at photos, such as resnet50; empty is the one that comes along"
+    )
+    weights: str = _setting("", "its weights, a .safetensors file of yours; all photos are looked at anew")
 
 
 @dataclass(frozen=True, slots=True)
