@@ -217,8 +217,10 @@ def certify(
         return Verdict(None, f"Not certified. {found}: these suggestions cannot be certified any more, the next ones can.", None)
     more = f"{needed} more answer{' is' if needed == 1 else 's are'} needed if none is a mistake."
     worse = _needed_after_mistake(draws, answered, alpha, confidence, candidates)
-    more += " One mistake first " + (
-        f"would make it {worse}." if worse else "and these suggestions cannot be certified any more."
+    more += " " + (
+        f"One mistake first would make it {worse}."
+        if worse
+        else "One mistake first and these suggestions cannot be certified any more."
     )
     return Verdict(None, f"Not certified yet: {more}" + (f" {found}." if mistakes else ""), needed)
 

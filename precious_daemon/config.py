@@ -56,6 +56,9 @@ class WebSettings:
     behind_proxy: bool = _setting(
         False, "whether a reverse proxy of yours speaks TLS for web.listen, which then takes plain HTTP from it", restart=True
     )
+    language: str = _setting(
+        "browser", "language of the page; browser: the one that each browser asks for", choices=("browser", "en", "zh-CN")
+    )
 
     @property
     def places(self) -> tuple[Place, ...]:

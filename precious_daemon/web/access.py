@@ -15,6 +15,7 @@ from precious_daemon.store import passwords as stored
 from precious_daemon.store import sessions, tokens, voters
 from precious_daemon.web import guard, scopes
 from precious_daemon.web.keys import DOOR, SERVICE, SESSION, VOTER
+from precious_daemon.web.language import _
 from precious_daemon.web.problems import BadRequest, wants_page
 from precious_daemon.web.talk import reply, said, whole
 from precious_daemon.web.words import shown
@@ -68,9 +69,9 @@ def browser_name(agent: str) -> str:
     browser = next((name for name in _BROWSERS if name in agent), "")
     system = next((name for name in _SYSTEMS if name in agent), "")
     if not browser:
-        return shown(agent[:60]) or "an unknown browser"
+        return shown(agent[:60]) or _("an unknown browser")
     known = _KNOWN_AS.get(browser, browser)
-    return f"{known} on {_KNOWN_AS.get(system, system)}" if system else known
+    return _("{browser} on {system}", browser=known, system=_KNOWN_AS.get(system, system)) if system else known
 
 
 async def tokens_of(service: Service) -> list[Token]:

@@ -41,6 +41,7 @@ from precious_daemon.web import (
     reviewing,
     ruling,
     settings,
+    speaking,
     static,
     tasks,
 )
@@ -50,7 +51,7 @@ from precious_daemon.web.keys import ADDRESS, ADDRESSES, API_KEY, DOOR, LOGIN, S
 ROOMS = (
     home, jobs, folders, asking, blind, history, library, facts, reviewing, held, grouping, ruling, clusters, atlas, report,
     plugin_pages, pictures, events, login, static, settings, access, metrics, openapi,
-    people, tasks, first,
+    people, tasks, first, speaking,
 )  # fmt: skip
 KEEPALIVE = 75.0  # seconds that a connection may say nothing, or take for the head of a request
 LARGEST_BODY = 16 * 1024 * 1024  # a votes file of a million lines
@@ -58,7 +59,7 @@ LARGEST_BODY = 16 * 1024 * 1024  # a votes file of a million lines
 
 def make_app(service: Service, addresses: Sequence[Address], token: str) -> web.Application:
     """The pages of one library; the first address is the one on loopback. `token` is the command line's key (`service.json`)."""
-    app = web.Application(middlewares=[problems.calm, guard.guard], client_max_size=LARGEST_BODY)
+    app = web.Application(middlewares=[speaking.speak, problems.calm, guard.guard], client_max_size=LARGEST_BODY)
     app[SERVICE], app[ADDRESS], app[API_KEY] = service, addresses[0], token
     app[ADDRESSES] = {address.port or address.host: address for address in addresses}
     app[LOGIN], app[DOOR] = login.LoginKey(addresses[0]), passwords.Door(service)

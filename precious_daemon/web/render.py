@@ -8,18 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from precious_daemon import __version__
+from precious_daemon import __version__, people
 from precious_daemon.models import Photo, SuggestionState, Voter
-from precious_daemon.store import Database, suggestions, voters
-from precious_daemon.web import words
+from precious_daemon.store import Database, passwords, suggestions, voters
+from precious_daemon.web import language, words
 from precious_daemon.web.keys import SERVICE, VOTER
+from precious_daemon.web.language import N_
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+    from markupsafe import Markup
 
 HERE = Path(__file__).parent
 PREVIEW_SIDE = 1024
-KEYS = (
+KEYS = N_((
     ("Comparing two photos", (
         (("←",), "the left photo is better"), (("→",), "the right photo is better"), (("D",), "they are equal"),
         (("↑", "C"), "both stay"), (("↓", "X"), "both go"), (("S",), "skip"), (("Z", "Backspace"), "take back the last answer"),
@@ -52,7 +54,7 @@ KEYS = (
         (("N", "P"), "next cluster, the one before"), (("Enter",), "open the cluster"), (("Esc",), "close it"),
     )),
     ("Everywhere", ((("I",), "details of the photo, or what differs between two"), (("?",), "show these keys"))),
-)  # fmt: skip
+))  # fmt: skip
 
 
 @cache
@@ -72,6 +74,8 @@ def environment() -> Environment:
         "name": words.name,
         "shown": words.shown,
         "count": words.count,
+        "photos": words.photos,
+        "told": language.told,
         "filesize": words.size,
         "percent": words.percent,
         "duration": words.duration,
@@ -81,8 +85,30 @@ def environment() -> Environment:
         "version": version,
         "scaled": scaled,
     }
+    env.globals |= {
+        "_": _html,
+        "_n": _html_n,
+        "language": language.spoken,
+        "languages": language.LANGUAGES,
+        "scripts": language.scripts,
+    }
     env.globals |= {"version": __version__, "keymap": KEYS, "sureness": words.sureness, "standing": words.standing}
     return env
+
+
+def _html(message: str, **values: Any) -> Markup:
+    """A text of a template: it may have marks of its own, and what is put into it is escaped."""
+    return _marked(language.gettext(message), values)
+
+
+def _html_n(one: str, more: str, n: int, **values: Any) -> Markup:
+    return _marked(language.ngettext(one, more, n), values | {"n": n})
+
+
+def _marked(message: str, values: dict[str, Any]) -> Markup:
+    from markupsafe import Markup
+
+    return language.filled(Markup(message), values)
 
 
 def thumb(photo: Photo) -> str:
@@ -114,17 +140,18 @@ async def page(request: web.Request, template: str, status: int = 200, **values:
     """A whole page. What cannot be UTF-8 is replaced, so that no file name can stop one from being shown."""
     service = request.app[SERVICE]
     now = service.clock()
-    to_review, everybody = 0, list[Voter]()
+    to_review, everybody, owns = 0, list[Voter](), True
     if VOTER in request:
-        to_review, everybody = await service.store.aread(_around, request[VOTER])
+        to_review, everybody, owns = await service.store.aread(_around, request[VOTER])
     html = environment().get_template(template).render(
-        values, here=request.path, to_review=to_review, signed_in=VOTER in request, people=everybody,
+        values, here=request.path, to_review=to_review, signed_in=VOTER in request, people=everybody, owns=owns,
         voter=next((voter for voter in everybody if voter.id == request[VOTER]), None),
         moment=lambda at: words.moment(at, now), ago=lambda at: words.ago(at, now),
     )  # fmt: skip
     return web.Response(body=html.encode("utf-8", "replace"), status=status, content_type="text/html", charset="utf-8")
 
 
-def _around(db: Database, voter_id: int) -> tuple[int, list[Voter]]:
-    """What every page shows beside its own: how much there is to review, and who there is."""
-    return suggestions.counts(db, voter_id)[SuggestionState.OPEN], voters.active(db)
+def _around(db: Database, voter_id: int) -> tuple[int, list[Voter], bool]:
+    """What every page shows beside its own: how much there is to review, who there is, and whether the owner's links show."""
+    owns = voter_id == people.OWNER or not passwords.is_set(db, people.OWNER)
+    return suggestions.counts(db, voter_id)[SuggestionState.OPEN], voters.active(db), owns

@@ -15,27 +15,30 @@ from precious_daemon.models import Photo
 from precious_daemon.store import Database, photos, scores
 from precious_daemon.web import words
 from precious_daemon.web.keys import SERVICE, VOTER
+from precious_daemon.web.language import N_
 from precious_daemon.web.render import page
 
 routes = web.RouteTableDef()
 
 NIGHTS = 30  # of the past that are listed
-LEARNERS = {
-    "regression": "Regression",
-    "label_spreading": "Label spreading",
-    "spreading": "Label spreading",
-    "fixmatch": "FixMatch",
-    "mean_rank": "Mean of ranks",
-    "prior": "Guessing",
-}
+LEARNERS = N_(
+    {
+        "regression": "Regression",
+        "label_spreading": "Label spreading",
+        "spreading": "Label spreading",
+        "fixmatch": "FixMatch",
+        "mean_rank": "Mean of ranks",
+        "prior": "Guessing",
+    }
+)
 COSTS: dict[str, tuple[str, Callable[[float], str]]] = {
-    "seconds": ("Learning", words.duration),
-    "processor_seconds": ("Of the processor's time", words.duration),
-    "peak_rss_mb": ("Memory at most", lambda megabytes: words.size(megabytes * 1e6)),
-    "energy_wh": ("Energy, of the whole machine", "{:,.2f} Wh".format),
-    "looking_photos": ("New photos looked at", "{:,.0f}".format),
-    "looking_seconds": ("Looking at them", words.duration),
-    "looking_energy_wh": ("Energy meanwhile", "{:,.2f} Wh".format),
+    "seconds": (N_("Learning"), words.duration),
+    "processor_seconds": (N_("Of the processor's time"), words.duration),
+    "peak_rss_mb": (N_("Memory at most"), lambda megabytes: words.size(megabytes * 1e6)),
+    "energy_wh": (N_("Energy, of the whole machine"), "{:,.2f} Wh".format),
+    "looking_photos": (N_("New photos looked at"), "{:,.0f}".format),
+    "looking_seconds": (N_("Looking at them"), words.duration),
+    "looking_energy_wh": (N_("Energy meanwhile"), "{:,.2f} Wh".format),
 }
 MEASURES = ("precision", "recall", "f1", "average_precision")
 
