@@ -18,7 +18,7 @@ from precious_daemon.web import facts, within, words
 from precious_daemon.web.facts import Fact
 from precious_daemon.web.keys import SERVICE, VOTER
 from precious_daemon.web.language import N_, _n
-from precious_daemon.web.problems import BadRequest, wants_page
+from precious_daemon.web.problems import BadRequest, form, wants_page
 from precious_daemon.web.render import page
 from precious_daemon.web.talk import keyset, photo_json, reply, said, whole
 
@@ -314,7 +314,7 @@ async def import_votes(request: web.Request) -> web.Response:
 async def _uploaded(request: web.Request) -> bytes:
     if not wants_page(request):
         return await request.read()
-    field = (await request.post()).get("file")
+    field = (await form(request)).get("file")
     if not isinstance(field, web.FileField) or not field.filename:
         raise BadRequest("Choose a CSV file first; nothing was changed.")
     return field.file.read()
