@@ -188,7 +188,7 @@ class Jobs:
             raise
         finally:
             self.nightwork.budget = None
-        return " ".join(details)
+        return " · ".join(details)
 
     async def _group_if_stale(self) -> None:
         """The first photos, or many new ones, are grouped at once, so that there is something worth asking."""

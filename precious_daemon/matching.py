@@ -133,13 +133,14 @@ def _place(photo: PhotoRow) -> str:
 def _read(photos: Sequence[PhotoRow], wanted: Sequence[int], megabytes: int) -> Iterator[tuple[str, bytes]]:
     """(content hash, detail). One that its decoder does not survive is passed over, as is what comes after the time is up."""
     until = time.monotonic() + DETAIL_SECONDS
+    folders = sorted({photos[i].root for i in wanted})
     pool = None
     try:
         for n, i in enumerate(wanted):
             if time.monotonic() > until:
                 return
             jobfolder.say("looking at bursts in full size", n, len(wanted))
-            pool = pool or ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), prepare_worker, (megabytes,))
+            pool = pool or ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), prepare_worker, (megabytes, folders))
             content = photos[i].content_hash
             try:
                 detail = pool.submit(read_detail, _place(photos[i]), bytes.fromhex(content), SECONDS_PER_FILE).result()

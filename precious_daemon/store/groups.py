@@ -195,7 +195,7 @@ def next_representative(db: Database, voter_id: int, exclude: Collection[int] = 
             CROSS JOIN cache.cluster_sizes USING (cluster)
         WHERE c.representative = 1 AND photos.state = 'present' AND photos.id NOT IN ({",".join(str(int(i)) for i in exclude)})
         AND NOT EXISTS (SELECT 1 FROM live_answers a WHERE a.photo_id = c.photo_id AND +a.voter_id = ?
-            AND a.question NOT IN ('pair', 'ranking'))
+            AND a.question NOT IN ('pair', 'ranking', 'enough'))
         AND NOT EXISTS (SELECT 1 FROM labels WHERE labels.photo_id = c.photo_id AND labels.voter_id = ?)
         ORDER BY cluster_sizes.size DESC, c.photo_id LIMIT 1
     """

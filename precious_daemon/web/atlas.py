@@ -10,6 +10,7 @@ from precious_daemon.store.maps import Spot, Tile
 from precious_daemon.web import words
 from precious_daemon.web.clusters import newcomers
 from precious_daemon.web.keys import SERVICE, VOTER
+from precious_daemon.web.language import N_
 from precious_daemon.web.problems import BadRequest
 from precious_daemon.web.render import page
 
@@ -18,7 +19,7 @@ routes = web.RouteTableDef()
 CLUSTERS = 300  # on the page; smaller ones are among the photos, and on the page of clusters
 TILES = 80  # in one request
 DEEPEST = 20
-TABS = {"all": "All", "unlabelled": "Not answered", "kept": "Kept", "deleted": "To delete"}
+TABS = N_({"all": "All", "unlabelled": "Not answered", "kept": "Kept", "deleted": "To delete"})
 
 
 @routes.get("/map")

@@ -14,6 +14,7 @@ from precious_daemon.models import Choice, Photo
 from precious_daemon.store import Database, answers, clusters, groups, photos
 from precious_daemon.store.clusters import Cluster, Meaning
 from precious_daemon.web.keys import SERVICE, VOTER
+from precious_daemon.web.language import N_
 from precious_daemon.web.problems import BadRequest
 from precious_daemon.web.render import page
 from precious_daemon.web.talk import keyset, photo_json, reply, said, whole
@@ -29,12 +30,14 @@ NAMED = "cluster-"
 """What the requests of a whole cluster's answers begin with."""
 
 
-SCORES = {"silhouette": "Silhouette", "davies_bouldin": "Davies-Bouldin", "calinski_harabasz": "Calinski-Harabasz"}
-MEANS = {
-    "silhouette": "How much nearer photos are to their own cluster than to the next one: more is better.",
-    "davies_bouldin": "How wide clusters are for their distance: less is better.",
-    "calinski_harabasz": "How much more clusters differ from each other than within: more is better.",
-}
+SCORES = N_({"silhouette": "Silhouette", "davies_bouldin": "Davies-Bouldin", "calinski_harabasz": "Calinski-Harabasz"})
+MEANS = N_(
+    {
+        "silhouette": "How much nearer photos are to their own cluster than to the next one: more is better.",
+        "davies_bouldin": "How wide clusters are for their distance: less is better.",
+        "calinski_harabasz": "How much more clusters differ from each other than within: more is better.",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
