@@ -1,6 +1,6 @@
 """How well copies, re-encodings, edits, sets, bursts and their best shots are found, and what that takes.
 
-    python -m bench.groups [--library DIR ...] [--alter N] [--quick] [--imagededup PYTHON] [--clustimage PYTHON]
+    python -m bench.groups [--library DIR ...] [--alter N] [--home DIR] [--quick] [--imagededup PYTHON] [--clustimage PYTHON]
 
 Beside DIR, or in it, stands truth.csv (path, kind, group, best, ...) as a demo library has it: a `copy` has the bytes of
 the photo in its group, an `edit` shows the same picture in another file, an `altered` one was mirrored, turned, cropped or
@@ -131,7 +131,10 @@ async def group(library: Path, home: Path) -> tuple[list[dict[str, Any]], dict[i
         say("reading and looking at the photos")
         await jobs.run("scan")
         await jobs.arrivals.reading_done()
+        for name in ("group", "suggest"):  # begun by themselves: here everything is compared anew
+            await jobs.stop_job(name)
         await jobs.run("embed")
+        await service.store.awrite(lambda db: db.conn.executescript("DELETE FROM cache.compared; DELETE FROM cache.twins"))
         with children.job_folder(places, "group") as folder:
             count = await service.store.aread(handover.write_photos, folder, None, None)
             jobfolder.write_json(
@@ -242,6 +245,7 @@ def main() -> None:
         help="a folder of pictures with truth.csv beside it, or several; nothing in it is changed",
     )  # fmt: skip
     parser.add_argument("--alter", type=int, default=0, metavar="N", help="photos of each that are altered, in a copy of it")
+    parser.add_argument("--home", type=Path, help="where these libraries were read to by an earlier run, or are to be")
     for program in PROGRAMS:
         parser.add_argument(f"--{program}", metavar="PYTHON", help=f"the python of an environment that has {program}")
     args = parser.parse_args()
@@ -254,7 +258,7 @@ def main() -> None:
         counts: Counter[str] = Counter()
         taken: dict[str, Figure] = {}
         for n, library in enumerate(libraries):
-            groups, paths, took = asyncio.run(group(library, Path(scratch) / f"home-{n}"))
+            groups, paths, took = asyncio.run(group(library, (args.home or Path(scratch) / "homes") / str(n)))
             counts += tally(read_truth(library), groups, paths)
             taken = {name: _together(taken.get(name), figure) for name, figure in took.items()}
         figures = taken | told(counts) | near_million(50_000 if args.quick else 1_000_000)

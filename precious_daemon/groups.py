@@ -324,7 +324,8 @@ class _Pairs:
         back = (original, edit) not in self._found
         how = inverse(twin.how) if back else twin.how
         if how == TILTED:
-            return f"turned by {max(1, round(abs(twin.degrees)))}°"
+            degrees = max(1, round(abs(twin.degrees)))
+            return f"turned by {degrees}°"
         if how == CROPPED:
             return "the whole of what was cropped" if back else f"cropped to about {5 * max(1, round(20 * twin.left))} %"
         tone = self._toned(original, edit, twin, back=back)

@@ -46,7 +46,7 @@ MATES = 7  # photos of one name or moment: more is a name that says nothing
 ASKING, ASKED = 512, 8192  # photos whose neighbours are looked for together, and among how many at once: 30 MB
 PLANES = 3000  # pictures held ready for comparing: 120 MB
 
-CROPPED, TILTED = "cropped", "straightened or turned"
+CROPPED, TILTED = "cropped", "tilted"
 
 
 @dataclass(frozen=True, slots=True)
