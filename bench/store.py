@@ -9,6 +9,7 @@ with another place to start from.
 
 from __future__ import annotations
 
+import math
 import os
 import random
 import secrets
@@ -61,8 +62,19 @@ def add_derived(db: Database, count: int, rng: random.Random) -> None:
     many("INSERT INTO cache.pictures VALUES (?, x'00', x'00', x'00', zeroblob(60))", ((i.to_bytes(32, "big"),) for i in ids))
     many("INSERT INTO cache.scores VALUES (1, ?, ?, ?)", ((i, rng.random(), rng.random()) for i in ids))
     many(
-        "INSERT INTO cache.clusters (photo_id, cluster, distance, representative) VALUES (?, ?, ?, ?)",
-        ((i, i % CLUSTERS, rng.random(), i <= CLUSTERS) for i in ids),
+        "INSERT INTO cache.clusters (photo_id, cluster, distance, representative, x, y, level) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (
+            (
+                i,
+                i - 1 if i <= CLUSTERS else rng.randrange(CLUSTERS),
+                rng.random(),
+                i <= CLUSTERS,
+                rng.random(),
+                rng.random(),
+                level(i),
+            )
+            for i in ids
+        ),
     )
     db.execute("INSERT INTO cache.cluster_sizes (cluster, size) SELECT cluster, count(*) FROM cache.clusters GROUP BY cluster")
     bursts = range(1, count // 20)
@@ -99,11 +111,18 @@ def add_derived(db: Database, count: int, rng: random.Random) -> None:
     )
 
 
+def level(number: int) -> int:
+    """At which a photo appears on the map: each level has four times as many cells as the one before, and one photo in each."""
+    return max(0, math.ceil(math.log(number / 16, 4)))
+
+
 def measure(store: Store, count: int, rng: random.Random, calls: int) -> dict[str, Figure]:
-    from precious_daemon import ask, config, status
+    from precious_daemon import ask, config, status, trade
     from precious_daemon.config import AskSettings, Settings
     from precious_daemon.models import PhotoState
-    from precious_daemon.store import answers, groups, photos, ratings, scores, units
+    from precious_daemon.store import answers, clusters, groups, maps, photos, ratings, scores, units
+    from precious_daemon.web import atlas
+    from precious_daemon.web.clusters import A_PAGE, IN_A_STRIP
     from precious_daemon.web.library import _whole
     from precious_daemon.web.reviewing import _listing
 
@@ -149,6 +168,11 @@ def measure(store: Store, count: int, rng: random.Random, calls: int) -> dict[st
     timed("page of the ranking, any depth", ratings.ranking, deep["ranking"])
     timed("page of suggestions", _listing, lambda: (1, None, False))
     timed("page of suggestions, any depth", _listing, lambda: (1, (rng.randrange(count // 50), 0), False))
+    timed("clusters, largest", clusters.page, lambda: (IN_A_STRIP, None, A_PAGE))
+    timed("clusters of the map", clusters.page, lambda: (1, None, atlas.CLUSTERS))
+    timed("window of the map", maps.tiles, lambda: (1, [(8, rng.randrange(256), rng.randrange(256)) for _ in range(20)]))
+    timed("highlights, any depth", trade.best_before, lambda: (1, 5, 6 * 3600.0, 1.1e9 + rng.random() * 6e8))
+    timed("photos out of the ranking", answers.all_out_of_ranking, lambda: (1,))
     timed("trash, newest", units.listing, lambda: (60,))
     timed("trash, any depth", units.listing, lambda: (60, anyone()))
     timed("candidates of a pair", ask._candidates, lambda: (1, point(), (), None), goal=10)

@@ -8,7 +8,7 @@ import math
 import multiprocessing
 import os
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Executor, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Concatenate, ParamSpec, TypeVar
@@ -65,7 +65,17 @@ class Readers:
         self._pool: Executor | None = None
         self._opening = asyncio.Lock()
         self.notes: list[str] = []  # what keeps others from reading for this machine, in words
+        self._folders: tuple[str, ...] = ()
         self.use(settings)
+
+    def within(self, folders: Iterable[str]) -> None:
+        """Read files below these folders: the processes can read no others of the owner's, so that more take new ones."""
+        wanted = tuple(sorted(folders))
+        if not set(wanted) <= set(self._folders):
+            self._folders = wanted
+            if self._pool is not None:
+                self._pool.shutdown(wait=False)  # what is under way there is brought to its end
+                self._pool = None
 
     def use(self, settings: IngestSettings) -> None:
         """Go on with these settings; processes that run already keep theirs until they end."""
@@ -115,15 +125,15 @@ class Readers:
                 if self._settings.executor == "dask":
                     from precious_daemon.studio import Studio
 
-                    self._pool = studio = await asyncio.to_thread(Studio, self._settings)
+                    self._pool = studio = await asyncio.to_thread(Studio, self._settings, self._folders)
                     self.workers, self.notes = studio.slots, studio.refused
                 else:
-                    self._pool = reading_processes(self.workers, self._settings.worker_megabytes)
+                    self._pool = reading_processes(self.workers, self._settings.worker_megabytes, self._folders)
             return self._pool
 
     async def read_alone(self, path: str) -> PhotoFacts:
         """Read one file in a process for it alone. One that kills its process is unreadable for good."""
-        pool = reading_processes(1, self._settings.worker_megabytes)
+        pool = reading_processes(1, self._settings.worker_megabytes, self._folders)
         try:
             return await asyncio.get_running_loop().run_in_executor(pool, _read, path, self._settings.seconds_per_file)
         except BrokenProcessPool as exc:
@@ -183,6 +193,7 @@ class Ingest:
         try:
             while not self.paused:
                 watched = {r.id: r for r in await self._store.aread(roots.all_roots) if r.state is RootState.WATCHED}
+                self.readers.within(root.path for root in watched.values())
                 total = done + await self._store.aread(photos.waiting_count, watched)
                 if total > done:
                     await self.readers.open()

@@ -52,7 +52,15 @@ class ScanReport:
 
     def __str__(self) -> str:
         parts = [
-            f"{getattr(self, name)} {name}" for name in ("new", "changed", "moved", "missing", "back") if getattr(self, name)
+            said
+            for count, said in (
+                (self.new, f"{self.new} new"),
+                (self.changed, f"{self.changed} changed"),
+                (self.moved, f"{self.moved} moved"),
+                (self.missing, f"{self.missing} missing"),
+                (self.back, f"{self.back} back"),
+            )
+            if count
         ]
         return ", ".join(parts) or "nothing new"
 

@@ -35,7 +35,7 @@ def recipe() -> str:
 class Studio(Executor):
     """Runs what a process pool would run, on the workers that read as this program does."""
 
-    def __init__(self, settings: IngestSettings) -> None:
+    def __init__(self, settings: IngestSettings, folders: tuple[str, ...]) -> None:
         """Raises ServiceError where the scheduler, or such a worker, is not to be had."""
         address = settings.scheduler
         if not address:
@@ -64,10 +64,10 @@ class Studio(Executor):
                 " ".join(self.refused) or f"{address} has no workers. Start some: precious-daemon worker {address}"
             )
         self._tasks = self._client.get_executor(pure=False, resources={wanted: 1}, retries=1)
-        self._megabytes = settings.worker_megabytes
+        self._limits = settings.worker_megabytes, folders
 
     def submit(self, work: Callable[..., Any], /, *what: Any, **named: Any) -> Future[Any]:
-        done: Future[Any] = self._tasks.submit(_on_worker, self._megabytes, work, *what, **named)
+        done: Future[Any] = self._tasks.submit(_on_worker, self._limits, work, *what, **named)
         return done
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
@@ -76,21 +76,21 @@ class Studio(Executor):
 
 # --- on a worker -------------------------------------------------------------------------------------------------------
 
-_pool: ProcessPoolExecutor | None = None
+_pools: dict[tuple[int, tuple[str, ...]], ProcessPoolExecutor] = {}  # by the limits that a service has set
 _processes = 1
 _one_at_a_time = threading.Lock()
 
 
-def _on_worker(megabytes: int, work: Callable[..., Any], *what: Any) -> Any:
+def _on_worker(limits: tuple[int, tuple[str, ...]], work: Callable[..., Any], *what: Any) -> Any:
     """Raises BrokenProcessPool where a file killed the process that read it, or another one did; then there are new ones."""
-    global _pool
     with _one_at_a_time:
-        pool = _pool = _pool or reading_processes(_processes, megabytes)
+        pool = _pools[limits] = _pools.get(limits) or reading_processes(_processes, *limits)
     try:
         return pool.submit(work, *what).result()
     except BrokenProcessPool:
         with _one_at_a_time:
-            _pool = None if _pool is pool else _pool
+            if _pools.get(limits) is pool:
+                del _pools[limits]
         raise
 
 

@@ -16,7 +16,8 @@ from precious_daemon.store import Database, answers, photos, ratings, roots
 from precious_daemon.store import prompts as stored_prompts
 
 PREFERENCES = 2000  # votes that are written at once
-HIGHLIGHTS_AMONG = 50_000  # rated photos, the best of them
+HIGHLIGHTS_AMONG = 500  # rated photos that are looked at for one page of events
+EVENTS = 20  # of a page
 
 
 async def export_votes(service: Service, voter_id: int) -> str:
@@ -87,15 +88,30 @@ def _places(db: Database, photo_ids: Sequence[int]) -> dict[int, str]:
     return {i: os.path.join(watched[p.root_id], p.path) for i, p in photos.many(db, photo_ids).items() if p.state == "present"}
 
 
-async def best_of_events(service: Service, voter_id: int, top: int, pause: float) -> list[tuple[Event, list[Photo]]]:
-    """The best photos of each event, with variety; events without a single choice are left out."""
+async def best_of_events(
+    service: Service, voter_id: int, top: int, pause: float, before: float | None = None
+) -> tuple[list[tuple[Event, list[Photo]]], float | None]:
+    """The best photos of each event, with variety, newest event first; and where the next page begins, None where it is the last.
 
-    def look(db: Database) -> list[tuple[Event, list[Photo]]]:
-        found = highlights.choose(ratings.for_highlights(db, voter_id, HIGHLIGHTS_AMONG), top, pause)
-        known = photos.many(db, [i for event in found for i in event.chosen])
-        return [(event, [known[i] for i in event.chosen]) for event in found if event.chosen]
+    `before` leaves out photos taken then or later. An event of more than HIGHLIGHTS_AMONG rated photos is cut in two.
+    """
 
-    return await service.store.aread(look)
+    return await service.store.aread(best_before, voter_id, top, pause, before)
+
+
+def best_before(
+    db: Database, voter_id: int, top: int, pause: float, before: float | None
+) -> tuple[list[tuple[Event, list[Photo]]], float | None]:
+    """`best_of_events`, within a transaction."""
+    candidates = ratings.for_highlights(db, voter_id, before, HIGHLIGHTS_AMONG)
+    found = highlights.choose(candidates, top, pause)[::-1]
+    more = len(candidates) == HIGHLIGHTS_AMONG
+    if more and len(found) > 1:
+        found.pop()  # older photos may belong to it: it comes whole with the next page
+    shown = found[:EVENTS]
+    known = photos.many(db, [i for event in shown for i in event.chosen])
+    older = shown[-1].begins if shown and (more or len(found) > len(shown)) else None
+    return [(event, [known[i] for i in event.chosen]) for event in shown], older
 
 
 async def import_csv(service: Service, voter_id: int, text: str) -> ImportReport:

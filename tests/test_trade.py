@@ -17,13 +17,13 @@ from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 from pyarrow import parquet
 
-from precious_daemon import highlights, ledger, prompts
+from precious_daemon import highlights, ledger, prompts, trade
 from precious_daemon.cli import cli
 from precious_daemon.config import Places, Settings
 from precious_daemon.highlights import Candidate
-from precious_daemon.models import Choice, Photo, Question
+from precious_daemon.models import Choice, Photo, Question, Rating, Stamp
 from precious_daemon.service import open_service
-from precious_daemon.store import Database, answers
+from precious_daemon.store import Database, Store, answers, photos, ratings, roots
 from tests.web.library import fill
 
 WORDS = "a cat — 猫, sitting\nSteps: 20"
@@ -131,6 +131,32 @@ def test_variety_counts_beside_worth() -> None:
     hill = Candidate(9, 0.0, 27.0, cluster=2)
     (event,) = highlights.choose([*sea, hill], 2)
     assert event.chosen == (0, 9)
+
+
+@pytest.mark.parametrize("few", [0, 5000])
+def test_pages_of_events_together_are_all_events(store: Store, few: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ratings, "FEW", few)
+    monkeypatch.setattr(trade, "HIGHLIGHTS_AMONG", 7)
+    monkeypatch.setattr(trade, "EVENTS", 2)
+    times = [day * 1e5 + second for day, count in enumerate([1, 4, 2, 5, 1, 3, 6]) for second in range(count)]
+
+    def fill(db: Database) -> None:
+        root = roots.add(db, "/pictures", "m", 1, 0.0)
+        for number, at in enumerate(times):
+            photo = photos.add_still(db, root.id, f"{number}.jpg", Stamp(1, number, 1, 0), 0.0)
+            db.execute("UPDATE photos SET state = 'present', taken_at = ? WHERE id = ?", [at, photo])
+            if number % 5:
+                ratings.put(db, 1, photo, Rating(20.0 + number % 3, 1.0))
+
+    store.write(fill)
+    whole = highlights.choose(store.read(ratings.for_highlights, 1, None, 100), 2, 1000.0)
+    pages, before = [], None
+    while not pages or before is not None:
+        found, before = store.read(trade.best_before, 1, 2, 1000.0, before)
+        assert len(found) <= 2
+        pages += [event for event, _ in found]
+    assert pages[::-1] == whole
+    assert sum(event.photos for event in whole) == sum(1 for number in range(len(times)) if number % 5)
 
 
 # --- prompts -----------------------------------------------------------------------------------------------------------

@@ -205,7 +205,11 @@ def votes_preferences(hashes: bool, file: Path, voter: str | None) -> None:
 def votes_highlights(top: int, hours: int, copy: bool, folder: Path, voter: str | None) -> None:
     """Make FOLDER an album of the best photos of each event, as links or copies. What is there already stays."""
     with reached(voter) as service:
-        found = service.get("/api/highlights", top=top, hours=hours)["events"]
+        reply = service.get("/api/highlights", top=top, hours=hours)
+        found = reply["events"]
+        while reply["before"] is not None:
+            reply = service.get("/api/highlights", top=top, hours=hours, before=reply["before"])
+            found += reply["events"]
     made = 0
     for event in found:
         day = datetime.fromtimestamp(event["begins"], UTC).strftime("%Y-%m-%d %H%M")

@@ -144,13 +144,15 @@ def folds(deleted: Ints, group: Ints, seed: int) -> Iterator[tuple[Ints, Ints]]:
             yield train, test
 
 
-def choose(trials: Mapping[str, Trial], deleted: Ints) -> str:
+def choose(trials: Mapping[str, Trial], rarest: int) -> str:
     """The learner that cross-validation likes best. What is within its noise goes by ORDER, which is that of simulated owners.
+
+    `rarest`: labels of the rarest class, which make the noise.
 
     A strict best of four chose worse than always taking the first: on 45 labels it picks whom the folds happened to favour.
     """
     best = max((trial.mean for trial in trials.values()), default=0.0)
-    noise = NOISE / math.sqrt(max(min(int(deleted.sum()), int((1 - deleted).sum())), 1))
+    noise = NOISE / math.sqrt(max(rarest, 1))
     return next((name for name in ORDER if name in trials and trials[name].mean >= best - noise), FLOOR)
 
 
@@ -165,8 +167,10 @@ def confirm(
     if champion not in trials:
         return FLOOR, "Regression was used: there are too few answers to compare the learners."
     ahead = trials[champion].mean >= max(trial.mean for trial in trials.values()) - 0.005
-    how = "did best in cross-validation" if ahead else "is within chance of the best in cross-validation"
-    best = f"{NAMES[champion]} {how} (average precision {trials[champion].mean:.2f}"
+    best = (
+        f"{NAMES[champion]} {'did best' if ahead else 'is within chance of the best'} in cross-validation "
+        f"(average precision {trials[champion].mean:.2f}"
+    )
     best += ")" if champion == FLOOR else f", regression {trials[FLOOR].mean:.2f})"
     if min(int(deleted.sum()), int((1 - deleted).sum())) < LEAST_TESTED:
         return champion, f"{best}; there are not enough held-out answers to confirm it yet."

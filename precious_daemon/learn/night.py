@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+from collections.abc import Mapping
 from contextlib import closing
 from importlib.metadata import version
 from pathlib import Path
@@ -12,16 +13,16 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.numpy import save_file
 
 from precious_daemon import jobfolder
-from precious_daemon.learn import backbone, paper, report
-from precious_daemon.learn.baseline import NEIGHBOURS, Doubles, Graphs, Platt, coordinates, nearest
+from precious_daemon.learn import backbone, head, paper, report, shown
+from precious_daemon.learn.baseline import NEIGHBOURS, Doubles, Graphs, coordinates, mean_length, nearest
 from precious_daemon.learn.champion import Field, Trial, calibrate, choose, confirm, cross_validate, learn_all
 from precious_daemon.learn.data import Answers, Task, open_cache, read
 from precious_daemon.learn.drift import drift
+from precious_daemon.learn.energy import Meter
 from precious_daemon.learn.fixmatch import Views
-from precious_daemon.learn.limits import Deadline, Refused, check_memory, peak_megabytes
+from precious_daemon.learn.limits import Deadline, Refused, check_memory, cost
 from precious_daemon.learn.taste import preference
 from precious_daemon.learn.views import make_views
 from precious_daemon.measures import Floats, Ints
@@ -36,7 +37,7 @@ _LIBRARIES = ("precious-daemon", "torch", "torchvision", "scikit-learn", "numpy"
 
 def learn(folder: Path, job: dict[str, Any], deadline: Deadline) -> None:
     """Leaves scores.bin, evidence.json, model.safetensors, its papers and, last, report.json. Raises Refused where it cannot."""
-    memory, seed = float(job["memory_megabytes"]), int(job["seed"])
+    memory, seed, meter = float(job["memory_megabytes"]), int(job["seed"]), Meter()
     jobfolder.say("reading photos and answers", 0, 0)
     task = read(folder, job)
     check_enough(task)
@@ -71,7 +72,7 @@ def learn(folder: Path, job: dict[str, Any], deadline: Deadline) -> None:
     scales = {name: calibrate(trials.get(name), train.deleted) for name in field.scores}
     chances = {name: scales[name](scores[test.where]) for name, scores in field.scores.items()}
     tested = {name: report.figures(chances[name], test.deleted) for name in chances} if test.both() else {}
-    champion, why = confirm(choose(trials, train.deleted), trials, chances, test.deleted, seed)
+    champion, why = confirm(choose(trials, min(train.counts())), trials, chances, test.deleted, seed)
 
     jobfolder.say("scoring every photo", 0, 0)
     logits = scales[champion].logit(everywhere(task, nodes, field, champion))
@@ -80,7 +81,8 @@ def learn(folder: Path, job: dict[str, Any], deadline: Deadline) -> None:
     liking = preference(task.examples, field.spread.weight, -logits, task.votes)
     taste = -logits + liking(task.examples)
 
-    save_model(folder / "model.safetensors", job, task, nodes, field, champion, scales[champion], liking)
+    tensors = head.tensors(task.space, task.examples.take(nodes), field, champion, scales[champion], liking)
+    head.save(folder / "model.safetensors", tensors, {"champion": champion, "run": job["run"], "backbone": job["backbone"]})
     evidence = report.evidence(task.ids, task.examples, field.spread.weight, keep, task.train.where, task.train.deleted)
     jobfolder.write_json(folder, "evidence.json", evidence)
     jobfolder.write_scores(folder, map(Score, task.ids.tolist(), keep.tolist(), taste.tolist()))
@@ -93,12 +95,25 @@ def learn(folder: Path, job: dict[str, Any], deadline: Deadline) -> None:
         "mistakes": report.mistakes(task.ids[nodes[test.where]], chances[champion], test.deleted) if tested else [],
         "drift": {"half_life": changed.half_life, "gain": changed.gain, "sentence": changed.sentence()},
         "measures": {"weight": field.spread.weight, "shares": field.spread.shares.tolist()},
-        "cost": {"seconds": round(deadline.spent(), 1), "peak_rss_mb": round(peak_megabytes())},
+        "examples": shown.examples(task, keep, evidence),
         "conditions": _conditions(job, views),
         "hashes": _hashes(folder, task),
     }  # fmt: skip
-    paper.write(folder, job, words)
+    named = _name_photos(folder, task, words)
+    words["cost"] = cost(deadline, meter) | {f"looking_{name}": value for name, value in job.get("looking", {}).items()}
+    paper.write(folder, job, words, shown.pictures(str(job["cache_db"]), named))
     jobfolder.write_json(folder, "report.json", words)
+
+
+def _name_photos(folder: Path, task: Task, words: Mapping[str, Any]) -> dict[int, bytes]:
+    """Give the photos that the report mentions their paths. The content hash of each."""
+    ids = shown.mentioned(words)
+    paths = jobfolder.read_paths(folder, ids)
+    for row in (*words["mistakes"], *words["examples"]):
+        row["path"] = paths[row["photo_id"]]
+    for row in words["examples"]:
+        row["paths"] = {str(photo): paths[photo] for side in ("deleted", "kept") for photo in row.get(side, ())}
+    return {int(task.ids[i]): task.hashes[i] for i in np.flatnonzero(np.isin(task.ids, list(ids)))}
 
 
 def check_enough(task: Task) -> None:
@@ -154,32 +169,12 @@ def everywhere(task: Task, nodes: Ints, field: Field, name: str) -> Doubles:
 
 
 def _nearest_nodes(task: Task, nodes: Ints, weight: float) -> tuple[Ints, Floats]:
-    return nearest(coordinates(task.examples, weight), coordinates(task.examples.take(nodes), weight), NEIGHBOURS)
+    among = task.examples.take(nodes)
+    length = mean_length(among)  # as in the model's file: a photo is placed alike by whoever scores it
+    return nearest(coordinates(task.examples, weight, length), coordinates(among, weight, length), NEIGHBOURS)
 
 
 # --- what is left behind -----------------------------------------------------------------------------------------------
-
-
-def save_model(
-    file: Path, job: dict[str, Any], task: Task, nodes: Ints, field: Field, champion: str, scale: Platt, liking: Any
-) -> None:
-    """Everything that scores a photo: the space, the champion's weights or nodes, its calibration, the preference."""
-    tensors: dict[str, Floats] = {
-        "space.centre": task.space.centre, "space.axes": task.space.axes,
-        "space.middle": task.space.middle, "space.spread": task.space.spread,
-        "calibration": np.array([scale.slope, scale.offset], dtype=np.float32),
-        **liking.tensors("taste"),
-    }  # fmt: skip
-    for name in {"mean_rank": ("fixmatch",)}.get(champion, (champion,)):
-        if name in field.linear:
-            tensors |= field.linear[name].tensors(name)
-    if champion in ("label_spreading", "mean_rank"):
-        tensors["nodes.coordinates"] = coordinates(task.examples.take(nodes), field.spread.weight)
-        tensors["nodes.log_odds"] = field.spread.logits.astype(np.float32)
-    metadata = {"champion": champion, "run": str(job["run"]), "backbone": str(job["backbone"]), "classes": "delete,keep"}
-    part = file.with_name(file.name + ".part")
-    save_file({name: np.ascontiguousarray(tensor, dtype=np.float32) for name, tensor in tensors.items()}, part, metadata)
-    part.replace(file)
 
 
 def _learner(trial: Trial | None, test: dict[str, Any] | None, seconds: float) -> dict[str, Any]:

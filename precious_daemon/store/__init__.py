@@ -7,6 +7,7 @@ the functions for one kind of row: they take a `Database` first and are run by `
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import fcntl
 import os
 import sqlite3
@@ -118,7 +119,8 @@ class Store:
 
     async def aread(self, action: Callable[Concatenate[Database, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """`read` for the event loop."""
-        return await asyncio.wrap_future(self._readers.submit(self._look, lambda db: action(db, *args, **kwargs)))
+        around = contextvars.copy_context()  # such as the language that is spoken
+        return await asyncio.wrap_future(self._readers.submit(around.run, self._look, lambda db: action(db, *args, **kwargs)))
 
     def close(self) -> None:
         """Finish what is queued, close the connections, let go of the lock."""

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from precious_daemon.models import Choice, ClusterRow, Photo, Question
-from precious_daemon.store import Database, answers, insert, scores
-from precious_daemon.store.photos import photo_from
+from precious_daemon.store import Database, answers, insert, photos, scores
 
 RUNS = 10  # that are remembered
 ANCHORS = 60  # members by which a name finds its cluster again
@@ -73,29 +72,33 @@ def page(db: Database, shown: int, after: tuple[float, int] | None = None, limit
     if after:
         where, values = "WHERE size < ? OR size = ? AND cluster > ?", [after[0], *after]
     sql = f"SELECT cluster, size, x, y, radius FROM cache.cluster_sizes {where} ORDER BY size DESC, cluster LIMIT ?"
-    called = names(db)
-    return [_cluster(db, row, shown, called) for row in db.execute(sql, [*values, limit]).fetchall()]
+    return _clusters(db, db.execute(sql, [*values, limit]).fetchall(), shown)
 
 
 def of_photo(db: Database, photo_id: int, shown: int) -> Cluster | None:
     """The cluster that a photo is in."""
     sql = "SELECT cluster, size, s.x, s.y, radius FROM cache.clusters JOIN cache.cluster_sizes AS s USING (cluster)"
-    for row in db.execute(f"{sql} WHERE photo_id = ?", [photo_id]).fetchall():
-        return _cluster(db, row, shown, names(db))
-    return None
+    found = _clusters(db, db.execute(f"{sql} WHERE photo_id = ?", [photo_id]).fetchall(), shown)
+    return found[0] if found else None
 
 
-def _cluster(db: Database, row: Sequence[Any], shown: int, called: dict[int, str]) -> Cluster:
-    number, size, *disc = row
+def _clusters(db: Database, rows: Iterable[Sequence[Any]], shown: int) -> list[Cluster]:
+    """Of rows of number, size, x, y and radius."""
     sql = """
-        SELECT photos.* FROM cache.clusters AS c {} CROSS JOIN photos ON photos.id = c.photo_id
-        WHERE c.cluster = ? AND photos.state = 'present' {} ORDER BY c.distance, c.photo_id LIMIT ?
+        SELECT c.cluster, c.photo_id FROM cache.clusters AS c {} CROSS JOIN photos ON photos.id = c.photo_id
+        WHERE photos.state = 'present' AND {}
     """
-    stands = sql.format("INDEXED BY representatives", "AND c.representative = 1")
-    first = [photo_from(row) for row in db.query(stands, [number, 1])]
-    others = [photo_from(row) for row in db.query(sql.format("", ""), [number, shown])]
-    nearest = first + [photo for photo in others if photo not in first]
-    return Cluster(number, size, called.get(number), tuple(nearest[:shown]), (disc[0], disc[1], disc[2]))
+    standing = sql.format("INDEXED BY representatives", "c.representative = 1 ORDER BY c.distance DESC, c.photo_id DESC")
+    stands: dict[int, int] = dict(db.execute(standing).fetchall())  # the nearest of several comes last
+    nearest = sql.format("", "c.cluster = ? ORDER BY c.distance, c.photo_id LIMIT ?")
+    found, called = [], names(db)
+    for number, size, *disc in rows:
+        ids = [stands[number]] if number in stands else []
+        if len(ids) < shown:
+            ids += [i for _, i in db.execute(nearest, [number, shown]) if i not in ids]
+        found.append((number, size, ids[:shown], disc))
+    known = photos.many(db, [i for *_, ids, _ in found for i in ids])
+    return [Cluster(n, size, called.get(n), tuple(known[i] for i in ids), (x, y, r)) for n, size, ids, (x, y, r) in found]
 
 
 # --- names -------------------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from precious_daemon.store import Database
 CELLS = 4  # of a tile, a side
 FEW = 20_000  # answers up to so many are all looked at for the photos they are about
 MOST = 100  # photos of a tile
+LOOKED_AT = 1_000  # photos of a tile that appear at one level; there are 16, but for those that came since the map was made
 Tile = tuple[int, int, int]  # level, column, row
 
 
@@ -56,8 +57,8 @@ def _of_levels(db: Database, voter_id: int, tile: Tile, show: str) -> list[Spot]
     for at in range(level + 1):
         up = level - at
         number = (row >> up << at) + (column >> up)
-        sql = f"{_SELECT} AND c.level = ? AND {_TILE} = ?"
-        rows = db.execute(f"{sql} {_ONLY[show]} ORDER BY c.distance", [voter_id, at, number])
+        sql = f"{_SELECT} AND c.level = ? AND {_TILE} = ? {_ONLY[show]} ORDER BY c.distance LIMIT {LOOKED_AT}"
+        rows = db.execute(sql, [voter_id, at, number])
         found += [spot for spot in map(_spot, rows) if _tile_of(spot, level) == tile]
     return found
 

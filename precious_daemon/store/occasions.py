@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import UTC, datetime
 
 from precious_daemon.decide import Occasion
@@ -18,8 +18,7 @@ def of(db: Database, candidates: Collection[int], leave_of_day: int, leave_of_ev
         SELECT id, coalesce(taken_at, 0) AS at FROM photos
         WHERE state = 'present' AND taken_at IS NOT NULL AND taken_from IS NOT 'file' ORDER BY coalesce(taken_at, 0), id
     """
-    day = _Run(leave_of_day, "the last photo{} of {:%-d %B %Y}")
-    event = _Run(leave_of_event, "the last photo{} of what happened on {:%-d %B %Y at %H:%M}")
+    day, event = _Run(leave_of_day, _of_day), _Run(leave_of_event, _of_event)
     last = 0.0
     for photo, at in db.execute(sql) if leave_of_day or leave_of_event else ():
         if at // DAY != last // DAY:
@@ -33,11 +32,21 @@ def of(db: Database, candidates: Collection[int], leave_of_day: int, leave_of_ev
     yield from event.end()
 
 
+def _of_day(begins: datetime, leave: int) -> str:
+    date = f"{begins:%-d %B %Y}"
+    return f"the last photo{'' if leave == 1 else 's'} of {date}"
+
+
+def _of_event(begins: datetime, leave: int) -> str:
+    date = f"{begins:%-d %B %Y at %H:%M}"
+    return f"the last photo{'' if leave == 1 else 's'} of what happened on {date}"
+
+
 class _Run:
     """Photos one after the other, until something ends the run."""
 
-    def __init__(self, leave: int, words: str) -> None:
-        self._leave, self._words = leave, words
+    def __init__(self, leave: int, why: Callable[[datetime, int], str]) -> None:
+        self._leave, self._why = leave, why
         self._count, self._start, self._members = 0, 0.0, set[int]()
 
     def add(self, photo: int, at: float, candidate: bool) -> None:
@@ -49,7 +58,6 @@ class _Run:
 
     def end(self) -> Iterator[Occasion]:
         if self._members and self._leave:
-            plural = "" if self._leave == 1 else "s"
-            why = self._words.format(plural, datetime.fromtimestamp(self._start, UTC))
+            why = self._why(datetime.fromtimestamp(self._start, UTC), self._leave)
             yield Occasion(frozenset(self._members), self._count, self._leave, why)
         self._count, self._members = 0, set()

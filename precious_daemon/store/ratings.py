@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import zlib
 from array import array
 from collections.abc import Iterable
@@ -173,6 +174,7 @@ def set_fit(db: Database, voter_id: int, answer_id: int) -> None:
     db.execute("INSERT OR REPLACE INTO cache.notes VALUES (?, ?)", [f"fit of {voter_id}", str(answer_id)])
 
 
+FEW = 5_000  # ratings up to so many are all sorted, where their photos are wanted by time
 SORTS = {"best": ("mu", "<", "DESC"), "last": ("mu", ">", "ASC"), "unsure": ("sigma", "<", "DESC")}
 """How a ranking can be sorted: column, what comes after another row, and the order."""
 
@@ -229,19 +231,22 @@ def _ranked(db: Database, voter_id: int, scope: Scope | None) -> tuple[str, list
     return where, values
 
 
-def for_highlights(db: Database, voter_id: int, limit: int) -> list[Candidate]:
-    """The best rated photos that are there and in the ranking, with what tells whether two are alike."""
+def for_highlights(db: Database, voter_id: int, before: float | None, limit: int) -> list[Candidate]:
+    """Newest first: rated photos of the ranking, taken `before` that, with what tells whether two are alike."""
+    time = "coalesce(photos.taken_at, 0)"
+    where = f"photos.state = 'present' AND {time} < ? AND r.voter_id = ? AND NOT {is_out('r.photo_id')}"
+    if count(db, voter_id) <= FEW:
+        ways = "cache.ratings AS r CROSS JOIN photos ON photos.id = r.photo_id"
+    else:  # not many photos without a rating are passed on the way
+        ways = "photos INDEXED BY photos_newest CROSS JOIN cache.ratings AS r ON r.photo_id = photos.id"
     sql = f"""
-        SELECT r.photo_id, coalesce(photos.taken_at, 0), r.mu - r.sigma, c.cluster,
-            (SELECT group_concat(kind || ' ' || group_id) FROM cache.group_members AS g WHERE g.photo_id = r.photo_id)
-        FROM cache.ratings AS r CROSS JOIN photos ON photos.id = r.photo_id
-            LEFT JOIN cache.clusters AS c ON c.photo_id = r.photo_id
-        WHERE r.voter_id = ? AND photos.state = 'present' AND NOT {is_out("r.photo_id")} ORDER BY r.mu DESC LIMIT ?
+        SELECT photos.id, {time}, r.mu - r.sigma, c.cluster,
+            (SELECT group_concat(kind || ' ' || group_id) FROM cache.group_members AS g WHERE g.photo_id = photos.id)
+        FROM {ways} LEFT JOIN cache.clusters AS c ON c.photo_id = photos.id
+        WHERE {where} ORDER BY {time} DESC, photos.id DESC LIMIT ?
     """
-    rows = db.execute(sql, [voter_id, voter_id, limit])
-    return [
-        Candidate(i, at, value, frozenset((groups or "").split(",")) - {""}, cluster) for i, at, value, cluster, groups in rows
-    ]
+    rows = db.execute(sql, [math.inf if before is None else before, voter_id, voter_id, limit])
+    return [Candidate(i, at, value, frozenset((names or "").split(",")) - {""}, cluster) for i, at, value, cluster, names in rows]
 
 
 def count(db: Database, voter_id: int) -> int:

@@ -28,8 +28,10 @@ def name_of(unit: Unit) -> str:
 
 def with_companions(unit: Unit) -> str:
     """ "IMG_0042.JPG and its 2 companions"."""
-    others = len(unit.files) - 1
-    return name_of(unit) + {-1: "", 0: "", 1: " and its companion"}.get(others, f" and its {others} companions")
+    name, others = name_of(unit), len(unit.files) - 1
+    if others < 1:
+        return name
+    return f"{name} and its companion" if others == 1 else f"{name} and its {others} companions"
 
 
 def refusal_of(exc: TrashRefused | OSError, sentence: str) -> TrashRefused:

@@ -15,6 +15,7 @@ from precious_daemon.models import Aim, Choice, Order, Question
 from precious_daemon.store import answers, photos, scores
 from precious_daemon.web import within, words
 from precious_daemon.web.keys import SERVICE, VOTER
+from precious_daemon.web.language import N_, _, _n, told
 from precious_daemon.web.problems import BadRequest
 from precious_daemon.web.render import page
 from precious_daemon.web.talk import MOST, asked_json, photo_json, reply, said
@@ -26,6 +27,7 @@ KINDS = {"pair": "/compare", "label": "/label", "any": "/ask"}
 """What a page asks, and its address."""
 ELSEWHERE = {
     Question.SUGGESTION: "/suggestions",
+    Question.ENOUGH: "/blind",
     Question.RANKING: "/ranking",
     Question.OUTSIDE: "/answers",
 }
@@ -61,17 +63,21 @@ async def _question(request: web.Request, kind: str) -> web.Response:
     )  # fmt: skip
 
 
-AIMS = {
-    Aim.RANK: ("Everything", "What tells most about the ranking at large."),
-    Aim.TOP: ("The top", "Which photos belong among the best twenty: for a highlights album."),
-    Aim.BORDER: ("The border", "Which photos are worth keeping, and which are not."),
-}
-ORDERS = {
-    Order.TELLING: ("Most telling", "Pairs by how much their answer says. Needs the fewest answers."),
-    Order.SMART: ("Smart shuffle", "Close ratings and photos compared least first, shuffled anew every few votes."),
-    Order.PLAIN: ("Plain shuffle", "Pairs by chance."),
-    Order.ELIMINATION: ("Sequential elimination", "Whoever loses leaves the round, until one is left."),
-}
+AIMS = N_(
+    {
+        Aim.RANK: ("Everything", "What tells most about the ranking at large."),
+        Aim.TOP: ("The top", "Which photos belong among the best twenty: for a highlights album."),
+        Aim.BORDER: ("The border", "Which photos are worth keeping, and which are not."),
+    }
+)
+ORDERS = N_(
+    {
+        Order.TELLING: ("Most telling", "Pairs by how much their answer says. Needs the fewest answers."),
+        Order.SMART: ("Smart shuffle", "Close ratings and photos compared least first, shuffled anew every few votes."),
+        Order.PLAIN: ("Plain shuffle", "Pairs by chance."),
+        Order.ELIMINATION: ("Sequential elimination", "Whoever loses leaves the round, until one is left."),
+    }
+)
 
 
 async def _within(request: web.Request, query: str) -> Within:
@@ -103,21 +109,23 @@ async def _progress(request: web.Request, part: Within) -> dict[str, Any]:
     """How far the owner is, in numbers and in one line for each page."""
     service = request.app[SERVICE]
     counts = await service.store.aread(answers.counts, request[VOTER])
-    _, _, needed = await service.store.aread(scores.certificate, request[VOTER])
+    needed = (await service.store.aread(scores.certificate, request[VOTER]))[2]
     goals, votes = service.settings.ask, counts["votes"]
     reached, ahead = words.milestone(votes)
     steady = await service.store.aread(ask.until_steady, request[VOTER], part.scope) if votes else None
-    to_mark = f"{ahead - votes} more to {ahead:,}"
+    to_mark = told(steady.sentence) if steady else _("{n} more to {mark}", n=ahead - votes, mark=ahead)
     train, test = counts.get("train", 0), counts.get("test", 0)
     done = train >= goals.train_labels and test >= goals.test_labels
-    said_label = f"Learning {train} of {goals.train_labels} · testing {test} of {goals.test_labels}"
     if done:
-        said_label = f"{words.count(train + test)} answers to learn from"
-        said_label += f" · about {needed:,} until certified" if needed else ""
+        said_label = _("{n} answers to learn from", n=train + test)
+        said_label += _(" · about {n} until certified", n=needed) if needed else ""
+    else:
+        goal = {"train_goal": goals.train_labels, "test_goal": goals.test_labels}
+        said_label = _("Learning {train} of {train_goal} · testing {test} of {test_goal}", train=train, test=test, **goal)
     return {
         "votes": votes, "reached": reached, "ahead": ahead, "train": train, "train_goal": goals.train_labels,
         "test": test, "test_goal": goals.test_labels, "audit": counts.get("audit", 0), "needed": needed,
-        "pair_words": f"{words.count(votes, 'comparison')} · {steady.sentence if steady else to_mark}",
+        "pair_words": f"{_n('{n} comparison', '{n} comparisons', votes)} · {to_mark}",
         "steady": steady and asdict(steady),
         "label_words": said_label, "done": done,
     }  # fmt: skip

@@ -11,9 +11,10 @@ from aiohttp import web
 
 from precious_daemon.errors import NotFound, PreciousError
 from precious_daemon.models import Choice, Photo
-from precious_daemon.store import Database, answers, clusters, photos
+from precious_daemon.store import Database, answers, clusters, groups, photos
 from precious_daemon.store.clusters import Cluster, Meaning
 from precious_daemon.web.keys import SERVICE, VOTER
+from precious_daemon.web.language import N_
 from precious_daemon.web.problems import BadRequest
 from precious_daemon.web.render import page
 from precious_daemon.web.talk import keyset, photo_json, reply, said, whole
@@ -29,12 +30,14 @@ NAMED = "cluster-"
 """What the requests of a whole cluster's answers begin with."""
 
 
-SCORES = {"silhouette": "Silhouette", "davies_bouldin": "Davies-Bouldin", "calinski_harabasz": "Calinski-Harabasz"}
-MEANS = {
-    "silhouette": "How much nearer photos are to their own cluster than to the next one: more is better.",
-    "davies_bouldin": "How wide clusters are for their distance: less is better.",
-    "calinski_harabasz": "How much more clusters differ from each other than within: more is better.",
-}
+SCORES = N_({"silhouette": "Silhouette", "davies_bouldin": "Davies-Bouldin", "calinski_harabasz": "Calinski-Harabasz"})
+MEANS = N_(
+    {
+        "silhouette": "How much nearer photos are to their own cluster than to the next one: more is better.",
+        "davies_bouldin": "How wide clusters are for their distance: less is better.",
+        "calinski_harabasz": "How much more clusters differ from each other than within: more is better.",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +74,20 @@ def plots(run: Mapping[str, Any] | None) -> list[Plot]:
 async def show_clusters(request: web.Request) -> web.Response:
     found = await request.app[SERVICE].store.aread(clusters.page, IN_A_STRIP, keyset(request), A_PAGE)
     run = await request.app[SERVICE].store.aread(clusters.newest_run)
+    late = await newcomers(request)
     labelled = request.query.get("labelled")
     return await page(
         request, "clusters.html", clusters=found, first="after" not in request.query,
         more=f"{found[-1].size},{found[-1].number}" if len(found) == A_PAGE else None,
         answered=whole(labelled, "labelled") if labelled else None, request_name=request.query.get("request", ""),
-        run=run, plots=plots(run),
+        run=run, plots=plots(run), late=late,
     )  # fmt: skip
+
+
+async def newcomers(request: web.Request) -> tuple[int, bool]:
+    """How many photos are in no cluster yet, and whether they are being put into clusters now."""
+    service = request.app[SERVICE]
+    return await service.store.aread(groups.unclustered_count), service.jobs.is_running("group")
 
 
 @routes.get("/cluster/{uid}")

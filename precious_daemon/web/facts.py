@@ -13,6 +13,7 @@ from precious_daemon.store import Database, photos, pictures
 from precious_daemon.store.photos import Details
 from precious_daemon.web import words
 from precious_daemon.web.keys import SERVICE
+from precious_daemon.web.language import N_, _, told
 from precious_daemon.web.problems import BadRequest
 from precious_daemon.web.render import page
 from precious_daemon.web.talk import photo_json
@@ -20,15 +21,17 @@ from precious_daemon.web.talk import photo_json
 routes = web.RouteTableDef()
 
 SIDE_BY_SIDE = 4
-SOURCES = {
-    "exif": "by the camera's clock",
-    "gps": "by the GPS receiver's clock",
-    "sidecar": "as Google Takeout has it",
-    "name": "by the file's name",
-    "file": "when the file was last changed: nothing else says",
-}
-ROLES = {Role.STILL: "the photo", Role.RAW: "RAW", Role.VIDEO: "video", Role.SIDECAR: "sidecar"}
-BONDS = {IDENTIFIER: "the same content identifier", EXIF: "the same moment in both files", None: "the same name"}
+SOURCES = N_(
+    {
+        "exif": "by the camera's clock",
+        "gps": "by the GPS receiver's clock",
+        "sidecar": "as Google Takeout has it",
+        "name": "by the file's name",
+        "file": "when the file was last changed: nothing else says",
+    }
+)
+ROLES = N_({Role.STILL: "the photo", Role.RAW: "RAW", Role.VIDEO: "video", Role.SIDECAR: "sidecar"})
+BONDS = N_({IDENTIFIER: "the same content identifier", EXIF: "the same moment in both files", None: "the same name"})
 
 Fact = tuple[str, str]
 
@@ -37,16 +40,21 @@ def of(db: Database, photo: Photo) -> list[Fact]:
     """(name, value in words) of all that is known."""
     its = photos.details(db, photo.id)
     measured = pictures.quality(db, photo.content_hash) if photo.content_hash else None
-    found = [("Taken", _taken(photo, its)), ("Camera", photo.camera), ("Lens", its.lens), ("Exposure", its.exposure)]
+    found = [
+        (_("Taken"), _taken(photo, its)), (_("Camera"), photo.camera), (_("Lens"), its.lens), (_("Exposure"), its.exposure)
+    ]  # fmt: skip
     if photo.width and photo.height:
-        size = f"{photo.width} × {photo.height}, {photo.width * photo.height / 1e6:.1f} megapixels"
-        found.append(("Size", f"{size}, {its.format}" if its.format else size))
+        size = f"{photo.width} × {photo.height}"
+        size = _("{size}, {number} megapixels", size=size, number=f"{photo.width * photo.height / 1e6:.1f}")
+        found.append((_("Size"), size + _(", ") + its.format if its.format else size))
     if its.latitude is not None and its.longitude is not None:
-        found.append(("Place", f"{its.latitude:.5f}, {its.longitude:.5f}"))
+        found.append((_("Place"), f"{its.latitude:.5f}, {its.longitude:.5f}"))
     found += _measures(measured) if measured else []
-    found += [("File" if file.role is Role.STILL else "Beside it", _file(file)) for file in photos.files_of(db, photo.id)]
+    found += [(_("File") if file.role is Role.STILL else _("Beside it"), _file(file)) for file in photos.files_of(db, photo.id)]
     if its.ambiguous:
-        found.append(("Stands apart", f"{words.shown(its.ambiguous)}. Until that is clear, none of them is moved."))
+        found.append(
+            (_("Stands apart"), _("{why}. Until that is clear, none of them is moved.", why=words.shown(told(its.ambiguous))))
+        )
     return [(name, words.shown(value)) for name, value in found if value]
 
 
@@ -56,21 +64,40 @@ def _taken(photo: Photo, its: Details) -> str:
         hours, minutes = divmod(abs(its.taken_offset), 60)
         zone = f" (UTC{'-' if its.taken_offset < 0 else '+'}{hours}:{minutes:02})"
     source = SOURCES.get(its.taken_from or "", "")
-    return f"{words.taken(photo.taken_at)}{zone}" + (f", {source}" if source else "")
+    return f"{words.taken(photo.taken_at)}{zone}" + (_(", ") + _(source) if source else "")
 
 
 def _measures(its: Quality) -> list[Fact]:
     """In hundredths, so that two photos can be compared."""
     return [
-        ("Sharpness", f"{its.sharpness * 100:.0f} of 100, at its sharpest {its.sharpest_tile * 100:.0f}"),
-        ("Light", f"brightness {its.brightness * 100:.0f} of 100, contrast {its.contrast * 100:.0f}"),
-        ("Lost", f"{words.percent(its.shadows)} in black, {words.percent(its.highlights)} in white"),
+        (
+            _("Sharpness"),
+            _("{all} of 100, at its sharpest {best}", all=_hundredths(its.sharpness), best=_hundredths(its.sharpest_tile)),
+        ),
+        (
+            _("Light"),
+            _(
+                "brightness {light} of 100, contrast {contrast}",
+                light=_hundredths(its.brightness),
+                contrast=_hundredths(its.contrast),
+            ),
+        ),
+        (
+            _("Lost"),
+            _("{black} in black, {white} in white", black=words.percent(its.shadows), white=words.percent(its.highlights)),
+        ),
     ]
 
 
+def _hundredths(share: float) -> str:
+    return f"{share * 100:.0f}"
+
+
 def _file(file: FileEntry) -> str:
-    said = f"{posixpath.basename(file.path)}, {words.size(file.stamp.size)}"
-    return said if file.role is Role.STILL else f"{said}: {ROLES[file.role]}, {BONDS.get(file.bond, BONDS[None])}"
+    said = posixpath.basename(file.path) + _(", ") + words.size(file.stamp.size)
+    if file.role is Role.STILL:
+        return said
+    return _("{file}: {role}, {bond}", file=said, role=_(ROLES[file.role]), bond=_(BONDS.get(file.bond, BONDS[None])))
 
 
 def side_by_side(facts: list[list[Fact]]) -> list[tuple[str, list[str], bool]]:
@@ -78,7 +105,7 @@ def side_by_side(facts: list[list[Fact]]) -> list[tuple[str, list[str], bool]]:
     names = list(dict.fromkeys(name for said in facts for name, _ in said))
     rows = []
     for name in names:
-        values = ["; ".join(value for other, value in said if other == name) for said in facts]
+        values = [_("; ").join(value for other, value in said if other == name) for said in facts]
         rows.append((name, values, len(set(values)) > 1))
     return rows
 

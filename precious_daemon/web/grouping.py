@@ -13,6 +13,7 @@ from precious_daemon.store import Database, decisions, groups, photos
 from precious_daemon.store.groups import Key
 from precious_daemon.web import words
 from precious_daemon.web.keys import SERVICE, VOTER
+from precious_daemon.web.language import N_, _
 from precious_daemon.web.problems import BadRequest
 from precious_daemon.web.render import page
 from precious_daemon.web.reviewing import JUST_NOW, told
@@ -20,18 +21,20 @@ from precious_daemon.web.talk import reply, said, whole
 
 routes = web.RouteTableDef()
 
-TABS = {
+TABS = N_({
     None: "To decide", GroupKind.BURST: "Bursts", GroupKind.SAME: "Same picture", GroupKind.COPY: "Exact copies",
     GroupKind.EDIT: "Edits", GroupKind.SERIES: "Sets", GroupKind.SCENE: "Scenes",
-}  # fmt: skip
-WHAT = {  # how many of what it is, and what can be done
-    GroupKind.BURST: ("frames of one moment", "Which one is the best? The others can go."),
-    GroupKind.SAME: ("versions of one picture", "Which one is the best? The others can go."),
-    GroupKind.COPY: ("exact copies", "Which one is the best? The others can go."),
-    GroupKind.EDIT: ("edits and their original", "You made them, so all are kept. Untick what may go."),
-    GroupKind.SERIES: ("frames that belong together", "They were taken as a set, so all are kept. Untick what may go."),
-    GroupKind.SCENE: ("photos of one view", "They are different photos, so all are kept. Untick what may go."),
-}
+})  # fmt: skip
+WHAT = N_(
+    {  # how many of what it is, and what can be done
+        GroupKind.BURST: ("{n} frames of one moment", "Which one is the best? The others can go."),
+        GroupKind.SAME: ("{n} versions of one picture", "Which one is the best? The others can go."),
+        GroupKind.COPY: ("{n} exact copies", "Which one is the best? The others can go."),
+        GroupKind.EDIT: ("{n} edits and their original", "You made them, so all are kept. Untick what may go."),
+        GroupKind.SERIES: ("{n} frames that belong together", "They were taken as a set, so all are kept. Untick what may go."),
+        GroupKind.SCENE: ("{n} photos of one view", "They are different photos, so all are kept. Untick what may go."),
+    }
+)
 DEEDS = ("choose", "keep", "keep_all")
 
 
@@ -78,9 +81,10 @@ async def show_groups(request: web.Request) -> web.Response:
     last = await service.store.aread(decisions.newest, voter_id)
     by_rule = last is not None and await service.store.aread(decisions.rule_of, last.id) is not None
     return await page(
-        request, "groups.html", film=film, kind=kind, tabs=TABS, what=WHAT, counts=await service.store.aread(groups.counts),
+        request, "groups.html", film=film, kind=kind, tabs=TABS, what=_what(film),
+        counts=await service.store.aread(groups.counts),
         last=last if last and service.clock() - last.at < JUST_NOW else None,
-        last_words="Your rule settled groups." if by_rule else _deed(last) if last else "",
+        last_words=_("Your rule settled groups.") if by_rule else _deed(last) if last else "",
         following=_address(kind, film.key) if film else None, first=after is None,
     )  # fmt: skip
 
@@ -116,21 +120,28 @@ async def undo(request: web.Request) -> web.Response:
         outcomes = await rules.undo(service, request[VOTER], rule)
         if any(not outcome.moved for outcome in outcomes):
             return await told(request, outcomes, "/trash", next="/trash")
-        sentence = "Taken back, with all that the rule did."
+        sentence = _("Taken back, with all that the rule did.")
         return reply(request, {"next": "/groups", "sentence": sentence, "refused": []}, "/groups")
     decision, outcomes = await review.undo_group(service, request[VOTER], number)
     best = await service.store.aread(photos.get, decision.best)
     back = f"/groups?photo={best.uid}"
     if any(not outcome.moved for outcome in outcomes):
         return await told(request, outcomes, "/trash", next="/trash")
-    return reply(request, {"next": back, "sentence": "Taken back. Decide it anew.", "refused": []}, back)
+    return reply(request, {"next": back, "sentence": _("Taken back. Decide it anew."), "refused": []}, back)
+
+
+def _what(film: Film | None) -> tuple[str, str]:
+    if film is None:
+        return "", ""
+    what, advice = WHAT[film.group.kind]
+    return _(what, n=len(film.frames)), _(advice)
 
 
 def _deed(decision: GroupDecision) -> str:
     total, stays = len(decision.members), len(decision.stays)
     if not stays:
-        return "You chose the best."
-    return f"All {total} stay." if stays == total else f"You kept {stays} of {total}."
+        return _("You chose the best.")
+    return _("All {n} stay.", n=total) if stays == total else _("You kept {stays} of {total}.", stays=stays, total=total)
 
 
 def _address(kind: GroupKind | None, after: Key | None) -> str:

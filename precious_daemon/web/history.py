@@ -12,6 +12,7 @@ from precious_daemon.store import Database, answers, photos
 from precious_daemon.store.answers import PLACES
 from precious_daemon.web import words
 from precious_daemon.web.keys import SERVICE, VOTER
+from precious_daemon.web.language import N_, _
 from precious_daemon.web.problems import BadRequest
 from precious_daemon.web.render import page
 from precious_daemon.web.talk import photo_json, reply, said, whole
@@ -19,47 +20,66 @@ from precious_daemon.web.talk import photo_json, reply, said, whole
 routes = web.RouteTableDef()
 
 A_PAGE = 60
-KINDS = {
-    "comparisons": ("Comparisons", (Question.PAIR, Question.FOUR)),
-    "labels": ("Keep or delete", (Question.LABEL,)),
-    "audits": ("Blind checks", (Question.AUDIT,)),
-    "reviews": ("Reviews", (Question.SUGGESTION,)),
-    "outside": ("Said elsewhere", (Question.OUTSIDE,)),
-    "ranking": ("Taken out", (Question.RANKING,)),
-}
-WORDS = {
-    Choice.KEEP: "Keep",
-    Choice.DELETE: "Delete",
-    Choice.BOTH_KEEP: "Both stay",
-    Choice.BOTH_DELETE: "Both go",
-    Choice.DRAW: "Equal",
-    Choice.SKIP: "Skipped",
-    Choice.OUT: "Taken out of the ranking",
-    Choice.ORDER: "In this order",
-}
-PURPOSES = {
-    "rank": "for the ranking",
-    "top": "for the top",
-    "border": "at the border of keeping",
-    "train": "to learn from",
-    "test": "to test with",
-    "audit": "a blind check",
-    "review": "a suggestion reviewed",
-    "duplicate": "another copy stays",
-    "import": "brought along",
-    "outside": "by a file that went or came back",
-    "xmp": "by its sidecar",
-}
+KINDS = N_(
+    {
+        "comparisons": ("Comparisons", (Question.PAIR, Question.FOUR)),
+        "labels": ("Keep or delete", (Question.LABEL,)),
+        "audits": ("Blind checks", (Question.AUDIT, Question.ENOUGH)),
+        "reviews": ("Reviews", (Question.SUGGESTION,)),
+        "outside": ("Said elsewhere", (Question.OUTSIDE,)),
+        "ranking": ("Taken out", (Question.RANKING,)),
+    }
+)
+WORDS = N_(
+    {
+        Choice.KEEP: "Keep",
+        Choice.DELETE: "Delete",
+        Choice.BOTH_KEEP: "Both stay",
+        Choice.BOTH_DELETE: "Both go",
+        Choice.DRAW: "Equal",
+        Choice.SKIP: "Skipped",
+        Choice.OUT: "Taken out of the ranking",
+        Choice.ORDER: "In this order",
+    }
+)
+ENOUGH = N_(
+    {
+        Choice.FIRST: "The left one is enough",
+        Choice.SECOND: "The right one is enough",
+        Choice.DRAW: "Either of them is enough",
+    }
+)
+PURPOSES = N_(
+    {
+        "rank": "for the ranking",
+        "top": "for the top",
+        "border": "at the border of keeping",
+        "train": "to learn from",
+        "test": "to test with",
+        "audit": "a blind check",
+        "review": "a suggestion reviewed",
+        "duplicate": "another copy stays",
+        "import": "brought along",
+        "outside": "by a file that went or came back",
+        "xmp": "by its sidecar",
+    }
+)
+
+
+OF_TWO = N_(("The left one is better", "The right one is better"))
+OF_FOUR = N_(
+    ("The first one is the best", "The second one is the best", "The third one is the best", "The fourth one is the best")
+)
 
 
 def sentence(answer: Answer) -> str:
     """`The left one is better, for the ranking`."""
     what = WORDS.get(answer.choice or Choice.SKIP, "")
-    if answer.choice in PLACES:
-        place = PLACES[Choice(answer.choice)]
-        named = ("left", "right") if len(answer.photos) == 2 else ("first", "second", "third", "fourth")
-        what = f"The {named[place]} one is {'better' if len(answer.photos) == 2 else 'the best'}"
-    return f"{what}, {PURPOSES.get(answer.purpose, answer.purpose)}"
+    if answer.question is Question.ENOUGH:
+        what = ENOUGH.get(answer.choice or Choice.SKIP, what)
+    elif answer.choice in PLACES:
+        what = (OF_TWO if len(answer.photos) == 2 else OF_FOUR)[PLACES[Choice(answer.choice)]]
+    return _("{what}, {purpose}", what=_(what), purpose=_(PURPOSES.get(answer.purpose, answer.purpose)))
 
 
 def chosen(answer: Answer) -> int | None:
@@ -101,7 +121,7 @@ async def undo(request: web.Request) -> web.Response:
     undone = await ask.take_back(request.app[SERVICE], request[VOTER], whole(request.match_info["id"]))
     names = {photo.id: words.name(photo.path) for photo in undone.photos}
     change = changes(names, undone.before, undone.after)
-    told = f"Taken back: {sentence(undone.answer)}. {change}".strip()
+    told = f"{_('Taken back: {answer}.', answer=sentence(undone.answer))} {change}".strip()
     value = {"id": undone.answer.id, "sentence": told, "photos": [photo_json(photo) for photo in undone.photos]}
     kind = fields.text("kind", "")
     return reply(request, value, f"/answers?kind={kind}&news=taken" if kind in KINDS else "/answers?news=taken")
@@ -113,10 +133,10 @@ def changes(names: Mapping[int, str], before: Mapping[int, Rating], after: Mappi
     for photo_id, name in names.items():
         old, new = before.get(photo_id), after.get(photo_id)
         if old and new and round(old.mu, 1) != round(new.mu, 1):
-            told.append(f"{name} goes from {old.mu:.1f} to {new.mu:.1f}")
+            told.append(_("{name} goes from {old} to {new}", name=name, old=f"{old.mu:.1f}", new=f"{new.mu:.1f}"))
         elif old and new is None:
-            told.append(f"{name} has no comparison left")
-    return "; ".join(told) + "." if told else ""
+            told.append(_("{name} has no comparison left", name=name))
+    return _("; ").join(told) + _(".") if told else ""
 
 
 def _asked(request: web.Request) -> tuple[str, int | None]:

@@ -10,17 +10,19 @@ from typing import Any
 from aiohttp import hdrs, web
 
 from precious_daemon import status, usual
-from precious_daemon.models import PhotoState
+from precious_daemon.models import PhotoState, RootState
 from precious_daemon.store import photos, ratings
 from precious_daemon.web import words
 from precious_daemon.web.events import running
 from precious_daemon.web.jobs import OUTCOMES, deed
 from precious_daemon.web.keys import ADDRESS, LOGIN, SERVICE, VOTER
+from precious_daemon.web.language import N_, _, _n
 from precious_daemon.web.render import page
 
 routes = web.RouteTableDef()
 
 NEWEST = 12
+ROOT_STATES = N_({RootState.WATCHED: "watched", RootState.OFFLINE: "offline", RootState.FROZEN: "frozen"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,32 +43,35 @@ def next_step(now: Mapping[str, Any]) -> Step:
     missing = max(0, train) + max(0, test)
     if present < 2:
         return Step(
-            "Your photos are being read",
-            "The first ones will be here in a moment. Nothing in your folders is changed.",
-            "See the photos",
+            _("Your photos are being read"),
+            _("The first ones will be here in a moment. Nothing in your folders is changed."),
+            _("See the photos"),
             "/photos",
         )
     if suggestions:
         freed = words.size(now["suggestions"]["bytes"])
-        title = f"Review {words.count(suggestions, 'suggestion')}"
-        return Step(title, f"They take up {freed}. Nothing moves before you say so.", "Review them", "/suggestions")
+        title = _n("Review {n} suggestion", "Review {n} suggestions", suggestions)
+        sentence = _("They take up {size}. Nothing moves before you say so.", size=freed)
+        return Step(title, sentence, _("Review them"), "/suggestions")
     if missing and train > 0:
-        sentence = "Keep or delete, a second each. Then the first model learns what you throw away."
-        return Step(f"Answer {missing} more to train", sentence, "Keep or delete", "/label")
+        sentence = _("Keep or delete, a second each. Then the first model learns what you throw away.")
+        return Step(_("Answer {n} more to train", n=missing), sentence, _("Keep or delete"), "/label")
     if missing:
-        sentence = "These answers are held back to measure the model honestly."
-        return Step(f"Answer {missing} more to test", sentence, "Keep or delete", "/label")
+        sentence = _("These answers are held back to measure the model honestly.")
+        return Step(_("Answer {n} more to test", n=missing), sentence, _("Keep or delete"), "/label")
     if now["model"] is None:
         return Step(
-            "Ready to learn",
-            "You have answered enough. Learning starts by itself tonight, or right now.",
-            "Learn now",
+            _("Ready to learn"),
+            _("You have answered enough. Learning starts by itself tonight, or right now."),
+            _("Learn now"),
             job="learn",
         )
     if needed := now["certificate"]["needed"]:
-        sentence = "Blind checks, drawn at random: they prove how far the suggestions can be trusted."
-        return Step(f"{words.count(needed, 'more answer')} to certify", sentence, "Answer some", "/label")
-    return Step("All is well", "Nothing waits for you. Comparing photos sharpens your ranking.", "Compare photos", "/compare")
+        sentence = _("Blind checks, drawn at random: they prove how far the suggestions can be trusted.")
+        title = _n("{n} more answer to certify", "{n} more answers to certify", needed)
+        return Step(title, sentence, _("Answer some"), "/label")
+    sentence = _("Nothing waits for you. Comparing photos sharpens your ranking.")
+    return Step(_("All is well"), sentence, _("Compare photos"), "/compare")
 
 
 @routes.get("/")
@@ -92,6 +97,7 @@ async def home(request: web.Request) -> web.Response:
         running=running(service),
         deed=deed,
         outcomes=OUTCOMES,
+        root_states=ROOT_STATES,
     )
 
 

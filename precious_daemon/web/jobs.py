@@ -13,28 +13,31 @@ from precious_daemon.store import job_runs
 from precious_daemon.web import words
 from precious_daemon.web.events import running
 from precious_daemon.web.keys import SERVICE, VOTER
+from precious_daemon.web.language import N_, _, told
 from precious_daemon.web.render import page
 from precious_daemon.web.talk import reply, said, whole
 
 routes = web.RouteTableDef()
 
-OUTCOMES = {"done": "finished", "failed": "failed", "stopped": "stopped early", "running": "is running"}
-DEEDS = {
-    "scan": "Looking for changes",
-    "ingest": "Reading photos",
-    "embed": "Looking at photos",
-    "group": "Grouping similar photos",
-    "learn": "Learning your taste",
-    "sort": "Learning your own tasks",
-    "rate": "Weighing all comparisons together",
-    "suggest": "Making suggestions",
-    "night": "The night's work",
-}
+OUTCOMES = N_({"done": "finished", "failed": "failed", "stopped": "stopped early", "running": "is running"})
+DEEDS = N_(
+    {
+        "scan": "Looking for changes",
+        "ingest": "Reading photos",
+        "embed": "Looking at photos",
+        "group": "Grouping similar photos",
+        "learn": "Learning your taste",
+        "sort": "Learning your own tasks",
+        "rate": "Weighing all comparisons together",
+        "suggest": "Making suggestions",
+        "night": "The night's work",
+    }
+)
 RUNS = 30  # shown of one job
 
 
 def deed(job: str) -> str:
-    return DEEDS.get(job, job.capitalize())
+    return _(DEEDS[job]) if job in DEEDS else job.capitalize()
 
 
 @routes.get("/jobs")
@@ -78,7 +81,7 @@ async def run(request: web.Request) -> web.Response:
     await said(request)
     name = _job(request)
     jobs = request.app[SERVICE].jobs
-    note = "Reading new photos stays paused." if jobs.paused and name in ("scan", "night") else ""
+    note = _("Reading new photos stays paused.") if jobs.paused and name in ("scan", "night") else ""
     return reply(request, {"job": name, "started": jobs.start(name), "note": note}, "/jobs")
 
 
@@ -103,7 +106,7 @@ async def pause(request: web.Request) -> web.Response:
     until = pauses.end(now, span, until_text)
     pause = await service.jobs.pause(until)
     sentence = pauses.sentence(pause, words.moment(until, now) if until else "")
-    return reply(request, {"until": until, "sentence": sentence}, "/")
+    return reply(request, {"until": until, "sentence": told(sentence)}, "/")
 
 
 @routes.post("/api/resume")
@@ -111,7 +114,7 @@ async def resume(request: web.Request) -> web.Response:
     """End the pause, and make up for what was held back."""
     await said(request)
     await request.app[SERVICE].jobs.resume()
-    return reply(request, {"until": None, "sentence": "Reading and the schedule go on."}, "/")
+    return reply(request, {"until": None, "sentence": _("Reading and the schedule go on.")}, "/")
 
 
 def _job(request: web.Request) -> str:

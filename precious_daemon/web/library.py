@@ -15,6 +15,7 @@ from precious_daemon.store import Database, answers, groups, photos, prompts, ra
 from precious_daemon.web import facts, within, words
 from precious_daemon.web.facts import Fact
 from precious_daemon.web.keys import SERVICE, VOTER
+from precious_daemon.web.language import N_, _n
 from precious_daemon.web.problems import BadRequest, wants_page
 from precious_daemon.web.render import page
 from precious_daemon.web.talk import keyset, photo_json, reply, said, whole
@@ -24,22 +25,23 @@ routes = web.RouteTableDef()
 PHOTOS_A_PAGE = 96
 RANKS_A_PAGE = 100
 APART_SHOWN = 500  # photos with unclear companions that their page lists
-EVENTS_SHOWN = 60
-SORTS = {"best": "Best first", "last": "Last first", "unsure": "Least sure first"}
+SORTS = N_({"best": "Best first", "last": "Last first", "unsure": "Least sure first"})
 OUT_SHOWN = 200  # photos out of the ranking that its page lists
 LARGEST_FILE = 16 * 1024 * 1024
-STATES = {
-    PhotoState.PRESENT: "Present",
-    PhotoState.NEW: "Waiting to be read",
-    PhotoState.BROKEN: "Cannot be read",
-    PhotoState.MISSING: "Missing",
-    PhotoState.TRASHED: "In the trash",
-    PhotoState.PURGED: "Removed for good",
-}
-KINDS = {
+STATES = N_(
+    {
+        PhotoState.PRESENT: "Present",
+        PhotoState.NEW: "Waiting to be read",
+        PhotoState.BROKEN: "Cannot be read",
+        PhotoState.MISSING: "Missing",
+        PhotoState.TRASHED: "In the trash",
+        PhotoState.PURGED: "Removed for good",
+    }
+)
+KINDS = N_({
     GroupKind.COPY: "Copies, byte for byte", GroupKind.SAME: "The same picture", GroupKind.BURST: "Frames of one moment",
     GroupKind.EDIT: "Edits, and what they were made of", GroupKind.SERIES: "A set, kept whole", GroupKind.SCENE: "The same view",
-}  # fmt: skip
+})  # fmt: skip
 
 
 @routes.get("/photos")
@@ -155,11 +157,11 @@ async def show_ranking(request: web.Request) -> web.Response:
     imported = request.query.get("imported")
     news = None
     if imported is not None:
-        news = f"{words.count(whole(imported), 'line')} taken over."
+        news = _n("{n} line taken over.", "{n} lines taken over.", whole(imported))
         if out := whole(request.query.get("out", "0")):
-            news += f" {words.count(out, 'photo')} taken out of the ranking."
+            news += " " + _n("{n} photo taken out of the ranking.", "{n} photos taken out of the ranking.", out)
         if unknown := whole(request.query.get("unknown", "0")):
-            news += f" {words.count(unknown, 'name is', 'names are')} not in this library."
+            news += " " + _n("{n} name is not in this library.", "{n} names are not in this library.", unknown)
     return await page(
         request, "ranking.html", ranks=list(enumerate(found, start)), following=following, first=start == 1, news=news,
         out=await store.aread(_taken_out, request[VOTER]), within=part.part, sort=sort, guessed=guessed, sorts=SORTS,
@@ -218,17 +220,18 @@ async def preferences(request: web.Request) -> web.StreamResponse:
 @routes.get("/highlights")
 async def show_highlights(request: web.Request) -> web.Response:
     top, hours = _highlights(request)
-    found = await trade.best_of_events(request.app[SERVICE], request[VOTER], top, hours * 3600)
-    return await page(request, "highlights.html", events=found[::-1][:EVENTS_SHOWN], total=len(found), top=top, hours=hours)
+    before = _before(request)
+    found, older = await trade.best_of_events(request.app[SERVICE], request[VOTER], top, hours * 3600, before)
+    return await page(request, "highlights.html", events=found, older=older, first=before is None, top=top, hours=hours)
 
 
 @routes.get("/api/highlights")
 async def list_highlights(request: web.Request) -> web.Response:
-    """The best `?top=5` of each event, one after `&hours=6` without a photo."""
+    """The best `?top=5` of each event, one after `&hours=6` without a photo, newest first; older ones by `&before=`."""
     top, hours = _highlights(request)
     service = request.app[SERVICE]
     watched = {root.id: root.path for root in await service.store.aread(roots.all_roots)}
-    found = await trade.best_of_events(service, request[VOTER], top, hours * 3600)
+    found, older = await trade.best_of_events(service, request[VOTER], top, hours * 3600, _before(request))
 
     def named(photo: Photo) -> dict[str, Any]:
         file = posixpath.join(words.shown(watched[photo.root_id]), words.shown(photo.path))
@@ -238,7 +241,15 @@ async def list_highlights(request: web.Request) -> web.Response:
         {"begins": event.begins, "ends": event.ends, "photos": event.photos, "chosen": [named(photo) for photo in chosen]}
         for event, chosen in found
     ]
-    return web.json_response({"events": events})
+    return web.json_response({"events": events, "before": older})
+
+
+def _before(request: web.Request) -> float | None:
+    text = request.query.get("before", "")
+    try:
+        return float(text) if text else None
+    except ValueError:
+        raise BadRequest('"before" has to be a time in seconds since 1970.') from None
 
 
 def _highlights(request: web.Request) -> tuple[int, int]:

@@ -8,8 +8,19 @@ from typing import Any
 
 from aiohttp import web
 
-from precious_daemon.errors import CountNeeded, NotEnoughAnswers, NotFound, PreciousError, RootError, ServiceError, TrashRefused
+from precious_daemon.errors import (
+    CountNeeded,
+    NotEnoughAnswers,
+    NotFound,
+    OwnersOnly,
+    PreciousError,
+    RootError,
+    ServiceError,
+    SignInRefused,
+    TrashRefused,
+)
 from precious_daemon.web.guard import Handler
+from precious_daemon.web.language import N_, told
 from precious_daemon.web.render import page
 
 log = logging.getLogger(__name__)
@@ -20,10 +31,14 @@ STATUS: dict[type[PreciousError], int] = {
     TrashRefused: 409,
     RootError: 409,
     ServiceError: 503,
+    OwnersOnly: 403,
+    SignInRefused: 403,
 }
-ABSENT = "There is nothing here by that name."
-APOLOGY = "Something went wrong here. What you said before is stored; the log has the details."
-FULL = "The disk that holds the library is full, so that this was not stored. Make room on it, then say it again."
+ABSENT = N_("There is nothing here by that name.")
+APOLOGY = N_("Something went wrong here. What you said before is stored; the log has the details.")
+FULL = N_("The disk that holds the library is full, so that this was not stored. Make room on it, then say it again.")
+
+NOT_TAKEN = N_("This address does not take that.")
 
 
 class BadRequest(PreciousError):
@@ -41,7 +56,7 @@ async def calm(request: web.Request, handler: Handler) -> web.StreamResponse:
     except web.HTTPNotFound:
         return await _answer(request, 404, ABSENT)
     except web.HTTPMethodNotAllowed as exc:
-        response = await _answer(request, 405, "This address does not take that.")
+        response = await _answer(request, 405, NOT_TAKEN)
         response.headers["Allow"] = ", ".join(sorted(exc.allowed_methods))
         return response
     except web.HTTPException as exc:
@@ -65,9 +80,9 @@ async def _answer(request: web.Request, status: int, sentence: str, **more: Any)
     if request.path.startswith(("/thumb/", "/preview/", "/static/")):
         return web.Response(status=status)
     if request.path.startswith("/api/") and not wants_page(request):
-        return web.json_response({"error": sentence} | more, status=status)
+        return web.json_response({"error": told(sentence)} | more, status=status)
     try:
-        return await page(request, "problem.html", status=status, sentence=sentence, status_code=status)
+        return await page(request, "problem.html", status=status, sentence=told(sentence), status_code=status)
     except Exception:
         log.exception("the page that says so failed, too")
         return web.Response(status=500, text=sentence)

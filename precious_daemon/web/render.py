@@ -11,15 +11,17 @@ from aiohttp import web
 from precious_daemon import __version__
 from precious_daemon.models import Photo, SuggestionState, Voter
 from precious_daemon.store import Database, suggestions, voters
-from precious_daemon.web import words
+from precious_daemon.web import language, words
 from precious_daemon.web.keys import SERVICE, VOTER
+from precious_daemon.web.language import N_
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+    from markupsafe import Markup
 
 HERE = Path(__file__).parent
 PREVIEW_SIDE = 1024
-KEYS = (
+KEYS = N_((
     ("Comparing two photos", (
         (("←",), "the left photo is better"), (("→",), "the right photo is better"), (("D",), "they are equal"),
         (("↑", "C"), "both stay"), (("↓", "X"), "both go"), (("S",), "skip"), (("Z", "Backspace"), "take back the last answer"),
@@ -52,7 +54,7 @@ KEYS = (
         (("N", "P"), "next cluster, the one before"), (("Enter",), "open the cluster"), (("Esc",), "close it"),
     )),
     ("Everywhere", ((("I",), "details of the photo, or what differs between two"), (("?",), "show these keys"))),
-)  # fmt: skip
+))  # fmt: skip
 
 
 @cache
@@ -72,6 +74,8 @@ def environment() -> Environment:
         "name": words.name,
         "shown": words.shown,
         "count": words.count,
+        "photos": words.photos,
+        "told": language.told,
         "filesize": words.size,
         "percent": words.percent,
         "duration": words.duration,
@@ -81,8 +85,30 @@ def environment() -> Environment:
         "version": version,
         "scaled": scaled,
     }
+    env.globals |= {
+        "_": _html,
+        "_n": _html_n,
+        "language": language.spoken,
+        "languages": language.LANGUAGES,
+        "scripts": language.scripts,
+    }
     env.globals |= {"version": __version__, "keymap": KEYS, "sureness": words.sureness, "standing": words.standing}
     return env
+
+
+def _html(message: str, **values: Any) -> Markup:
+    """A text of a template: it may have marks of its own, and what is put into it is escaped."""
+    return _marked(language.gettext(message), values)
+
+
+def _html_n(one: str, more: str, n: int, **values: Any) -> Markup:
+    return _marked(language.ngettext(one, more, n), values | {"n": n})
+
+
+def _marked(message: str, values: dict[str, Any]) -> Markup:
+    from markupsafe import Markup
+
+    return language.filled(Markup(message), values)
 
 
 def thumb(photo: Photo) -> str:

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
 
-from precious_daemon import review
+from precious_daemon import review, verdict
 from precious_daemon.models import Certificate, Photo, Root, SuggestionState, Unit
 from precious_daemon.service import Service
 from precious_daemon.store import Database, held, photos, pictures, roots, scores, suggestions, units, voters
 from precious_daemon.store.suggestions import SuggestionRow
 from precious_daemon.trash import Outcome
-from precious_daemon.web import words
+from precious_daemon.web import language, words
 from precious_daemon.web.keys import SERVICE, VOTER
+from precious_daemon.web.language import _, _n
 from precious_daemon.web.render import page
 from precious_daemon.web.talk import keyset, photo_json, reply, said, whole
 
@@ -52,6 +53,12 @@ class Listing:
     sentence: str
     needed: int | None
     names: dict[int, str]  # of everybody else
+    of_groups: list[dict[str, Any]]  # the verdict on each kind of group that is suggested
+
+    @property
+    def any_certified(self) -> bool:
+        """Whether something of this page may be approved in bulk."""
+        return any(candidate.row.suggestion.certified for candidate in self.candidates)
 
     @property
     def after(self) -> str | None:
@@ -85,7 +92,7 @@ def _listing(db: Database, voter_id: int, after: tuple[float, int] | None, share
     if shared:
         count, size = suggestions.everybodys(db)
     names = {voter.id: voter.name for voter in voters.everybody(db) if voter.id != voter_id}
-    return Listing(found, count, size, *scores.certificate(db, voter_id), names)
+    return Listing(found, count, size, *scores.certificate(db, voter_id), names, verdict.of_groups(db, voter_id))
 
 
 def _shared(request: web.Request) -> bool:
@@ -139,6 +146,7 @@ async def list_suggestions(request: web.Request) -> web.Response:
             "certificate": {
                 "certified": listing.certificate is not None, "sentence": listing.sentence, "needed": listing.needed
             },
+            "group_certificates": listing.of_groups,
         }
     )  # fmt: skip
 
@@ -150,7 +158,7 @@ async def approve(request: web.Request) -> web.Response:
     uids, typed_count = fields.chosen(), fields.number("typed_count")
     if fields.flag("dry_run"):
         messages = await _rehearsed(service, request[VOTER], uids)
-        return web.json_response({"moved": [], "refused": [], "sentence": "\n".join(["Nothing was moved.", *messages])})
+        return web.json_response({"moved": [], "refused": [], "sentence": "\n".join([_("Nothing was moved."), *messages])})
     outcomes = await review.approve_and_apply(service, request[VOTER], uids, typed_count)
     return await told(request, outcomes, "/suggestions")
 
@@ -160,7 +168,7 @@ async def _rehearsed(service: Service, voter_id: int, uids: list[str]) -> list[s
     await review.check_wishes(service, voter_id, uids, hold=False)
     batch = await service.trash.approve(voter_id, uids)
     try:
-        return [words.shown(outcome.message) for outcome in await service.trash.apply(batch, dry_run=True)]
+        return [words.shown(language.told(o.message)) for o in await service.trash.apply(batch, dry_run=True)]
     finally:
         await service.trash.cancel(batch, "It was only a rehearsal.")
 
@@ -182,28 +190,34 @@ async def reopen(request: web.Request) -> web.Response:
 
 
 async def told(
-    request: web.Request, outcomes: Sequence[Outcome], back: str, deed: str | None = None, **more: Any
+    request: web.Request, outcomes: Sequence[Outcome], back: str, deed: Callable[[int], str] | None = None, **more: Any
 ) -> web.Response:
     """What became of each unit, with `more` for scripts. Without these, a page says so where anything was refused."""
     refused = [outcome for outcome in outcomes if not outcome.moved]
-    deed = deed or ("back in its place" if back == "/trash" else "in the trash")
+    sentence = _sentence(len(outcomes) - len(refused), len(refused), deed or (_put_back if back == "/trash" else _let_go))
     value = {
         "moved": [o.unit.uid for o in outcomes if o.moved],
-        "refused": [{"unit": o.unit.uid, "message": o.message} for o in refused],
-        "sentence": _sentence(outcomes, refused, deed),
+        "refused": [{"unit": o.unit.uid, "message": language.told(o.message)} for o in refused],
+        "sentence": sentence,
     } | more
     response = reply(request, value, back)
     if refused and response.status == 303:
-        return await page(request, "outcomes.html", sentence=value["sentence"], refused=refused, back=back)
+        return await page(request, "outcomes.html", sentence=sentence, refused=refused, back=back)
     return response
 
 
-def _sentence(done: Sequence[Outcome], refused: list[Outcome], deed: str) -> str:
-    moved = len(done) - len(refused)
-    said_moved = f"{words.count(moved, 'photo is', 'photos are')} {deed}." if moved else "Nothing was moved."
-    if moved > 1:
-        said_moved = said_moved.replace("its place", "their places")
-    return said_moved + (f" {words.count(len(refused), 'photo')} could not be." if refused and moved else "")
+def _sentence(done: int, refused: int, deed: Callable[[int], str]) -> str:
+    if not done:
+        return _("Nothing was moved.")
+    return deed(done) + (" " + _n("{n} photo could not be.", "{n} photos could not be.", refused) if refused else "")
+
+
+def _let_go(photos: int) -> str:
+    return _n("{n} photo is in the trash.", "{n} photos are in the trash.", photos)
+
+
+def _put_back(photos: int) -> str:
+    return _n("{n} photo is back in its place.", "{n} photos are back in their places.", photos)
 
 
 # --- trash -------------------------------------------------------------------------------------------------------------
@@ -267,11 +281,18 @@ async def purge(request: web.Request) -> web.Response:
     typed_count = fields.number("typed_count")
     if fields.flag("dry_run"):
         outcomes = await service.trash.purge(dry_run=True)
-        messages = [words.shown(outcome.message) for outcome in outcomes]
-        return web.json_response({"moved": [], "refused": [], "sentence": "\n".join(["Nothing was removed.", *messages])})
+        messages = [words.shown(language.told(outcome.message)) for outcome in outcomes]
+        return web.json_response({"moved": [], "refused": [], "sentence": "\n".join([_("Nothing was removed."), *messages])})
     outcomes = await service.trash.purge(typed_count)
-    gone = sum(f.stamp.size for outcome in outcomes if outcome.moved for f in outcome.unit.files)
-    return await told(request, outcomes, "/trash", deed=f"removed for good, and {words.size(gone)} are free again")
+    gone = words.size(sum(f.stamp.size for outcome in outcomes if outcome.moved for f in outcome.unit.files))
+
+    def removed(photos: int) -> str:
+        return _n(
+            "{n} photo is removed for good, and {size} are free again.",
+            "{n} photos are removed for good, and {size} are free again.", photos, size=gone,
+        )  # fmt: skip
+
+    return await told(request, outcomes, "/trash", removed)
 
 
 @routes.post("/api/trash/restore")

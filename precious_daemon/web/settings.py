@@ -13,6 +13,7 @@ from precious_daemon.errors import ConfigError
 from precious_daemon.service import Service
 from precious_daemon.web import access
 from precious_daemon.web.keys import SERVICE
+from precious_daemon.web.language import N_
 from precious_daemon.web.problems import wants_page
 from precious_daemon.web.render import page
 from precious_daemon.web.talk import reply, said
@@ -20,22 +21,24 @@ from precious_daemon.web.talk import reply, said
 routes = web.RouteTableDef()
 
 LONGEST = 20_000  # signs of one setting
-SECTIONS = {
-    "web": "The page",
-    "service": "The log",
-    "watch": "Watching folders",
-    "ingest": "Reading photos",
-    "schedule": "The night's work",
-    "groups": "Bursts and copies",
-    "clusters": "Clusters and the map",
-    "ask": "Questions",
-    "outside": "What you say with other programs",
-    "certify": "How careful",
-    "learn": "Learning",
-    "suggest": "Suggestions",
-    "trash": "The trash",
-    "plugins": "Plugins",
-}
+SECTIONS = N_(
+    {
+        "web": "The page",
+        "service": "The log",
+        "watch": "Watching folders",
+        "ingest": "Reading photos",
+        "schedule": "The night's work",
+        "groups": "Bursts and copies",
+        "clusters": "Clusters and the map",
+        "ask": "Questions",
+        "outside": "What you say with other programs",
+        "certify": "How careful",
+        "learn": "Learning",
+        "suggest": "Suggestions",
+        "trash": "The trash",
+        "plugins": "Plugins",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,12 @@ class Row:
 
     @property
     def label(self) -> str:
-        return self.name.partition(".")[2].replace("_", " ").capitalize()
+        return label(self.name)
+
+
+def label(name: str) -> str:
+    """`watch.settle_seconds` is called "Settle seconds"."""
+    return name.partition(".")[2].replace("_", " ").capitalize()
 
 
 def rows(service: Service) -> list[Row]:
@@ -102,7 +110,7 @@ async def show_page(request: web.Request, status: int = 200, **more: Any) -> web
     values: dict[str, Any] = {"refused": "", "typed": {}, "saved": False, "token": None} | more
     return await page(
         request, "settings.html", status, sections=by_section, titles=SECTIONS, file=str(service.places.config_file),
-        sessions=await access.sessions_of(request), tokens=await access.tokens_of(service), **values,
+        served=service.served, sessions=await access.sessions_of(request), tokens=await access.tokens_of(service), **values,
     )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, quote
 
 from precious_daemon.models import Aim, Order, Scope, Way
 from precious_daemon.store import Database, scopes
+from precious_daemon.web.language import _
 from precious_daemon.web.problems import BadRequest
 from precious_daemon.web.talk import whole
 from precious_daemon.web.words import listed, shown
@@ -49,8 +50,11 @@ class Within:
     @property
     def words(self) -> str:
         """`in 2024/Italy, from 2024-05, to 2024-06-15`; empty for the whole library."""
-        said = (("in", self.folder), ("from", self.since), ("to", self.until))
-        return ", ".join(f"{name} {shown(value)}" for name, value in said if value)
+        folder, since, until = map(shown, (self.folder, self.since, self.until))
+        said = [_("in {folder}", folder=folder)] if folder else []
+        said += [_("from {date}", date=since)] if since else []
+        said += [_("to {date}", date=until)] if until else []
+        return _(", ").join(said)
 
     def after(self, address: str) -> str:
         """The address, with this at its end."""

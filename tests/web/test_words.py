@@ -94,4 +94,4 @@ def test_ratings_in_words() -> None:
 
 def test_lists_and_counts() -> None:
     assert (words.listed([]), words.listed(["a"]), words.listed("abc")) == ("", "a", "a, b and c")
-    assert (words.count(1, "photo"), words.count(12400, "photo"), words.count(7)) == ("1 photo", "12,400 photos", "7")
+    assert (words.photos(1), words.photos(12400), words.count(12400)) == ("1 photo", "12,400 photos", "12,400")

@@ -1,5 +1,17 @@
 // What every page has: sending, short messages, keys. Other modules import from here.
 
+// the texts of scripts in the language of the page; English is as it is written
+const words = JSON.parse(document.getElementById("words")?.textContent ?? "{}");
+
+/** A text in the language of the page, with its {values} put in; numbers are grouped. */
+export function _(message, values = {}) {
+  const put = (place, name) => (typeof values[name] === "number" ? values[name].toLocaleString("en") : values[name] ?? place);
+  return (words[message] ?? message).replace(/\{(\w+)\}/g, put);
+}
+
+/** As `_`, for a number of things: {n}. */
+export const _n = (one, more, n, values = {}) => _(n === 1 || one in words ? one : more, { ...values, n });
+
 // whose page this is: a tab that stayed open while another one changed the profile must not answer for somebody else
 const shownTo = document.body.dataset.voter ? { "Precious-Shown-To": document.body.dataset.voter } : {};
 
@@ -13,7 +25,7 @@ export async function post(path, data = {}) {
       body: JSON.stringify(data),
     });
   } catch {
-    throw problem("The service does not answer. Nothing was stored; try again once it runs.", 0);
+    throw problem(_("The service does not answer. Nothing was stored; try again once it runs."), 0);
   }
   return answer(response);
 }
@@ -53,9 +65,9 @@ export async function get(path) {
 }
 
 async function answer(response) {
-  if (response.status === 401) throw problem("You are signed out. Open a fresh link: precious-daemon login", 401);
+  if (response.status === 401) throw problem(_("You are signed out. Open a fresh link: precious-daemon login"), 401);
   const value = await response.json().catch(() => ({}));
-  if (!response.ok) throw problem(value.error || "That did not work. Nothing was changed.", response.status, value.count);
+  if (!response.ok) throw problem(value.error || _("That did not work. Nothing was changed."), response.status, value.count);
   return value;
 }
 
@@ -109,14 +121,13 @@ export function keys(actions) {
   });
 }
 
-export const count = (number, one) => `${number.toLocaleString("en")} ${one}${number === 1 ? "" : "s"}`;
-
 export function filesize(bytes) {
-  for (const unit of ["bytes", "KB", "MB", "GB"]) {
-    if (bytes < 999.5) return `${bytes.toFixed(unit === "bytes" || bytes >= 99.5 ? 0 : 1)} ${unit}`;
+  if (bytes < 999.5) return _("{n} bytes", { n: Math.round(bytes) });
+  for (const unit of ["KB", "MB", "GB"]) {
     bytes /= 1000;
+    if (bytes < 999.5) return `${bytes.toFixed(bytes >= 99.5 ? 0 : 1)} ${unit}`;
   }
-  return `${bytes.toFixed(1)} TB`;
+  return `${(bytes / 1000).toFixed(1)} TB`;
 }
 
 document.documentElement.classList.add("scripted");

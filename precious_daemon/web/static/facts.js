@@ -1,9 +1,9 @@
 // The details of one photo, or of several side by side, in a sheet over the page: what a link to /facts shows without this.
-import { get, toast } from "./app.js";
+import { _, get, toast } from "./app.js";
 
 const sheet = document.createElement("section");
 sheet.className = "fact-sheet";
-sheet.setAttribute("aria-label", "Details");
+sheet.setAttribute("aria-label", _("Details"));
 sheet.setAttribute("aria-live", "polite");
 sheet.hidden = true;
 let wanted = "";
@@ -23,7 +23,7 @@ function table(told) {
     body.insertRow().append(element("th", row.name), ...row.values.map((value) => element("td", value)));
   }
   const same = told.rows.filter((row) => !row.differ).map((row) => row.name.toLowerCase());
-  const note = several && same.length ? [element("p", `The same: ${[...new Set(same)].join(", ")}.`, "soft")] : [];
+  const note = several && same.length ? [element("p", _("The same: {names}.", { names: [...new Set(same)].join(_(", ")) }), "soft")] : [];
   return [made, ...note];
 }
 

@@ -1,5 +1,5 @@
 // One group at a time: arrows choose the best, numbers keep more, one key decides. The forms do the same without this.
-import { keys, post, postCounted, toast } from "./app.js";
+import { _, _n, keys, post, postCounted, toast } from "./app.js";
 import { followFacts, toggleFacts } from "./facts.js";
 import { zoomed } from "./zoom.js";
 
@@ -37,7 +37,7 @@ function draw() {
     image.alt = chosen.querySelector("img")?.alt ?? "";
   }
   large.href = chosen.querySelector("[data-look]").href;
-  form.querySelector("[data-reason]").textContent = chosen === before ? chosen.dataset.reason : "your choice";
+  form.querySelector("[data-reason]").textContent = chosen === before ? chosen.dataset.reason : _("your choice");
   form.querySelector("[data-about]").textContent = chosen.dataset.about;
   for (const frame of frames) {
     frame.classList.toggle("chosen", frame === chosen);
@@ -45,9 +45,8 @@ function draw() {
   }
   const stays = frames.filter((frame) => frame.classList.contains("stays")).length;
   const going = frames.length - stays;
-  form.querySelector("[data-keep]").textContent = going
-    ? `Keep ${stays === 1 ? "the best" : stays}, ${going === 1 ? "1 goes" : `${going} go`}`
-    : "All of them stay";
+  const go = stays === 1 ? _n("Keep the best, {n} goes", "Keep the best, {n} go", going) : _n("Keep {stays}, {n} goes", "Keep {stays}, {n} go", going, { stays });
+  form.querySelector("[data-keep]").textContent = going ? go : _("All of them stay");
 }
 
 function choose(frame) {
@@ -74,8 +73,8 @@ const said = (deed) => ({
 const decide = (deed) =>
   alone(async () => {
     const reply = await postCounted("/api/groups/decide", said(deed));
-    if (!reply) return toast("Nothing was moved. What you chose to let go waits under Review.");
-    if (reply.refused.length) return toast(`${reply.sentence} ${reply.refused[0].message}`, { title: "Next", run: next });
+    if (!reply) return toast(_("Nothing was moved. What you chose to let go waits under Review."));
+    if (reply.refused.length) return toast(`${reply.sentence} ${reply.refused[0].message}`, { title: _("Next"), run: next });
     location.assign(reply.next);
   });
 
@@ -109,7 +108,7 @@ const shape = (frame) => ({
   width: Number(frame.dataset.width),
   height: Number(frame.dataset.height),
   preview: frame.dataset.preview,
-  title: `${frame === best() ? "Best · " : ""}Frame ${frames.indexOf(frame) + 1}`,
+  title: (frame === best() ? _("Best · ") : "") + _("Frame {n}", { n: frames.indexOf(frame) + 1 }),
 });
 
 function look(frame, all = false) {
@@ -127,7 +126,8 @@ function look(frame, all = false) {
     } else if (key === "k") {
       box(frame).checked = !box(frame).checked;
       draw();
-      toast(box(frame).checked ? `Frame ${frames.indexOf(frame) + 1} stays as well.` : `Frame ${frames.indexOf(frame) + 1} goes.`);
+      const n = frames.indexOf(frame) + 1;
+      toast(box(frame).checked ? _("Frame {n} stays as well.", { n }) : _("Frame {n} goes.", { n }));
     } else return;
     event.preventDefault();
   };

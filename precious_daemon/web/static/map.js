@@ -1,5 +1,5 @@
 // The map: drag, wheel, pinch and keys move over it; what comes into view is fetched tile by tile, and only that is in the page.
-import { count, get, keys, post, toast } from "./app.js";
+import { _, _n, get, keys, post, toast } from "./app.js";
 
 const atlas = document.querySelector(".atlas");
 const ground = atlas.querySelector("[data-ground]");
@@ -134,6 +134,8 @@ function add(one) {
   element.dataset.uid = one.uid;
   element.tabIndex = -1;
   if (one.keep !== null) element.dataset.said = one.keep ? "keep" : "delete";
+  const cluster = discs.find((disc) => disc.number === one.cluster);
+  element.setAttribute("aria-label", cluster?.item.querySelector("[data-title]")?.textContent.trim() || "Photo");
   const image = document.createElement("img");
   Object.assign(image, { src: `/thumb/${one.uid}?v=${one.content}`, alt: "", draggable: false, decoding: "async" });
   element.append(image);
@@ -282,12 +284,12 @@ async function open(uid) {
     const disc = discs.find((one) => one.number === cluster.number);
     opened.dataset.uid = cluster.photos[0]?.uid ?? uid;
     opened.dataset.number = cluster.number;
-    opened.querySelector("[data-name]").textContent = cluster.name ?? disc?.item.querySelector("[data-title]").textContent ?? "Cluster";
+    opened.querySelector("[data-name]").textContent = cluster.name ?? disc?.item.querySelector("[data-title]").textContent ?? _("Cluster");
     const said = [
-      count(cluster.size, "photo"),
-      cluster.kept && `${cluster.kept} kept`,
-      cluster.deleted && `${cluster.deleted} to delete`,
-      cluster.unanswered && `${cluster.unanswered.toLocaleString("en")} not answered`,
+      _n("{n} photo", "{n} photos", cluster.size),
+      cluster.kept && _("{n} kept", { n: cluster.kept }),
+      cluster.deleted && _("{n} to delete", { n: cluster.deleted }),
+      cluster.unanswered && _("{n} not answered", { n: cluster.unanswered }),
     ];
     opened.querySelector("[data-about]").textContent = said.filter(Boolean).join(" · ");
     opened.querySelector("[name=name]").value = cluster.name ?? "";
@@ -321,7 +323,7 @@ opened.querySelector("[data-rename]").addEventListener("submit", async (event) =
   try {
     const { name } = await post("/api/clusters/name", { photo: opened.dataset.uid, name: event.target.elements.name.value });
     const number = Number(opened.dataset.number);
-    const title = name || `Cluster ${number + 1}`;
+    const title = name || _("Cluster {number}", { number: number + 1 });
     opened.querySelector("[data-name]").textContent = title;
     const disc = discs.find((one) => one.number === number);
     if (disc) {
@@ -329,7 +331,7 @@ opened.querySelector("[data-rename]").addEventListener("submit", async (event) =
       place.textContent = title;
       place.toggleAttribute("data-named", name !== "");
     }
-    toast(name ? `It is called ${name} now.` : "It has no name now.");
+    toast(name ? _("It is called {name} now.", { name }) : _("It has no name now."));
     draw();
   } catch (error) {
     toast(error.message);

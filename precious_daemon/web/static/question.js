@@ -1,10 +1,22 @@
 // The pages that ask. An answer is on disk before the next question shows; the pictures of the one after are fetched meanwhile.
-import { get, keys, post, toast } from "./app.js";
+import { _, get, keys, post, toast } from "./app.js";
 import { followFacts, toggleFacts } from "./facts.js";
 import { zoomed } from "./zoom.js";
 
 const PLACES = ["first", "second", "third", "fourth"];
-const HEADINGS = { single: "Keep this photo, or delete it?", pair: "Which photo is better?", four: "Which photo is the best?" };
+const HEADINGS = { single: _("Keep this photo, or delete it?"), pair: _("Which photo is better?"), four: _("Which photo is the best?") };
+const CHOICES = {
+  pair: [_("The left photo is better"), _("The right photo is better")],
+  four: [_("The first photo is the best"), _("The second photo is the best"), _("The third photo is the best"), _("The fourth photo is the best")],
+};
+const OUTS = {
+  pair: [_("Take the left photo out of the ranking"), _("Take the right photo out of the ranking")],
+  four: [
+    _("Take the first photo out of the ranking"), _("Take the second photo out of the ranking"),
+    _("Take the third photo out of the ranking"), _("Take the fourth photo out of the ranking"),
+  ],
+};
+const TITLES = { single: [_("Photo")], pair: [_("Left"), _("Right")], four: [_("First"), _("Second"), _("Third"), _("Fourth")] };
 
 const form = document.getElementById("question");
 const kind = form.dataset.kind;
@@ -61,9 +73,8 @@ async function show(asked) {
   for (const name of ["single", "pair", "four"]) form.classList.toggle(name, name === now);
   for (const controls of form.querySelectorAll(".controls")) controls.hidden = controls.dataset.for !== now;
   document.querySelector("[data-heading]").textContent = HEADINGS[now];
-  const names = now === "pair" ? ["left", "right"] : PLACES;
-  form.querySelector(".pictures").replaceChildren(...asked.photos.map((photo, place) => pane(photo, place, now, names[place])));
-  form.querySelector("[data-group]").textContent = asked.group_size > 1 ? ` · one of ${asked.group_size} alike` : "";
+  form.querySelector(".pictures").replaceChildren(...asked.photos.map((photo, place) => pane(photo, place, now)));
+  form.querySelector("[data-group]").textContent = asked.group_size > 1 ? ` · ${_("one of {n} alike", { n: asked.group_size })}` : "";
   delete form.dataset.chosen;
   restart();
   form.querySelector(".pictures").animate?.([{ opacity: 0.3 }, { opacity: 1 }], { duration: 120 });
@@ -81,22 +92,22 @@ function element(name, properties, ...children) {
 
 const out = form.querySelector(".out .icon");
 
-function pane(photo, place, now, name) {
+function pane(photo, place, now) {
   const image = element("img", { width: photo.width, height: photo.height, alt: photo.name, src: photo.preview });
   const uid = element("input", { type: "hidden", name: "photos", value: photo.uid });
   const marks = [element("p", { className: "place", hidden: true })];
   if (now === "single") {
     const verdicts = ["keep", "delete"].map((verdict) => {
-      const word = element("span", { className: `verdict ${verdict}` }, verdict === "keep" ? "Keep" : "Delete");
+      const word = element("span", { className: `verdict ${verdict}` }, verdict === "keep" ? _("Keep") : _("Delete"));
       word.setAttribute("aria-hidden", "true");
       return word;
     });
     return element("div", { className: "pane" }, element("div", { className: "picture" }, image, ...verdicts), uid, ...marks);
   }
   const button = element("button", { className: "picture", name: "choice", value: PLACES[place] }, image);
-  button.setAttribute("aria-label", `The ${name} photo is ${now === "pair" ? "better" : "the best"}`);
+  button.setAttribute("aria-label", CHOICES[now][place]);
   const leave = element("button", { className: "out", name: "only", value: photo.uid }, out ? out.cloneNode(true) : "×");
-  leave.setAttribute("aria-label", `Take the ${name} photo out of the ranking`);
+  leave.setAttribute("aria-label", OUTS[now][place]);
   leave.setAttribute("formaction", "/api/ranking/out");
   return element("div", { className: "pane" }, button, leave, uid, ...marks);
 }
@@ -106,7 +117,7 @@ function tally(progress) {
     controls.querySelector("[data-words]").textContent = controls.dataset.for === "single" ? progress.label_words : progress.pair_words;
   }
   if (layout() !== "single" && progress.votes === progress.reached && progress.votes > 0) {
-    toast(`${progress.votes} comparisons. Thank you!`);
+    toast(_("{n} comparisons. Thank you!", { n: progress.votes }));
   }
   for (const meter of form.querySelectorAll("[data-meter]")) {
     if (meter.dataset.meter === "pair") {
@@ -158,7 +169,7 @@ const undo = () =>
         if (!["pair", "four", "label", "audit"].includes(asked.question) || !here[shape]) return location.assign(asked.page);
         tally(asked.progress);
         await show(asked);
-        toast("Taken back. Answer it anew.");
+        toast(_("Taken back. Answer it anew."));
       });
 
 const takeOut = (place) =>
@@ -169,9 +180,9 @@ const takeOut = (place) =>
     const { next } = await get(`/api/question?kind=${kind}&exclude=${uids(shown)}&${within}`);
     if (!next) return location.reload();
     await show(next);
-    toast("Taken out of the ranking.", {
-      title: "Bring back",
-      run: () => post("/api/ranking/back", { only: photo.uid }).then(() => toast("It is back."), (error) => toast(error.message)),
+    toast(_("Taken out of the ranking."), {
+      title: _("Bring back"),
+      run: () => post("/api/ranking/back", { only: photo.uid }).then(() => toast(_("It is back.")), (error) => toast(error.message)),
     });
   });
 
@@ -181,7 +192,7 @@ function restart() {
   order = [];
   for (const mark of form.querySelectorAll(".place")) mark.hidden = true;
   const ask = form.querySelector("[data-ask]");
-  if (ask) ask.textContent = ordered?.checked ? "The best first, then the next" : "Which is the best?";
+  if (ask) ask.textContent = ordered?.checked ? _("The best first, then the next") : _("Which is the best?");
 }
 
 function choose(place) {
@@ -193,7 +204,7 @@ function choose(place) {
   mark.textContent = order.length;
   mark.hidden = false;
   if (order.length < shown.photos.length - 1) return;
-  const last = shown.photos.findIndex((_, rest) => !order.includes(rest));
+  const last = shown.photos.findIndex((photo, rest) => !order.includes(rest));
   say("order", [...order, last].map((rank) => shown.photos[rank].uid));
 }
 
@@ -255,7 +266,7 @@ document.addEventListener("keydown", (event) => {
 // --- looking closely: at 100 %, moved together --------------------------------------------------------------------------------
 
 function look() {
-  const titles = { single: ["Photo"], pair: ["Left", "Right"], four: ["First", "Second", "Third", "Fourth"] }[layout()];
+  const titles = TITLES[layout()];
   zoomed(shown.photos.map((photo, place) => ({ ...photo, width: photo.full_width, height: photo.full_height, title: titles[place] })));
 }
 for (const button of form.querySelectorAll("[data-zoom]")) button.addEventListener("click", look);

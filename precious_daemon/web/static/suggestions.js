@@ -1,5 +1,5 @@
 // Reviewing with keys and without reloading. Whatever is decided here can be undone from the message that follows.
-import { count, filesize, keys, post, postCounted, toast } from "./app.js";
+import { _, _n, filesize, keys, post, postCounted, toast } from "./app.js";
 import { followFacts, toggleFacts } from "./facts.js";
 
 const form = document.getElementById("review");
@@ -35,8 +35,8 @@ if (form) {
     const bytes = chosen.reduce((sum, uid) => sum + Number(byUid(uid).dataset.size), 0);
     bar.classList.toggle("active", chosen.length > 0);
     bar.querySelector("[data-selected]").textContent = chosen.length
-      ? `${count(chosen.length, "photo")} selected, ${filesize(bytes)}`
-      : "Tick what you have looked at, then decide for all of it.";
+      ? _n("{n} photo selected, {size}", "{n} photos selected, {size}", chosen.length, { size: filesize(bytes) })
+      : _("Tick what you have looked at, then decide for all of it.");
     for (const button of bar.querySelectorAll("[data-approve-selected], [data-dismiss-selected]")) button.disabled = !chosen.length;
   }
 
@@ -69,8 +69,9 @@ if (form) {
     const open = document.querySelector("[data-open]");
     const bytes = document.querySelector("[data-bytes]");
     const badge = document.querySelector(".badge");
-    const now = Number(open.textContent.replace(/\D/g, "")) + by * gone.length;
-    open.textContent = count(now, "suggestion");
+    const now = Number(open.dataset.open) + by * gone.length;
+    open.dataset.open = now;
+    open.textContent = _n("{n} suggestion", "{n} suggestions", now);
     bytes.dataset.bytes = Number(bytes.dataset.bytes) + by * gone.reduce((sum, card) => sum + Number(card.dataset.size), 0);
     bytes.textContent = filesize(Number(bytes.dataset.bytes));
     if (badge) {
@@ -98,7 +99,7 @@ if (form) {
       undoLast = null;
       await run();
     };
-    toast(sentence, { title: "Undo", run: () => undoLast && alone(undoLast) });
+    toast(sentence, { title: _("Undo"), run: () => undoLast && alone(undoLast) });
     if (!cards().length) setTimeout(() => !cards().length && location.reload(), 8000);
   }
 
@@ -116,7 +117,7 @@ if (form) {
       offerUndo(reply.sentence, async () => {
         const back = await post("/api/trash/restore", { uids: reply.moved });
         if (back.refused.length) return location.assign("/trash");
-        toast(`${back.sentence} What you put back is not suggested again.`);
+        toast(`${back.sentence} ${_("What you put back is not suggested again.")}`);
       });
     });
 
@@ -125,7 +126,7 @@ if (form) {
       if (!uids.length) return;
       await post("/api/suggestions/dismiss", { uids });
       const putBack = take(uids);
-      offerUndo(uids.length === 1 ? "It stays." : `${count(uids.length, "photo")} stay.`, async () => {
+      offerUndo(_n("It stays.", "{n} photos stay.", uids.length), async () => {
         await post("/api/suggestions/reopen", { uids });
         putBack();
       });

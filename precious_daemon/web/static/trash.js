@@ -1,5 +1,5 @@
 // Putting back without reloading.
-import { count, filesize, post, toast } from "./app.js";
+import { _, _n, filesize, post, toast } from "./app.js";
 
 const form = document.getElementById("trash");
 if (form) {
@@ -11,8 +11,8 @@ if (form) {
     const bytes = ticked().reduce((sum, box) => sum + Number(box.closest("li").dataset.size), 0);
     bar.classList.toggle("active", ticked().length > 0);
     bar.querySelector("[data-selected]").textContent = ticked().length
-      ? `${count(ticked().length, "photo")} selected, ${filesize(bytes)}`
-      : "Tick photos to put back several at once.";
+      ? _n("{n} photo selected, {size}", "{n} photos selected, {size}", ticked().length, { size: filesize(bytes) })
+      : _("Tick photos to put back several at once.");
     bar.querySelector("[data-restore-selected]").disabled = !ticked().length;
   }
 

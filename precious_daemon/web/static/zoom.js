@@ -1,5 +1,6 @@
 // Photos side by side at 100 %, moved and magnified together: pixels of the originals, tile by tile, over the preview until they come.
 
+import { _ } from "./app.js";
 import { toggleFacts } from "./facts.js";
 
 const TILE = 1024; // pixels of a tile of an original, a side
@@ -37,11 +38,11 @@ function build() {
   made.className = "zoom";
   made.id = "zoom";
   made.tabIndex = -1;
-  made.setAttribute("aria-label", "Photos at 100 %: arrows move, plus and minus magnify, F fits, 1 is 100 %, Escape closes");
+  made.setAttribute("aria-label", _("Photos at 100 %: arrows move, plus and minus magnify, F fits, 1 is 100 %, Escape closes"));
   const form = document.createElement("form");
   form.method = "dialog";
   form.append(document.createElement("output"));
-  for (const [title, act] of [["100 %", () => to(1 / devicePixelRatio)], ["Fit", () => to(fit())], ["Close", null]]) {
+  for (const [title, act] of [["100 %", () => to(1 / devicePixelRatio)], [_("Fit"), () => to(fit())], [_("Close"), null]]) {
     const button = document.createElement("button");
     button.className = "small";
     button.textContent = title;
@@ -98,7 +99,7 @@ function drawPane(one) {
   const top = figure.clientHeight / 2 - view.y * frame.height * scale;
   sheet.style.transform = `translate(${left}px, ${top}px) scale(${scale})`;
   const bigger = scale / view.scale;
-  one.caption.textContent = Math.abs(bigger - 1) < 0.02 ? frame.title : `${frame.title} · ${bigger.toFixed(1)} times as large`;
+  one.caption.textContent = Math.abs(bigger - 1) < 0.02 ? frame.title : `${frame.title} · ${_("{factor} times as large", { factor: bigger.toFixed(1) })}`;
   if (scale * devicePixelRatio < 0.35 || !frame.content) return; // the preview is as good
   const range = (start, length, whole) => [
     Math.max(0, Math.floor(-start / scale / TILE)),
@@ -135,7 +136,7 @@ function tile(one, column, row) {
   image.addEventListener("error", () => {
     image.remove(); // the original is not to be had: the preview is shown, and that is said
     one.frame.content = "";
-    one.frame.title += " · the original is not to be had, this is its preview";
+    one.frame.title += ` · ${_("the original is not to be had, this is its preview")}`;
     draw();
   });
   image.src = `/full/${frame.uid}/${name}?v=${frame.content}`;
