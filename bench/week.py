@@ -83,6 +83,7 @@ class Life:
                 self.clock.now += LOOK
                 await self.schedule.tick()
                 await self.rest()
+        await self.jobs.nightwork.instant.stop()  # it ends by itself, too, once nobody answers for a while
         return self.look()
 
     async def take(self, count: int) -> None:

@@ -22,7 +22,7 @@ from precious_daemon.readers import Ingest
 from precious_daemon.scan import add_root, scan
 from precious_daemon.store import Database, Store, photos
 from tests.conftest import until
-from tests.pictures import save
+from tests.pictures import save, settle
 
 WORKER = [sys.executable, "-m", "precious_daemon", "worker", "--threads", "1"]
 OTHER_VERSION = "import sys, precious_daemon; precious_daemon.__version__ = '0.0.1'; from precious_daemon.cli import main; main()"
@@ -73,6 +73,8 @@ def workers(address: str, count: int) -> Iterator[list[subprocess.Popen[str]]]:
 def prepared(store: Store, folder: Path, count: int) -> None:
     for number in range(count):
         save(folder / f"{number:03}.jpg", number, (96, 72), age=3600 + number)
+    (folder / "broken.jpg").write_bytes(b"no picture")
+    settle(folder / "broken.jpg")
     root = add_root(store, str(folder), time.time())
     scan(store, root, WatchSettings(), time.time)
 
@@ -97,7 +99,6 @@ async def test_what_workers_elsewhere_read_is_to_the_byte_what_is_read_here(
     store: Store, scheduler: str, tmp_path: Path, here: Places
 ) -> None:
     prepared(store, tmp_path / "pictures", 24)
-    (tmp_path / "pictures" / "broken.jpg").write_bytes(b"no picture")
     with workers(scheduler, 3) as running:
         killed = False
 
@@ -150,7 +151,7 @@ async def test_a_scheduler_that_is_not_there_is_said_in_a_sentence(
     with pytest.raises(ServiceError, match=says):
         await ingest.run(lambda *_: None)
     assert says in (ingest.warning or "")
-    assert store.read(photos.counts)[PhotoState.NEW] == 1, "it waits to be read"
+    assert store.read(photos.counts)[PhotoState.NEW] == 2, "it waits to be read"
 
 
 def test_nothing_of_dask_is_loaded_unless_it_is_wanted() -> None:
