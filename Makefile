@@ -1,6 +1,7 @@
 # make run [PHOTOS=DIR]   install into .venv and start on DIR, or on a demo library where there is none
 # make test               all checks: ruff, mypy, import contracts, pytest
 # make lint               the first three of them
+# make dist               sdist and wheel in dist/, checked
 # make clean              remove what was built; photos, votes and settings stay
 
 VENV   := .venv
@@ -11,7 +12,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 PIP    := $(BIN)/python -m pip --disable-pip-version-check -qq --no-input
 
-.PHONY: run test lint clean tools
+.PHONY: run test lint dist clean tools
 .DEFAULT_GOAL := run
 
 run: $(VENV)/installed
@@ -25,6 +26,14 @@ lint: $(VENV)/installed-dev
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+dist: $(VENV)/installed-dev
+	@$(PIP) install -c constraints.txt -e '.[dist]'
+	@$(BIN)/python docs/make_man.py
+	@$(BIN)/check-manifest -q
+	@rm -rf dist
+	@$(BIN)/python -m build -q
+	@$(BIN)/twine check --strict dist/*
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
@@ -49,7 +58,7 @@ $(VENV)/installed-dev: $(VENV)/installed
 
 # Programs that the tests drive and pip cannot install, each with its package.
 TOOLS := chromium:chromium strace:strace exiftool:libimage-exiftool-perl exiv2:exiv2 shellcheck:shellcheck \
-	dbus-daemon:dbus-daemon gdbus:libglib2.0-bin
+	dbus-daemon:dbus-daemon gdbus:libglib2.0-bin groff:groff-base
 tools:
 	@missing=""; for tool in $(TOOLS); do command -v $${tool%:*} >/dev/null || missing="$$missing $${tool#*:}"; done; \
 	if [ -n "$$missing" ]; then \

@@ -369,7 +369,7 @@ async def take_back(service: Service, voter_id: int, answer_id: int | None = Non
     if behind:
         replayed = await service.store.aread(ledger.compute, voter_id)
         await service.store.awrite(ledger.settle, voter_id, replayed)
-    if undone.question is Question.AUDIT:
+    if undone.question in (Question.AUDIT, Question.ENOUGH):
         await verdict.refresh(service, voter_id)
     if undone.question is Question.LABEL:
         service.jobs.nightwork.instant.answered(voter_id)

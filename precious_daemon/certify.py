@@ -27,12 +27,15 @@ Proof.
 
 An answer after a hole does not count: which draws are answered would no longer be chance. One pool carries one
 certificate; after a failure the remedy is a better model, and with it a new pool.
+
+A new model may be judged by answers about an older one's pool: what they are worth to it is said at `counted`. The claim
+then holds for each model by itself, and for each kind of suggestion by itself; see docs/certificate.md.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 
@@ -50,6 +53,49 @@ class Draw:
 
     keep: float
     kept: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What a promise is about, in words: `these 214 {many}`, `only 12 {some}`, `{none}: too few`, `{unit} counting as one`."""
+
+    many: str
+    some: str
+    none: str
+    unit: str
+
+
+TASTE = "taste"
+SUBJECTS = {
+    TASTE: Subject("suggestions", "suggestions rest on the model alone", "No suggestion rests on the model alone", "a burst"),
+    "copy": Subject("exact copies", "groups of exact copies are suggested", "No exact copy is suggested", "a group"),
+    "same": Subject(
+        "pictures saved again", "groups of pictures saved again are suggested", "No picture saved again is suggested", "a group"
+    ),
+    "burst": Subject("weaker frames", "bursts have weaker frames to suggest", "No frame of a burst is suggested", "a burst"),
+}
+"""By the kind of a suggestion. Each kind has audits, a certificate and a risk of its own; rules have none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """What is known of one draw of a pool. `keep` and `kept` as in Draw, `kept` from a blind answer alone."""
+
+    keep: float
+    kept: bool | None
+    said: bool | None = None  # what the owner said of it otherwise, such as on review: True for keep
+    taught: bool = False  # the present model has learnt from something said of its photos
+    photos: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """The draws of a pool by which the present model is judged, in its order, and the `keep` of the draw of each photo."""
+
+    draws: list[Draw]
+    candidates: list[float]
+    gone: int  # draws that were let go by hand
+    size: int  # draws, with those that were let go
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +144,57 @@ def _log_share(k: int, n: int, p: float) -> float:
     return ways + k * math.log(p) + (n - k) * math.log1p(-p)
 
 
-def certify(draws: Sequence[Draw], alpha: float, confidence: float, candidates: Sequence[float]) -> Verdict:
+def counted(pool: Iterable[Audit], floor: float = FLOOR) -> Counted:
+    """What of a pool judges the present model.
+
+    A pool outlives the model that it was drawn for, and its answers judge the next one as far as that is honest:
+
+    * Audits never train a model, so its scores do not depend on them. Of the photos that it would suggest too (`keep` at
+      most `floor`) the pool's order is as random for it as for the first one. Others say nothing of its suggestions.
+    * What a model was taught it knows, and being right about that foretells nothing. A draw that it has learnt from leaves
+      with its answer, whichever that was: owners review what they are shown, blind answers or not.
+    * A photo that was kept on review, after the model was made, is a mistake. One that was let go leaves, if it was not
+      asked about: the chance that put the others in their order is untouched by that. What it means for the rest of the list,
+      `judge` takes into account.
+    """
+    its_own = [one for one in pool if not one.taught and one.keep <= floor]
+    there = [one for one in its_own if one.kept is not None or one.said is not False]
+    return Counted(
+        [Draw(one.keep, (one.said or None) if one.kept is None else one.kept) for one in there],
+        [one.keep for one in there for _ in range(one.photos)],
+        sum(one.said is False for one in its_own),
+        len(its_own),
+    )
+
+
+def judge(pool: Iterable[Audit], alpha: float, confidence: float, subject: Subject = SUBJECTS[TASTE]) -> Verdict:
+    """`certify` for the draws that count. A certificate is withheld where it need not hold for what is left of its list.
+
+    Who lets the obvious go by hand leaves the doubtful: all mistakes may be among the rest, which is a larger share of it.
+    So the answers have to bear out the smaller share of the list as it was drawn. Withholding only lowers the risk.
+    """
+    found = counted(pool)
+    verdict = certify(found.draws, alpha, confidence, found.candidates, subject)
+    certificate, left = verdict.certificate, alpha * (found.size - found.gone) / max(found.size, 1)
+    if certificate is None or (left and tail(certificate.errors, certificate.audits, left) <= (1 - confidence) * (1 + 1e-9)):
+        return verdict
+    if not left:
+        return Verdict(None, f"All of these {subject.many} were let go by hand: none is left to certify.", None)
+    needed = max(1, clean_pass(left, confidence) - certificate.audits)
+    sentence = (
+        f"Not certified any more: you let {found.gone} go by hand, and the rest may hold more that you would keep. "
+        f"{needed} more answer{' is' if needed == 1 else 's are'} needed if none is a mistake."
+    )
+    return Verdict(None, sentence, needed)
+
+
+def certify(
+    draws: Sequence[Draw],
+    alpha: float,
+    confidence: float,
+    candidates: Sequence[float],
+    subject: Subject = SUBJECTS[TASTE],
+) -> Verdict:
     """The widest set of suggestions that the answers so far certify, and a sentence for the owner.
 
     `draws` is the whole pool in its random order. `candidates` holds, for each photo of the pool, the `keep` of its draw:
@@ -107,11 +203,12 @@ def certify(draws: Sequence[Draw], alpha: float, confidence: float, candidates: 
     answered = list(takewhile(lambda draw: draw.kept is not None, draws))
     certificate = _best(draws, answered, alpha, confidence, candidates)
     if certificate:
-        sentence = f"{_certified(certificate, grouped=len(candidates) != len(draws))} {_if_mistaken(certificate)}"
+        grouped = len(candidates) != len(draws)
+        sentence = f"{_certified(certificate, subject, grouped=grouped)} {_if_mistaken(certificate)}"
         return Verdict(certificate, sentence, 0)
     least = clean_pass(alpha, confidence)
     if len(draws) < least:
-        few = f"Only {len(draws)} suggestions rest on the model alone" if draws else "No suggestion rests on the model alone"
+        few = f"Only {len(draws)} {subject.some}" if draws else subject.none
         return Verdict(None, f"{few}: too few to certify, which takes {least} blind answers.", None)
     mistakes = sum(draw.kept is True for draw in answered)
     found = f"You would keep {mistakes} of the {len(answered)} photos asked about blindly"
@@ -207,10 +304,10 @@ def _if_mistaken(c: Certificate) -> str:
     return f"One more mistake would suspend it for {clean} answer{'' if clean == 1 else 's'} without another."
 
 
-def _certified(c: Certificate, *, grouped: bool) -> str:
+def _certified(c: Certificate, subject: Subject, *, grouped: bool) -> str:
     mistakes = f"{c.errors} mistake{'' if c.errors == 1 else 's'}"
     return (
-        f"At most {c.alpha * 100:g} % of these {c.candidates} suggestions are photos you would keep"
-        f"{', a burst counting as one' if grouped else ''} "
+        f"At most {c.alpha * 100:g} % of these {c.candidates} {subject.many} are photos you would keep"
+        f"{f', {subject.unit} counting as one' if grouped else ''} "
         f"({c.confidence * 100:g} % sure; {c.audits} blind answers, {mistakes})."
     )

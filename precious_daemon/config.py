@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Any, get_type_hints
 
 from precious_daemon.errors import ConfigError
+from precious_daemon.listen import Place, clash, place, wrong
 
 
 def _setting(
@@ -43,9 +44,36 @@ def _setting(
 @dataclass(frozen=True, slots=True)
 class WebSettings:
     port: int = _setting(8765, "port of the page on 127.0.0.1; 0 takes any free one", 0, 65535, restart=True)
+    listen: tuple[str, ...] = _setting(
+        (), "where else the page is served: 0.0.0.0:8766 is the whole network, with TLS and passwords; or a Unix socket's path",
+        restart=True,
+    )  # fmt: skip
+    hostnames: tuple[str, ...] = _setting(
+        (), "names by which browsers in the network may call it; empty: this machine's name, also with .local", restart=True
+    )
+    tls_cert: str = _setting("", "a certificate of your own (PEM, with its chain); empty: one is made here", restart=True)
+    tls_key: str = _setting("", "the key of that certificate", restart=True)
+    behind_proxy: bool = _setting(
+        False, "whether a reverse proxy of yours speaks TLS for web.listen, which then takes plain HTTP from it", restart=True
+    )
     language: str = _setting(
         "browser", "language of the page; browser: the one that each browser asks for", choices=("browser", "en", "zh-CN")
     )
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """What `listen` names."""
+        return tuple(map(place, self.listen))
+
+    @property
+    def network(self) -> bool:
+        """Whether others than this machine's own programs are to reach the page."""
+        return any(not place.path for place in self.places)
+
+    @property
+    def tls(self) -> bool:
+        """Whether this process itself speaks TLS."""
+        return self.network and not self.behind_proxy
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +261,11 @@ class Places:
         return self.data / "models"
 
     @property
+    def tls(self) -> Path:
+        """The certificate that was made here, and its key."""
+        return self.data / "tls"
+
+    @property
     def audit_log(self) -> Path:
         return self.data / "audit.jsonl"
 
@@ -280,10 +313,10 @@ def load(file: Path, environ: Mapping[str, str] | None = None) -> Settings:
     table = read(file)
     parse(table, str(file))  # so that a fault in the file is said to be there
     if not (said := overrides(os.environ if environ is None else environ)):
-        return parse(table, str(file))
+        return whole(parse(table, str(file)), str(file))
     for (section, name), value in said.items():
         table.setdefault(section, {})[name] = value
-    return parse(table, "environment")
+    return whole(parse(table, "environment"), "environment")
 
 
 def read(file: Path) -> dict[str, Any]:
@@ -356,6 +389,14 @@ def parse(table: dict[str, Any], where: str = "settings") -> Settings:
     return Settings(**sections)
 
 
+def whole(settings: Settings, where: str) -> Settings:
+    """The settings, which go together. Raises ConfigError where they do not."""
+    web = settings.web
+    if fault := clash(web.places, web.hostnames, web.port, web.tls_cert, web.tls_key, web.behind_proxy):
+        raise ConfigError(f"{where}: {fault}")
+    return settings
+
+
 def section(kind: type[Any], section: str, table: Mapping[str, Any], where: str) -> Any:
     """An instance of a dataclass of settings from one table of the file. Raises ConfigError as `parse` does."""
     known = {f.name: f for f in fields(kind)}
@@ -374,6 +415,8 @@ def _value(kind: Any, name: str, value: Any, metadata: Any, where: str) -> Any:
             raise ConfigError(f'{where}: {name} has to be a list of texts, like ["a", "b"].')
         if name == "groups.prefer_folders":
             folder_names(value, where)
+        for one in value:
+            _right(name, one, where)
         return tuple(value)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
@@ -388,9 +431,17 @@ def _value(kind: Any, name: str, value: Any, metadata: Any, where: str) -> Any:
         raise ConfigError(f"{where}: {name} is {value}, and has to be a number.")
     if (choices := metadata.get("choices")) and value not in choices:
         raise ConfigError(f'{where}: {name} is "{value}"{nearest(value, choices)}')
+    if kind is str:
+        _right(name, value, where)
     if metadata.get("time") and (value or name == "schedule.night"):
         night_time(value, where, name)
     return value
+
+
+def _right(name: str, value: str, where: str) -> None:
+    section, _, key = name.partition(".")
+    if section == "web" and (fault := wrong(key, value)):
+        raise ConfigError(f'{where}: {name}: "{value}" {fault}.')
 
 
 def night_time(text: str, where: str = "settings", name: str = "schedule.night") -> tuple[int, int]:

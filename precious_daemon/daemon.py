@@ -43,7 +43,7 @@ class Running:
 async def running(
     places: Places, settings: Settings, folders: Sequence[str] = (), *, port: int | None = None, watching: bool = True
 ) -> AsyncIterator[Running]:
-    """Open the library and serve its page; with `watching`, also watch the folders and run the schedule.
+    """Open the library and serve its page; with `watching`, also where web.listen says, watch the folders and run the schedule.
 
     Raises what keeps it from starting; nothing was changed then.
     """
@@ -54,7 +54,8 @@ async def running(
         for folder in folders:
             await asyncio.to_thread(scan.add_root, service.store, folder, service.clock())
         key = secrets.token_urlsafe(32)
-        site = await web.serve(service, port=settings.web.port if port is None else port, token=key)
+        own = settings.web.port if port is None else port
+        site = await web.serve(service, port=own, token=key, everywhere=watching)
         try:
             _publish(places, site, key)
             if watching:

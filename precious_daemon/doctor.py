@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from precious_daemon import conditions, config
+from precious_daemon import conditions, config, sandbox
 from precious_daemon.config import Places, Settings
 from precious_daemon.errors import PreciousError
 from precious_daemon.models import RootState
@@ -94,6 +94,20 @@ def _decoders(places: Places, settings: Settings) -> Iterator[Finding]:
         yield Finding("libheif", "warn", f"libheif {version} has known holes.", "pip install -U pillow-heif")
     else:
         yield Finding("libheif", "ok", f"libheif {version}")
+
+
+def _sandbox(places: Places, settings: Settings) -> Iterator[Finding]:
+    """What the kernel holds the decoders to."""
+    del places, settings
+    held = sandbox.offered()
+    if held.landlock and held.seccomp:
+        what = "no file beside photos, no network, no program, no change" + (", no signal" if held.landlock >= 6 else "")
+        yield Finding("decoders", "ok", f"Photos are decoded in a sandbox: {what}.")
+    elif held.landlock or held.seccomp:
+        lacks = "no network: seccomp filters" if held.landlock else "files: Linux 5.13 with Landlock"
+        yield Finding("decoders", "note", f"Photos are decoded in a sandbox, in part: this kernel cannot hold {lacks}.")
+    else:
+        yield Finding("decoders", "note", "Photos are decoded with limits on memory and time alone: this system has no sandbox.")
 
 
 def _accelerator(places: Places, settings: Settings) -> Iterator[Finding]:
@@ -279,7 +293,18 @@ def _plugins(places: Places, settings: Settings) -> Iterator[Finding]:
             yield Finding(f"plugin {info.name}", "ok", info.summary)
 
 
-CHECKS: tuple[Check, ...] = (_versions, _decoders, _accelerator, _clock, _limits, _library, _folders, _service, _plugins)
+CHECKS: tuple[Check, ...] = (
+    _versions,
+    _decoders,
+    _sandbox,
+    _accelerator,
+    _clock,
+    _limits,
+    _library,
+    _folders,
+    _service,
+    _plugins,
+)
 
 
 def _number(version: str) -> tuple[int, ...]:

@@ -75,5 +75,21 @@ class ServiceError(PreciousError):
     exit_code = 11
 
 
+class SignInRefused(PreciousError):
+    """A name and a password do not go together, or the next try has to wait for `wait` seconds."""
+
+    exit_code = 12
+
+    def __init__(self, message: str, wait: float = 0.0) -> None:
+        super().__init__(message)
+        self.wait = wait
+
+
+class OwnersOnly(PreciousError):
+    """Only the owner's own profile may do this."""
+
+    exit_code = 13
+
+
 class UnreadablePhoto(PreciousError):
     """A file that looks like a photo cannot be decoded."""

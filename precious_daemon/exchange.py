@@ -13,6 +13,7 @@ from precious_daemon.models import Rating
 VOTES = ["Winner", "Loser"]
 RANKING = ["Image", "ELO", "Uncertainty", "Upvotes", "Downvotes"]
 MU_THERE = 0.0  # image-ranker's ratings start at mu 0; its sigma is on the scale that ours is
+MOST = 10**9  # votes on one photo
 NOBODY = "None"  # what image-ranker writes as the winner over an image that was taken out
 
 
@@ -57,9 +58,13 @@ def parse(text: str, mu_here: float) -> tuple[str, list[tuple[str, str]], list[t
     except csv.Error as exc:
         raise VoteFileError(f"Line {rows.line_num} is not CSV: {exc}. Nothing was imported.") from exc
     raise VoteFileError(
-        f'The first line has to be "{",".join(VOTES)}" or "{",".join(RANKING)}", and is "{",".join(header)[:80]}". '
+        f'The first line has to be "{",".join(VOTES)}" or "{",".join(RANKING)}", and is "{_printable(",".join(header))}". '
         "Nothing was imported."
     )
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else "\ufffd" for c in text[:80])
 
 
 def _vote(row: list[str], line: int) -> tuple[str, str]:
@@ -74,7 +79,7 @@ def _rating(row: list[str], line: int, mu_here: float) -> tuple[str, Rating]:
         rating = Rating(float(mu) - MU_THERE + mu_here, float(sigma), int(wins), int(losses))
     except ValueError as exc:
         raise VoteFileError(f"Line {line} has to be a name and four numbers. Nothing was imported.") from exc
-    if not (0 < rating.sigma < 1000 and abs(rating.mu) < 1e6 and rating.wins >= 0 and rating.losses >= 0):
+    if not (0 < rating.sigma < 1000 and abs(rating.mu) < 1e6 and 0 <= rating.wins < MOST and 0 <= rating.losses < MOST):
         raise VoteFileError(f"Line {line} has a number out of bounds. Nothing was imported.")
     return name, rating
 

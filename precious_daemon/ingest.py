@@ -24,7 +24,7 @@ import numpy as np
 from blake3 import blake3
 from PIL import Image
 
-from precious_daemon import features
+from precious_daemon import features, sandbox
 from precious_daemon.captures import is_raw
 from precious_daemon.decode import (
     MAX_PIXELS,
@@ -63,13 +63,14 @@ TILE = 1024  # pixels of a tile at full size, a side; the page's zoom counts on 
 TILES = 24  # made in one go: all of 24 megapixels
 
 
-def prepare_worker(megabytes: int) -> None:
-    """Called once in each worker: its limits, and signals left to the service."""
+def prepare_worker(megabytes: int, folders: Iterable[str] | None = None) -> None:
+    """Called once in each worker: its limits, signals left to the service, and a sandbox that reads files below these folders."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     limit = megabytes * 1024 * 1024
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     os.nice(5)
+    sandbox.enter(folders)
 
 
 def read_photo(path: str, seconds: float) -> PhotoFacts:

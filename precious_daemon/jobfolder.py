@@ -25,7 +25,7 @@ import os
 import signal
 import struct
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -78,6 +78,15 @@ def read_photos(folder: Path) -> list[PhotoRow]:
         )
         for r in _read_csv(folder / "photos.csv")
     ]  # fmt: skip
+
+
+def read_paths(folder: Path, ids: Container[int]) -> dict[int, str]:
+    """Where some of the photos are, relative to their roots, with what is no UTF-8 replaced: fit to be shown."""
+    return {
+        photo: row["path"].encode("utf-8", "replace").decode()
+        for row in _read_csv(folder / "photos.csv")
+        if (photo := int(row["id"])) in ids
+    }
 
 
 def _float(text: str) -> float | None:

@@ -47,6 +47,7 @@ class Jobs:
         self.waiting: dict[str, str] = {}  # jobs that are due, and what they wait for
         self.next_run: Callable[[str], float | None] = lambda name: None  # the schedule, where there is one, knows
         self._tasks: dict[str, asyncio.Task[JobRun]] = {}
+        self._grown = False  # while photos were being grouped many more came
         self._heavy = asyncio.Lock()
         joblog.install()
 
@@ -108,6 +109,9 @@ class Jobs:
     def _ended(self, name: str, task: asyncio.Task[JobRun]) -> None:
         self._tasks.pop(name, None)
         lean.give_back()
+        if name == "group" and self._grown and not task.cancelled():
+            self.start("group", "new photos")
+            self._grown = False
         if not task.cancelled() and (error := task.exception()):
             log.info("%s: %s", name, error)  # recorded with the run; whoever waits for it gets it raised
 
@@ -191,7 +195,7 @@ class Jobs:
         present = (await self._store.aread(photos.counts))[PhotoState.PRESENT]
         grouped = await self._store.aread(groups.clustered_count)
         if present - grouped > 0.2 * present and present >= 2:
-            self.start("group", "new photos")
+            self._grown = not self.start("group", "new photos")  # one that runs began without the newest of them
             self.start("suggest", "new photos")  # waits for its turn: copies and bursts can be seen to from the first day
 
     # --- the pause -----------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import multiprocessing
 import os
 import sqlite3
@@ -31,17 +32,20 @@ from precious_daemon.groups import Grouping, Looks, informative
 from precious_daemon.ingest import prepare_worker, read_detail
 from precious_daemon.jobfolder import PhotoRow
 from precious_daemon.models import Group
-from precious_daemon.twins import Twin, find_twins
+from precious_daemon.twins import Twin, compare_each
 
 DECODED = 4000  # thumbnails held decoded: 200 MB at most
+COMPARE_SECONDS, COMPARE_SHARE = 1800.0, 0.5  # photos are compared for so long, and for this share of the time there is at most
+TOLD = 50  # photos compared from one word of it to the next
 DETAIL_SECONDS = 300.0  # frames that compete are read for so long; the others the next time
 SECONDS_PER_FILE = 10.0
 
 
 def find_groups(folder: Path, job: Mapping[str, Any], photos: Sequence[PhotoRow], looks: Looks) -> list[Group]:
-    """All groups. Leaves twins.csv, compared.bin and details.bin in the folder: what is new in them."""
+    """All groups. Leaves twins.csv, compared.bin and details.bin in the folder: what is new in them; and compared.json: how
+    many photos are compared with all others by now, of how many."""
     with closing(connect(Path(job["cache_db"]))) as cache:
-        grouping = Grouping(photos, looks, _twins(folder, cache, photos, looks))
+        grouping = Grouping(photos, looks, _twins(folder, cache, photos, looks, job.get("seconds")))
         return grouping.groups(_details(folder, cache, photos, grouping.rivals, job["worker_megabytes"]))
 
 
@@ -75,19 +79,30 @@ class Thumbnails:
 # --- twins -------------------------------------------------------------------------------------------------------------
 
 
-def _twins(folder: Path, cache: sqlite3.Connection, photos: Sequence[PhotoRow], looks: Looks) -> list[Twin]:
+def _twins(
+    folder: Path, cache: sqlite3.Connection, photos: Sequence[PhotoRow], looks: Looks, seconds: float | None
+) -> list[Twin]:
+    """All that are known by the end of the time that there is. What was found is left however this ends."""
+    until = time.monotonic() + min(COMPARE_SECONDS, COMPARE_SHARE * (seconds or math.inf))
     before = {row[0].hex() for row in cache.execute("SELECT content_hash FROM compared")}
     rows = cache.execute("SELECT content_hash, other_hash, found FROM twins")
     known = [Twin(one.hex(), other.hex(), *json.loads(found)) for one, other, found in rows]
     among = informative(photos, looks)
-    new = []
-    for twin in find_twins(photos, among, looks.embedding, looks.thumbnail, before):
-        new.append(twin)
-        if len(new) % 100 == 1:
-            jobfolder.say("comparing photos that look alike", len(new), 0)
-    jobfolder.write_twins(folder, ((twin.one, twin.other, json.dumps(astuple(twin)[2:])) for twin in new))
-    compared = {photos[i].content_hash for i in among if looks.embedding[i].any()} - before
-    jobfolder.write_records(folder, "compared.bin", (bytes.fromhex(content) for content in sorted(compared)))
+    waiting = sum(photos[i].content_hash not in before for i in among)
+    new, compared, done = list[Twin](), list[str](), 0
+    try:
+        for done, step in enumerate(compare_each(photos, among, looks.embedding, looks.thumbnail, before), 1):
+            new += step.twins
+            if looks.embedding[step.photo].any():
+                compared.append(photos[step.photo].content_hash)
+            if done % TOLD == 0:
+                jobfolder.say("comparing photos that look alike", done, waiting)
+            if time.monotonic() > until:
+                break
+    finally:
+        jobfolder.write_twins(folder, ((twin.one, twin.other, json.dumps(astuple(twin)[2:])) for twin in new))
+        jobfolder.write_records(folder, "compared.bin", map(bytes.fromhex, compared))
+    jobfolder.write_json(folder, "compared.json", {"done": len(among) - waiting + done, "of": len(among)})
     return [*known, *new]
 
 
@@ -118,13 +133,14 @@ def _place(photo: PhotoRow) -> str:
 def _read(photos: Sequence[PhotoRow], wanted: Sequence[int], megabytes: int) -> Iterator[tuple[str, bytes]]:
     """(content hash, detail). One that its decoder does not survive is passed over, as is what comes after the time is up."""
     until = time.monotonic() + DETAIL_SECONDS
+    folders = sorted({photos[i].root for i in wanted})
     pool = None
     try:
         for n, i in enumerate(wanted):
             if time.monotonic() > until:
                 return
             jobfolder.say("looking at bursts in full size", n, len(wanted))
-            pool = pool or ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), prepare_worker, (megabytes,))
+            pool = pool or ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), prepare_worker, (megabytes, folders))
             content = photos[i].content_hash
             try:
                 detail = pool.submit(read_detail, _place(photos[i]), bytes.fromhex(content), SECONDS_PER_FILE).result()

@@ -224,6 +224,7 @@ class Question(StrEnum):
     FOUR = "four"  # three or four photos: the best of them, or all in order
     LABEL = "label"  # keep or delete, chosen by us
     AUDIT = "audit"  # keep or delete, drawn at random from the candidates, prediction hidden
+    ENOUGH = "enough"  # two photos of one group, one of them drawn at random from what would go: is one of them enough?
     SUGGESTION = "suggestion"  # the owner reviewed a suggestion
     RANKING = "ranking"  # a photo was taken out of the ranking; undone, it is back
     OUTSIDE = "outside"  # said with another program: a file deleted or brought back, a rating in a sidecar
@@ -520,6 +521,18 @@ class Session:
     created_at: float
     seen_at: float
     browser: str  # what it calls itself, which may be anything
+    voter: str  # the name of the profile it is on
+    address: str  # where it signed in from; empty: this machine
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """One address of the page."""
+
+    url: str
+    network: bool = False  # others than this machine's own programs reach it
+    fingerprint: str | None = None  # SHA-256 of its certificate, which browsers show as well
+    until: float | None = None  # when that ends
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,7 @@ class Nightwork:
         self._service = service
         self._store, self._clock = service.store, service.clock
         self.budget: Budget | None = None  # of the night, while there is one
+        self._looking: dict[str, float] = {}  # what looking at photos has cost since a model was made last
         self.instant = Instant(service.store, service.places, lambda: self._features("instant"))
 
     async def embed(self, say: Say) -> str:
@@ -64,11 +65,15 @@ class Nightwork:
         return f"looked at {done} of {wanted} photos" + ("" if whole else "; the rest follows")
 
     async def _keep_embeddings(self, folder: Path) -> int:
-        dimension = jobfolder.read_json(folder, "meta.json")["dimension"]
+        meta = jobfolder.read_json(folder, "meta.json")
         done = 0
-        for part in _parts(jobfolder.read_embeddings(folder, dimension), 500):
+        for part in _parts(jobfolder.read_embeddings(folder, meta["dimension"]), 500):
             await self._store.awrite(pictures.put_embeddings, BACKBONE, part)
             done += len(part)
+        cost = meta.get("cost", {})
+        for name, more in {"photos": done, "seconds": cost.get("seconds"), "energy_wh": cost.get("energy_wh")}.items():
+            if more:
+                self._looking[name] = round(self._looking.get(name, 0) + more, 2)
         return done
 
     async def group(self, say: Say) -> str:
@@ -90,16 +95,23 @@ class Nightwork:
                 "worker_megabytes": settings.ingest.worker_megabytes,
             }
             jobfolder.write_json(folder, "job.json", job)
-            if not await self._child("precious_daemon.grouping", folder, say):
-                return "stopped before the end; the groups are as they were"
+            try:
+                whole = await self._child("precious_daemon.grouping", folder, say)
+            finally:
+                await self._store.awrite(_keep_findings, folder)  # what was found out is so, however this ended
+            if not whole:
+                return "stopped before the end; the groups are as they were, and what was compared is kept"
             clustered = await self._keep_clusters(folder)
             found = [
                 Group(GroupKind(g["kind"]), tuple(GroupMember(m["photo_id"], m["best"], m["reason"]) for m in g["members"]))
                 for g in jobfolder.read_json(folder, "groups.json")
             ]
             await self._store.awrite(groups.replace_groups, found)
-            await self._store.awrite(_keep_findings, folder)
-        return f"{count} photos: {clustered}; {len(found)} bursts and groups of copies{blind}"
+            compared = jobfolder.read_json(folder, "compared.json")
+        so_far = (
+            "" if compared["done"] == compared["of"] else f"; {compared['done'] / compared['of']:.0%} compared, the rest follows"
+        )
+        return f"{count} photos: {clustered}; {len(found)} bursts and groups of copies{so_far}{blind}"
 
     async def _keep_clusters(self, folder: Path) -> str:
         """Store what grouping found; what that was, in words."""
@@ -142,12 +154,14 @@ class Nightwork:
         with children.job_folder(self._service.places, "learn") as folder:
             await self._store.aread(handover.write_photos, folder, voter_id)
             await self._store.aread(handover.write_answers, folder, voter_id)
+            taught_until = self._clock()  # what is said from here on, this model does not know
             limits = self._service.settings.learn
             job = await self._features("learn", share) | {
                 "run": run,
                 "at": now,
                 "voter": voter.name,
                 "nights": await self._store.aread(handover.nights, voter_id),
+                "looking": self._looking,
                 "memory_megabytes": limits.memory_megabytes,
                 "threads": limits.threads,
             }
@@ -165,14 +179,15 @@ class Nightwork:
         def keep(db: Database) -> None:
             scores.replace_scores(db, voter_id, found)
             scores.put_evidence(db, voter_id, evidence)
-            scores.add_model(db, run, voter_id, report["champion"], report, now)
+            scores.add_model(db, run, voter_id, report["champion"], report, taught_until)
             verdict.renew_pool(db, voter_id, self._service.rng, now)
 
         await self._store.awrite(keep)
+        self._looking = {}
         self.instant.forget(voter_id)
         await verdict.refresh(self._service, voter_id)
-        _, sentence, _ = await self._store.aread(scores.certificate, voter_id)
-        await asyncio.to_thread(papers.keep, self._service.places.nights, run, made, sentence)
+        said = " ".join(await self._store.aread(verdict.sentences, voter_id))
+        await asyncio.to_thread(papers.keep, self._service.places.nights, run, made, said)
         return str(report["why"])
 
     async def sort(self, say: Say) -> str:
@@ -281,10 +296,12 @@ def _weighed(report: dict[str, Any]) -> str:
 
 
 def _keep_findings(db: Database, folder: Path) -> None:
-    """What the grouping child need not find out again."""
-    compared = (content for content, _ in jobfolder.read_records(folder, "compared.bin"))
-    groups.keep_twins(db, jobfolder.read_twins(folder), compared)
-    groups.keep_details(db, jobfolder.read_records(folder, "details.bin", jobfolder.DETAIL_BYTES))
+    """What the grouping child need not find out again, as far as it came."""
+    if (folder / "compared.bin").exists():  # the twins are left before
+        compared = (content for content, _ in jobfolder.read_records(folder, "compared.bin"))
+        groups.keep_twins(db, jobfolder.read_twins(folder), compared)
+    if (folder / "details.bin").exists():
+        groups.keep_details(db, jobfolder.read_records(folder, "details.bin", jobfolder.DETAIL_BYTES))
 
 
 def _run_name(now: float, voter_id: int = people.OWNER) -> str:

@@ -6,6 +6,7 @@ A child draws them. Nothing else in that folder is ever shown.
 from __future__ import annotations
 
 import html
+import json
 import os
 import re
 import shutil
@@ -41,13 +42,19 @@ def keep(nights: Path, run: str, made: Mapping[str, bytes], certificate: str) ->
     part = nights / f".{run}.part"
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True, mode=0o700)
-    sentence = html.escape(certificate).encode()
     for name, content in made.items():
-        (part / name).write_bytes(content.replace(CERTIFICATE.encode(), sentence) if name in (PAGE, CARD) else content)
+        (part / name).write_bytes(_certified(name, content, certificate))
     shutil.rmtree(nights / run, ignore_errors=True)
     os.rename(part, nights / run)
     for old in sorted(nights.glob("[0-9]*"))[:-KEPT]:
         shutil.rmtree(old, ignore_errors=True)
+
+
+def _certified(name: str, content: bytes, certificate: str) -> bytes:
+    """A file with the sentence of its certificate."""
+    if name == FIGURES:
+        return json.dumps(json.loads(content) | {"certificate": certificate}).encode()
+    return content.replace(CERTIFICATE.encode(), html.escape(certificate).encode()) if name in (PAGE, CARD) else content
 
 
 def find(nights: Path, run: str, name: str) -> Path | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from precious_daemon import certify
 from precious_daemon.errors import NotFound, PreciousError
 from precious_daemon.models import Voter
-from precious_daemon.store import Database, answers, ratings, scores, sessions, suggestions, voters
+from precious_daemon.store import Database, answers, passwords, ratings, scores, sessions, suggestions, voters
 
 OWNER = 1  # the profile that every library has, and that what is said with other programs counts for
 LONGEST = 40  # characters of a name
@@ -45,7 +45,11 @@ def retire(db: Database, voter_id: int, now: float) -> Voter:
     if voter.id == OWNER:
         raise PreciousError(f"{voter.name} is the library's first profile, and stays: rename it instead.")
     voters.set_retired(db, voter.id, now)
-    sessions.hand_over(db, voter.id, OWNER)
+    if passwords.get(db, OWNER):
+        sessions.remove_of(db, voter.id)
+    else:
+        sessions.hand_over(db, voter.id, OWNER)
+    passwords.remove(db, voter.id)
     suggestions.replace_open(db, voter.id, "", [], now)
     return voters.get(db, voter.id)
 

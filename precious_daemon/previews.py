@@ -87,9 +87,11 @@ class Previews:
     async def _read(self, photo: Photo, read: Callable[[str], Awaitable[T]]) -> T | None:
         if photo.state is not PhotoState.PRESENT or photo.content_hash is None:
             return None
-        root = await self._store.aread(roots.get, photo.root_id)
-        if root.state is not RootState.WATCHED:
+        watched = {root.id: root for root in await self._store.aread(roots.all_roots) if root.state is RootState.WATCHED}
+        if photo.root_id not in watched:
             return None
+        root = watched[photo.root_id]
+        self._readers.within(root.path for root in watched.values())
         path = os.path.join(root.path, photo.path)
         try:
             return await read(path)

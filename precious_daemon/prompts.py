@@ -26,7 +26,7 @@ def read(path: str) -> str | None:
     file = Path(path)
     try:
         return _inside(file) or _beside(file)
-    except (OSError, struct.error, zlib.error, ValueError, csv.Error):
+    except (OSError, struct.error, zlib.error, ValueError, LookupError, csv.Error):
         return None
 
 

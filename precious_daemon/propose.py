@@ -13,6 +13,7 @@ from precious_daemon.service import Service
 from precious_daemon.store import (
     Database,
     answers,
+    audits,
     decisions,
     groups,
     held,
@@ -37,7 +38,6 @@ class _Gathered:
     known: dict[int, decide.Known]
     labels: dict[int, bool]
     evidence: dict[int, dict[str, Any]]
-    audited: set[int]
     decisions: list[GroupDecision]
     changed: dict[int, str]
     occasions: list[decide.Occasion]
@@ -55,13 +55,15 @@ async def propose(service: Service, voter_id: int, run: str) -> int:
         found.wishes.said | await vetoes(service, found.photos), found.evidence, found.decisions,
         rules=rules, changed=found.changed, occasions=found.occasions, expected=found.wishes.expected,
     )  # fmt: skip
-    # the certificate speaks of the photos that audits were drawn from, and of no other
-    chosen = [replace(s, certified=s.certified and s.photo_id in found.audited) for s in proposal.suggestions]
+    chosen = [replace(s, certified=False) for s in proposal.suggestions]  # until the verdicts on the new list are in
     back = [(h.suggestion.photo_id, h.suggestion.kind, h.why, h.suggestion.reasons) for h in proposal.held]
 
     def keep(db: Database) -> int:
         held.replace(db, voter_id, back)
-        return suggestions.replace_open(db, voter_id, run, chosen, now, found.changed)
+        count = suggestions.replace_open(db, voter_id, run, chosen, now, found.changed)
+        verdict.renew_group_pools(db, voter_id, service.rng, now)
+        verdict.bring_up_to_date(db, voter_id, service.settings.certify, now, anew=True)
+        return count
 
     return await service.store.awrite(keep)
 
@@ -76,6 +78,7 @@ def _gather(db: Database, voter_id: int, ruled: Iterable[int], leave_of_day: int
     more = scores.of(db, voter_id, shown.keys() - scored)
     measures = pictures.qualities(db, {photo.content_hash for photo in shown.values() if photo.content_hash})
     labels, changed = _since(answers.labels(db, voter_id), suggestions.dismissals(db, voter_id), found)
+    labels |= {photo: True for photo in audits.wanted(db, voter_id) if photo not in labels}
     return _Gathered(
         scores=[*candidates, *more.values()],
         groups=found,
@@ -84,7 +87,6 @@ def _gather(db: Database, voter_id: int, ruled: Iterable[int], leave_of_day: int
         known={photo.id: plugin_photos.known_of(photo, measures) for photo in shown.values()},
         labels=labels,
         evidence=scores.evidence(db, voter_id),
-        audited=verdict.audited(db, voter_id),
         decisions=decisions.all_decisions(db, voter_id),
         changed=changed,
         occasions=list(occasions.of(db, shown.keys(), leave_of_day, leave_of_event)),

@@ -8,7 +8,7 @@ import math
 import multiprocessing
 import os
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Executor, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Concatenate, ParamSpec, TypeVar
@@ -57,10 +57,10 @@ def _look_into(paths: list[str], seconds: float) -> list[Told]:
     return look_into(paths, seconds)
 
 
-def _prepare(megabytes: int) -> None:
+def _prepare(megabytes: int, folders: tuple[str, ...]) -> None:
     from precious_daemon.ingest import prepare_worker
 
-    prepare_worker(megabytes)
+    prepare_worker(megabytes, folders)
 
 
 class Readers:
@@ -68,7 +68,17 @@ class Readers:
 
     def __init__(self, settings: IngestSettings) -> None:
         self._pool: Executor | None = None
+        self._folders: tuple[str, ...] = ()
         self.use(settings)
+
+    def within(self, folders: Iterable[str]) -> None:
+        """Read files below these folders: the processes can read no others of the owner's, so that more take new ones."""
+        wanted = tuple(sorted(folders))
+        if not set(wanted) <= set(self._folders):
+            self._folders = wanted
+            if self._pool is not None:
+                self._pool.shutdown(wait=False)  # what is under way there is brought to its end
+                self._pool = None
 
     def use(self, settings: IngestSettings) -> None:
         """Go on with these settings; processes that run already keep theirs until they end."""
@@ -123,7 +133,7 @@ class Readers:
             workers,
             mp_context=multiprocessing.get_context("spawn"),
             initializer=_prepare,
-            initargs=(self._settings.worker_megabytes,),
+            initargs=(self._settings.worker_megabytes, self._folders),
         )
 
     def stop(self) -> None:
@@ -175,6 +185,7 @@ class Ingest:
         try:
             while not self.paused:
                 watched = {r.id: r for r in await self._store.aread(roots.all_roots) if r.state is RootState.WATCHED}
+                self.readers.within(root.path for root in watched.values())
                 total = done + await self._store.aread(photos.waiting_count, watched)
                 if total - done > A_FEW and not await self._first_look(watched, say):
                     break

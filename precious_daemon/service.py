@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from precious_daemon.config import Places, Settings
+from precious_daemon.models import Served
 from precious_daemon.plugins import Plugins
 from precious_daemon.store import Store
 from precious_daemon.trash import Trash
@@ -30,6 +31,7 @@ class Service:
     clock: Callable[[], float] = time.time
     rng: random.Random = field(default_factory=random.Random)
     background: set[asyncio.Task[Any]] = field(default_factory=set)  # calls of plugins that nobody waits for
+    served: tuple[Served, ...] = ()  # where the page is
     jobs: Jobs = field(init=False)
     followers: list[Callable[[Settings], None]] = field(default_factory=list)
     """Told of new settings, on the event loop: those who keep some for themselves."""

@@ -88,7 +88,7 @@ def save(file: Path, changes: Mapping[str, str]) -> config.Settings:
         elif key in table:
             del table[key]
     text = document.as_string()
-    settings = config.parse(tomlkit.parse(text).unwrap(), str(file))
+    settings = config.whole(config.parse(tomlkit.parse(text).unwrap(), str(file)), str(file))
     _replace(file, text)
     return settings
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import shutil
 import time
@@ -10,15 +11,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from precious_daemon import __version__, ask
+from precious_daemon import __version__, ask, verdict
 from precious_daemon.config import Places, Settings
-from precious_daemon.models import PhotoState, RootState, SuggestionState
+from precious_daemon.models import PhotoState, RootState, Served, SuggestionState
 from precious_daemon.store import Database, answers, files, groups, job_runs, photos, roots, scores, suggestions, units
 
 if TYPE_CHECKING:
     from precious_daemon.service import Service
 
 JOBS = ("scan", "embed", "group", "learn", "sort", "rate", "suggest", "night")
+SOON = 14 * 86400.0  # seconds before its end that a certificate is warned of
 LITTLE_SPACE = 1_000_000_000  # bytes: below this a warning is shown
 
 
@@ -31,6 +33,8 @@ async def snapshot(service: Service, voter_id: int = 1) -> dict[str, Any]:
     found["running"] = [asdict(progress) for progress in service.jobs.progress()]
     found["paused"] = asdict(service.jobs.paused) if service.jobs.paused else None
     found["warnings"] += service.jobs.arrivals.warnings()
+    found["warnings"] += [_ending(served) for served in service.served if (served.until or math.inf) < service.clock() + SOON]
+    found["served"] = [asdict(served) for served in service.served]
     found["plugins"] = await asyncio.to_thread(service.plugins.status_lines)
     return found
 
@@ -70,12 +74,14 @@ def collect(db: Database, places: Places, settings: Settings, voter_id: int = 1)
             for name in JOBS
         ],
         "running": [],
+        "served": [],
         "paused": asdict(paused) if (paused := job_runs.paused(db, time.time())) else None,
         "model": model and {
             "run": model["run"], "at": model["at"], "champion": model["champion"],
             "metrics": model["report"].get("learners", {}).get(model["champion"], {}).get("test"),
         },
         "certificate": {"certified": certificate is not None, "sentence": sentence, "needed": needed},
+        "group_certificates": verdict.of_groups(db, voter_id),
         "suggestions": {
             "open": suggestions.counts(db, voter_id)[SuggestionState.OPEN], "bytes": suggestions.open_bytes(db, voter_id),
         },
@@ -94,6 +100,14 @@ def _warnings(watched: list[Any], disk: dict[str, int], counts: dict[PhotoState,
             f"{counts[PhotoState.BROKEN]:,} files cannot be read as photos; the page of photos lists them with the reason."
         )
     return found
+
+
+def _ending(served: Served) -> str:
+    end = time.strftime("%Y-%m-%d", time.localtime(served.until))
+    return (
+        f"The certificate of {served.url} ends on {end}. Renew it, then: precious-daemon reload. One that was made here is "
+        "renewed by a restart."
+    )
 
 
 def _disk(places: Places) -> dict[str, int]:

@@ -27,7 +27,9 @@ TURNED_BITS = 10  # mirrored and turned, where a few bits are off: 4 as a rule, 
 WHOLE = 0.9  # correlation of detail: unrelated pictures .2, edits .93 and more
 CROP, SLIGHT_CROP = 0.78, 0.9  # of a crop: unrelated .3; of one that leaves nearly all, since another frame of a burst has .83
 NEIGHBOURS = 6  # most like a picture by embedding, in which a crop of it, or it as a crop, is looked for
+FEWER = 2  # the same, of what says nothing, for a photo of a camera
 NEIGHBOUR = 0.6  # cosine below which no crop was found
+ASKING, ASKED = 512, 8192  # photos whose neighbours are looked for together, and among how many at once: 30 MB
 PLANES = 3000  # pictures held ready for comparing: 120 MB
 
 CROPPED = "cropped"
@@ -49,14 +51,23 @@ class Twin:
     left: float = 1.0  # of a crop: share of the picture that is left
 
 
-def find_twins(
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A photo that is now compared with all that were compared before it, and the twins that this found."""
+
+    photo: int
+    twins: list[Twin]
+
+
+def compare_each(
     photos: Sequence[PhotoRow],
     among: Sequence[int],
     embedding: Vectors,
     thumbnail: Callable[[int], Pixels | None],
     compared: Collection[str] = (),
-) -> Iterator[Twin]:
-    """Twins among photos of different contents, where at least one of the two is not yet `compared`.
+) -> Iterator[Step]:
+    """A step for each photo, of different contents, that is not yet `compared`. Whoever stops between two steps goes on later
+    with those of the steps among the compared, and has the same twins in the end.
 
     `embedding` is (n, any), rows of zeros where it is missing; `thumbnail` gives the picture of a photo, (h, w, 3).
     """
@@ -78,17 +89,25 @@ def find_twins(
             seen.light, seen.grey,
         )  # fmt: skip
 
+    def is_plain_copy(i: int, j: int) -> bool:
+        bits = (photos[i].perceptual_hash ^ photos[j].perceptual_hash).bit_count()
+        return bits <= BITS and compare(i, j, "") is not None
+
     known = set(compared)
-    new = [i for i in among if photos[i].content_hash not in known]
+    new = sorted((i for i in among if photos[i].content_hash not in known), key=lambda i: photos[i].content_hash)
     old = [i for i in among if photos[i].content_hash in known]
-    found = set[tuple[int, int]]()
-    for i, j, how in _by_hash(photos, new, old):
-        if (i, j) not in found and could_be_one_shot(photos[i], photos[j]) and (twin := compare(i, j, how)):
-            found.add((i, j))
-            yield twin
-    for i, j in _by_embedding(photos, new, [*new, *old], embedding):
-        if (min(i, j), max(i, j)) not in found and (twin := _crop(photos, i, j, thumbnail)):
-            yield twin
+    alike = _by_hash(photos, new, old)
+    asked = _by_embedding(photos, new, [*new, *old], embedding)
+    for i, crops in zip(new, asked, strict=True):
+        found = dict[tuple[int, int], Twin]()
+        for one, other, how in alike.get(i, ()):
+            if (one, other) not in found and (twin := compare(one, other, how)):
+                found[one, other] = twin
+        for whole, part in crops:
+            pair = min(whole, part), max(whole, part)
+            if pair not in found and not is_plain_copy(*pair) and (twin := _crop(photos, whole, part, thumbnail)):
+                found[pair] = twin
+        yield Step(i, list(found.values()))
 
 
 def could_be_one_shot(a: PhotoRow, b: PhotoRow) -> bool:
@@ -101,25 +120,31 @@ def could_be_one_shot(a: PhotoRow, b: PhotoRow) -> bool:
 # --- candidates --------------------------------------------------------------------------------------------------------
 
 
-def _by_hash(photos: Sequence[PhotoRow], new: Sequence[int], old: Sequence[int]) -> Iterator[tuple[int, int, str]]:
-    """(i, j, how) with i < j, the likeliest first: as they are, then mirrored and turned."""
+def _by_hash(photos: Sequence[PhotoRow], new: Sequence[int], old: Sequence[int]) -> dict[int, list[tuple[int, int, str]]]:
+    """(i, j, how) with i < j of what can be told by hash, by the later of the two in `new`; the likeliest first: as they
+    are, then mirrored and turned."""
 
     def hashes(which: Sequence[int]) -> NDArray[np.uint64]:
         return np.array([photos[i].perceptual_hash for i in which], dtype=np.uint64)
 
-    mine, everyone = np.array(new, np.int64), np.array([*new, *old], np.int64)
-    own, theirs = hashes(new), hashes(old)
-    for pairs, there in ((near_pairs(own, BITS)[0], new), (near_between(own, theirs, BITS)[0], old)):
-        for i, j in zip(mine[pairs[:, 0]].tolist(), np.array(there, np.int64)[pairs[:, 1]].tolist(), strict=True):
-            yield min(i, j), max(i, j), ""
-    every = np.concatenate([own, theirs])
+    place = {i: n for n, i in enumerate(new)}
+    mine, every = hashes(new), [*new, *old]
+    everyone = hashes(every)
+    found: dict[int, list[tuple[int, int, str]]] = {}
+
+    def add(one: int, other: int, how: str) -> None:
+        i, j = min(one, other), max(one, other)
+        if i != j and could_be_one_shot(photos[i], photos[j]):
+            later = max(i, j, key=lambda k: place.get(k, -1))
+            found.setdefault(later, []).append((i, j, how if i == one else inverse(how)))
+
+    for pairs, there in ((near_pairs(mine, BITS)[0], new), (near_between(mine, hashes(old), BITS)[0], old)):
+        for a, b in pairs.tolist():
+            add(new[a], there[b], "")
     for how in TURNS:
-        pairs, _ = near_between(turned(own, how), every, TURNED_BITS)
-        for i, j in zip(mine[pairs[:, 0]].tolist(), everyone[pairs[:, 1]].tolist(), strict=True):
-            if i < j:
-                yield i, j, how
-            elif j < i:
-                yield j, i, _INVERSE.get(how, how)
+        for a, b in near_between(turned(mine, how), everyone, TURNED_BITS)[0].tolist():
+            add(new[a], every[b], how)
+    return found
 
 
 _INVERSE = {RIGHT: LEFT, LEFT: RIGHT}
@@ -132,20 +157,26 @@ def inverse(how: str) -> str:
 
 def _by_embedding(
     photos: Sequence[PhotoRow], new: Sequence[int], every: Sequence[int], embedding: Vectors
-) -> Iterator[tuple[int, int]]:
-    """(whole, part): the larger picture first. Photos with time and camera are compared with those of the same moment;
-    where one of the two says nothing, with those that are most like it, and with those of its name."""
-    seen = set[tuple[int, int]]()
-    for i, j in (*_same_moment(photos, new, every), *_neighbours(photos, new, every, embedding)):
-        if photos[i].content_hash == photos[j].content_hash or not could_be_one_shot(photos[i], photos[j]):
-            continue
-        whole, part = sorted((i, j), key=lambda k: (-photos[k].width * photos[k].height, photos[k].content_hash))
-        if (whole, part) not in seen:
-            seen.add((whole, part))
-            yield whole, part
+) -> Iterator[list[tuple[int, int]]]:
+    """(whole, part) of what could be a crop, for each of `new`; the larger picture is the whole. Photos with time and camera
+    are compared with those of the same moment; where one of the two says nothing, with those that are most like it, and
+    with those of its name."""
+    moments = _same_moment(photos, new, every)
+    for i, near in zip(new, _neighbours(photos, new, every, embedding), strict=True):
+        yield [
+            (i, j) if _larger_first(photos[i]) < _larger_first(photos[j]) else (j, i)
+            for j in sorted({*moments.get(i, ()), *near} - {i})
+            if could_be_one_shot(photos[i], photos[j])
+        ]
 
 
-def _same_moment(photos: Sequence[PhotoRow], new: Sequence[int], every: Sequence[int]) -> Iterator[tuple[int, int]]:
+def _larger_first(photo: PhotoRow) -> tuple[int, str]:
+    return -photo.width * photo.height, photo.content_hash
+
+
+def _same_moment(photos: Sequence[PhotoRow], new: Sequence[int], every: Sequence[int]) -> dict[int, set[int]]:
+    """Of each of `new`, those before it that were taken at its moment or have its name."""
+    place = {i: n for n, i in enumerate(new)}
     moments: dict[object, list[int]] = {}
     for i in every:
         photo = photos[i]
@@ -155,35 +186,46 @@ def _same_moment(photos: Sequence[PhotoRow], new: Sequence[int], every: Sequence
             keys.append((photo.camera, photo.taken_at))
         for key in keys:
             moments.setdefault(key, []).append(i)
-    fresh = set(new)
+    found: dict[int, set[int]] = {}
     for members in moments.values():
         if len(members) <= NEIGHBOURS + 1:
-            yield from ((i, j) for i in members for j in members if i in fresh and i != j)
+            for i in members:
+                if i in place:
+                    found.setdefault(i, set()).update(j for j in members if place.get(j, -1) < place[i])
+    return found
 
 
-def _neighbours(
-    photos: Sequence[PhotoRow], new: Sequence[int], every: Sequence[int], embedding: Vectors
-) -> Iterator[tuple[int, int]]:
-    """Of each pair at least one is new, and at least one says nothing of camera or time: what came from an editor or a
-    messenger asks for what it was made from."""
-    there = np.array([i for i in every if embedding[i].any()], np.int64)
-    silent = np.array([photos[i].camera is None or photos[i].taken_at is None for i in there], bool)
-    fresh = np.isin(there, np.array(new, np.int64))
-    vectors = _flat(embedding, there)
-    everyone = np.ones(len(there), bool)
-    for asking, asked, count in ((silent & fresh, everyone, NEIGHBOURS), (fresh & ~silent, silent & ~fresh, 2)):
-        rows, columns = np.flatnonzero(asking), np.flatnonzero(asked)
-        for start in range(0, len(rows) if len(columns) > 1 else 0, 256):
-            part = rows[start : start + 256]
-            cosines = vectors[part] @ vectors[columns].T
-            cosines[part[:, None] == columns[None, :]] = -1
-            best = np.argpartition(-cosines, min(count, len(columns) - 1), axis=1)[:, :count]
-            for place in range(best.shape[1]):
-                likely = cosines[np.arange(len(part)), best[:, place]] >= NEIGHBOUR
-                yield from zip(there[part[likely]].tolist(), there[columns[best[likely, place]]].tolist(), strict=True)
+def _neighbours(photos: Sequence[PhotoRow], new: Sequence[int], every: Sequence[int], embedding: Vectors) -> Iterator[list[int]]:
+    """Those most like each of `new`, where one of the two says nothing of camera or time: what came from an editor or a
+    messenger asks for what it was made from, and whatever it could be made from asks for that."""
+    there = np.array(every, np.int64)
+    silent = np.array([photos[i].camera is None or photos[i].taken_at is None for i in every], bool)
+    for start in range(0, len(new), ASKING):
+        rows = np.arange(start, min(start + ASKING, len(new)))  # `every` begins with `new`
+        found: list[list[int]] = [[] for _ in rows]
+        for asking, asked, count in ((rows[silent[rows]], there, NEIGHBOURS), (rows[~silent[rows]], there[silent], FEWER)):
+            for row, near in zip(asking.tolist(), _nearest(embedding, there[asking], asked, count), strict=True):
+                found[row - start] = near
+        yield from found
+
+
+def _nearest(embedding: Vectors, asking: Indexes, asked: Indexes, count: int) -> list[list[int]]:
+    """Of each row of `asking` the up to `count` of `asked` whose cosine is NEIGHBOUR or more; never itself."""
+    mine = _flat(embedding, asking)
+    best = np.full((len(asking), count), -1.0, np.float32)
+    which = np.zeros((len(asking), count), np.int64)
+    for start in range(0, len(asked) if len(asking) else 0, ASKED):
+        part = asked[start : start + ASKED]
+        cosines = mine @ _flat(embedding, part).T
+        cosines[asking[:, None] == part[None, :]] = -1
+        cosines, among = np.hstack([best, cosines]), np.hstack([which, np.broadcast_to(part, cosines.shape)])
+        order = np.argpartition(-cosines, count - 1, axis=1)[:, :count]
+        best, which = np.take_along_axis(cosines, order, 1), np.take_along_axis(among, order, 1)
+    return [row[near >= NEIGHBOUR].tolist() for row, near in zip(which, best, strict=True)]
 
 
 def _flat(embedding: Vectors, rows: Indexes) -> NDArray[np.float32]:
+    """Those rows of length one, or of zeros."""
     vectors = embedding[rows].astype(np.float32)
     return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9))
 

@@ -1,70 +1,76 @@
-"""The certificate of the newest model, from the audits in the store: kept up to date with each blind answer."""
+"""Certificates, one for each kind of suggestion, from the audits in the store: kept up to date with each blind answer.
+
+A suggestion rests on taste, which a model guesses, or on a group, of which another photo stays. Whoever trusts the one need
+not trust the other, so each kind has audits, a certificate and a risk of its own: see docs/certificate.md.
+"""
 
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 from precious_daemon import certify
 from precious_daemon.config import CertifySettings
-from precious_daemon.models import Certificate
+from precious_daemon.models import TRAINING, SuggestionState
 from precious_daemon.service import Service
-from precious_daemon.store import Database, answers, groups, scores
+from precious_daemon.store import Database, answers, audits, groups, scores
 
 COVER = 0.7  # a pool that holds less of the candidates than this gives way to a new one
+GROUPS = [kind for kind in certify.SUBJECTS if kind != certify.TASTE]
 
 
 async def refresh(service: Service, voter_id: int) -> None:
-    """Certify anew from the answers so far."""
-    await service.store.awrite(_refresh, voter_id, service.settings.certify, service.clock())
+    """Certify anew from the answers so far, and mark the open suggestions accordingly."""
+    await service.store.awrite(bring_up_to_date, voter_id, service.settings.certify, service.clock())
 
 
-def _refresh(db: Database, voter_id: int, settings: CertifySettings, now: float) -> None:
-    pool = scores.newest_pool(db, voter_id)
-    if pool is None or scores.newest_model(db, voter_id) is None:
-        return
+def bring_up_to_date(db: Database, voter_id: int, settings: CertifySettings, now: float, anew: bool = False) -> None:
+    """The verdict on each kind of suggestion, and which of the open ones are certified by it. `anew`: the list is a new one."""
+    before = _in_force(db, voter_id)
+    if anew:
+        for kind in GROUPS:
+            if not audits.suggested(db, voter_id, kind):
+                audits.close_pool(db, voter_id, kind)
+    kinds = [(certify.TASTE, _of_taste(db, voter_id)), *((kind, _of_groups(db, voter_id, kind)) for kind in GROUPS)]
+    for kind, pool in kinds:
+        if pool is None:
+            continue
+        found = certify.judge(pool, settings.alpha, settings.confidence, certify.SUBJECTS[kind])
+        scores.put_certificate(db, voter_id, found.certificate, found.sentence, found.needed, now, kind)
+    if anew or before != _in_force(db, voter_id):
+        audits.mark_certified(db, voter_id, set(_covered(db, voter_id)), set(_covered_pairs(db, voter_id)))
+
+
+def _in_force(db: Database, voter_id: int) -> dict[str, float]:
+    """The thresholds of the certificates that there are."""
+    found = {kind: scores.certificate(db, voter_id, kind)[0] for kind in certify.SUBJECTS}
+    return {kind: certificate.threshold for kind, certificate in found.items() if certificate}
+
+
+# --- taste -------------------------------------------------------------------------------------------------------------
+
+
+def _of_taste(db: Database, voter_id: int) -> list[certify.Audit] | None:
+    """What is known of the pool that the model's candidates are audited from; None before there is one."""
+    pool, model = scores.newest_pool(db, voter_id), scores.newest_model(db, voter_id)
+    if pool is None or model is None:
+        return None
     kept = scores.audits(db, voter_id, pool[1])
-    said = {label.photo_id: label.keep for label in answers.labels(db, voter_id) if label.purpose != "audit"}
-
-    # What is known of a draw is its blind answer, or that the owner kept the photo when it was suggested. A photo that left the
-    # library, or that the owner let go with the suggestion before their eyes, leaves the pool: the chance that put the others
-    # in their order is untouched by that.
-    approved = sum(photo_id not in kept and said.get(photo_id) is False for photo_id in scores.pool_asked(db, pool[0], said))
-    draws = [
-        certify.Draw(keep, kept.get(asked, True if said.get(asked) else None))
+    labels = [label for label in answers.labels(db, voter_id) if label.purpose != "audit"]
+    said = {label.photo_id: label.keep for label in labels}
+    taught = {label.photo_id for label in labels if label.purpose in TRAINING and label.at <= model["at"]}
+    draws = {draw[0]: draw for draw in scores.pool_draws(db, pool[0])}
+    return [
+        certify.Audit(keep, kept.get(asked), said.get(asked), not taught.isdisjoint(draws[asked]))
         for asked, keep in scores.pool_keeps(db, voter_id, pool[0])
-        if asked in kept or said.get(asked) is not False
     ]
-    verdict = certify.certify(draws, settings.alpha, settings.confidence, [draw.keep for draw in draws])
-    size = scores.pool_size(db, pool[0])
-    left = settings.alpha * (size - approved) / max(size, 1)
-    scores.put_certificate(db, voter_id, *_narrowed(verdict, left, settings.confidence, approved), now)
-
-
-def _narrowed(
-    verdict: certify.Verdict, alpha: float, confidence: float, approved: int
-) -> tuple[Certificate | None, str, int | None]:
-    """Withhold a certificate that need not hold for what is left of its list.
-
-    Who lets the obvious go by hand leaves the doubtful: all mistakes may be among the rest, which is a larger share of it.
-    So the answers have to bear out the smaller share `alpha` of the list as it was drawn. Withholding only lowers the risk.
-    """
-    certificate = verdict.certificate
-    if certificate is None or certify.tail(certificate.errors, certificate.audits, alpha) <= (1 - confidence) * (1 + 1e-9):
-        return certificate, verdict.sentence, verdict.needed
-    needed = max(1, certify.clean_pass(alpha, confidence) - certificate.audits)
-    sentence = (
-        f"Not certified any more: you let {approved} go by hand, and the rest may hold more that you would keep. "
-        f"{needed} more answers are needed if none is a mistake."
-    )
-    return None, sentence, needed
 
 
 def renew_pool(db: Database, voter_id: int, rng: random.Random, now: float) -> bool:
     """After a training: put the candidates in random order for audits, unless the present pool still covers them.
 
-    Audits never train a model, so a new model's scores do not depend on them, and a pool drawn for an older model is as
-    good a sample of its photos for the new one. A burst is one draw: the owner is asked about one of its frames, chosen at
-    random, and the threshold applies to all of them.
+    A burst is one draw: the owner is asked about one of its frames, chosen at random, and the threshold applies to all of them.
     """
     labelled = {label.photo_id for label in answers.labels(db, voter_id) if label.purpose != "audit"}
     candidates = [score for score in scores.below(db, voter_id, certify.FLOOR) if score.photo_id not in labelled]
@@ -81,7 +87,86 @@ def renew_pool(db: Database, voter_id: int, rng: random.Random, now: float) -> b
     return True
 
 
-def audited(db: Database, voter_id: int) -> set[int]:
-    """Photos that the certificate speaks of: those of the pool."""
+def _covered(db: Database, voter_id: int) -> Iterator[int]:
+    """Photos that the certificate of taste covers: of the pool's draws, those that are below its threshold as a whole."""
+    certificate, _, _ = scores.certificate(db, voter_id)
     pool = scores.newest_pool(db, voter_id)
-    return {photo for draw in scores.pool_draws(db, pool[0]) for photo in draw} if pool else set()
+    if certificate is None or pool is None:
+        return
+    draws = {draw[0]: draw for draw in scores.pool_draws(db, pool[0])}
+    for asked, keep in scores.pool_keeps(db, voter_id, pool[0]):
+        if keep <= certificate.threshold:
+            yield from draws[asked]
+
+
+# --- groups ------------------------------------------------------------------------------------------------------------
+
+
+def _of_groups(db: Database, voter_id: int, kind: str) -> list[certify.Audit] | None:
+    """What is known of the pool of a kind of group; None where there is none.
+
+    No model is asked, so a pool is judged as a whole. A draw leaves with a suggestion that is not made any more: not for an
+    answer, for what is answered stays. One that was kept on review, or brought back from the trash, is a mistake.
+    """
+    pool = scores.newest_pool(db, voter_id, kind)
+    draws = audits.standing(db, voter_id, pool[0]) if pool else []
+    return list(_audits(draws, audits.said(db, voter_id, pool[1]))) if pool and draws else None
+
+
+def _audits(draws: Iterable[audits.Standing], known: dict[frozenset[int], frozenset[int]]) -> Iterator[certify.Audit]:
+    for one in draws:
+        kept = known.get(frozenset((one.asked, one.keeper)))
+        gone = one.state in (SuggestionState.APPROVED, SuggestionState.TRASHED) or one.label is False
+        back = one.state in (SuggestionState.DISMISSED, SuggestionState.RESTORED)
+        if kept is None and not (gone or back) and (one.state is not SuggestionState.OPEN or one.label):
+            continue
+        yield certify.Audit(
+            0.0, None if kept is None else one.asked in kept, True if back else False if gone else None, photos=one.photos
+        )
+
+
+def renew_group_pools(db: Database, voter_id: int, rng: random.Random, now: float) -> None:
+    """After suggestions were made: put what groups suggest in random order, for each kind whose pool does not cover it.
+
+    What goes in favour of one photo is one draw, and the owner is asked about one of it, chosen at random.
+    """
+    for kind in GROUPS:
+        units = audits.suggested(db, voter_id, kind)
+        pool = scores.newest_pool(db, voter_id, kind)
+        if not units:
+            continue
+        if pool is not None:
+            members = audits.members(db, pool[0])
+            covered = sum(any((photo, keeper) in members for photo in going) for keeper, going in units.items())
+            if covered >= COVER * len(units):
+                continue
+        draws = [(rng.choice(going), keeper, going) for keeper, going in units.items()]
+        rng.shuffle(draws)
+        audits.open_pool(db, voter_id, kind, draws, now)
+
+
+def _covered_pairs(db: Database, voter_id: int) -> Iterator[tuple[int, int]]:
+    """(what would go, what stays) of the pools of groups that are certified."""
+    for kind in GROUPS:
+        certificate, _, _ = scores.certificate(db, voter_id, kind)
+        pool = scores.newest_pool(db, voter_id, kind)
+        if certificate is not None and pool is not None:
+            yield from audits.members(db, pool[0])
+
+
+# --- in words ----------------------------------------------------------------------------------------------------------
+
+
+def of_groups(db: Database, voter_id: int) -> list[dict[str, Any]]:
+    """{kind, certified, sentence, needed} of each kind of group that the last list held, for the page and for scripts."""
+    known = audits.verdicts(db, voter_id)
+    found = {kind: scores.certificate(db, voter_id, kind) for kind in GROUPS if kind in known}
+    return [
+        {"kind": kind, "certified": certificate is not None, "sentence": sentence, "needed": needed}
+        for kind, (certificate, sentence, needed) in found.items()
+    ]
+
+
+def sentences(db: Database, voter_id: int) -> list[str]:
+    """What is promised, or missing for it: of taste first, then of each kind of group."""
+    return [scores.certificate(db, voter_id)[1], *(one["sentence"] for one in of_groups(db, voter_id))]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import pty
 import socket
 import sqlite3
+import ssl
 import subprocess
 import sys
 import time
@@ -13,15 +16,17 @@ from pathlib import Path
 
 import pytest
 
-from precious_daemon import tasks
+from precious_daemon import tasks, tls
 from precious_daemon.config import Places
 from precious_daemon.errors import CountNeeded, PreciousError
 from precious_daemon.remote import _error
 from precious_daemon.scan import add_root
-from precious_daemon.store import Store
+from precious_daemon.store import Store, passwords
 from precious_daemon.trash import audit
-from tests.e2e.process import command
+from tests.conftest import until
+from tests.e2e.process import ServiceProcess, command
 from tests.pictures import save
+from tests.web.matrix import free_port
 
 
 def refused(*arguments: str, status: int) -> str:
@@ -153,7 +158,9 @@ asyncio.run(main())
         [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True
     ).stdout.split()
     assert "aiohttp" in loaded
-    assert not {"numpy", "PIL", "torch", "torchvision", "sklearn", "skimage", "scipy", "pandas"} & set(loaded)
+    assert not {"numpy", "PIL", "torch", "torchvision", "sklearn", "skimage", "scipy", "pandas", "argon2", "cryptography"} & set(
+        loaded
+    )
 
 
 def test_errors_of_the_service_come_over_whole() -> None:
@@ -201,3 +208,65 @@ def test_answers_of_a_task_are_exported_by_its_name(store: Store, here: Places) 
     assert command("tasks", "list") == "What: Receipt, Sea; 0 answers\n"
     assert command("tasks", "export", "what") == "Image,Class,Expected,Chance\n"
     assert "no task" in refused("tasks", "export", "other", status=6)
+
+
+def typed(lines: list[str], *arguments: str) -> tuple[int, bytes]:
+    """A command at a terminal, where each line is typed once it asks; its status, and all that it says."""
+    master, slave = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "precious_daemon", *arguments],
+        stdin=slave, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+    )  # fmt: skip
+    assert process.stdout
+    said = b""
+    for line in lines:
+        while not said.endswith(b": "):
+            more = process.stdout.read1()
+            assert more, said
+            said += more
+        said += b"\n"
+        os.write(master, f"{line}\n".encode())
+    said += process.communicate(timeout=60)[0]
+    os.close(master)
+    os.close(slave)
+    return process.returncode, said
+
+
+def test_a_password_is_typed_twice_or_piped_and_never_shown(here: Places) -> None:
+    status, at_the_terminal = typed(["correct horse", "battery staple", "correct horse", "correct horse"], "password")
+    assert (status, b"do not match" in at_the_terminal) == (0, True), at_the_terminal
+    with Store(here) as store:
+        first = store.read(passwords.get, 1)
+        assert first is not None
+    command = [sys.executable, "-m", "precious_daemon", "password"]
+    piped = subprocess.run(command, input="battery staple\n", capture_output=True, text=True, check=True)
+    for said in (at_the_terminal, piped.stdout.encode(), piped.stderr.encode()):
+        assert b"horse" not in said
+        assert b"staple" not in said
+    with Store(here) as store:
+        assert store.read(passwords.get, 1) not in (None, first)
+    nothing = subprocess.run(command, input="\n", capture_output=True, text=True, check=False)
+    assert (nothing.returncode, nothing.stderr) == (1, "precious-daemon: No password was given. Nothing was changed.\n")
+
+
+def test_the_network_is_served_once_there_is_a_password_and_its_fingerprint_is_shown(here: Places) -> None:
+    here.make()
+    port = free_port()
+    here.config_file.write_text(f'[web]\nlisten = ["127.0.0.1:{port}"]\n')
+    assert "that takes a password" in refused("run", "--port", "0", status=2)
+    with Store(here) as store:
+        store.write(passwords.put, 1, "$argon2id$ not asked for here", 0.0)
+    service = ServiceProcess()
+    try:
+        service.start()
+        until(lambda: len(service.lines) >= 3, 10)
+        fingerprint = tls.fingerprint(tls.files(here)[0])
+        assert f"The page is also at:  https://127.0.0.1:{port}\n  SHA-256 of its certificate: {fingerprint}" in "".join(
+            service.lines
+        )
+        assert f"https://127.0.0.1:{port} SHA-256 {fingerprint}" in command("status")
+        shown = ssl.get_server_certificate(("127.0.0.1", port))
+        assert hashlib.sha256(ssl.PEM_cert_to_DER_cert(shown)).hexdigest().upper() == fingerprint.replace(":", "")
+        assert "Empty web.listen" in refused("password", "--remove", status=1)
+    finally:
+        service.close()

@@ -192,6 +192,36 @@ async def test_job_stopped_by_its_owner_is_recorded_as_stopped(here: Places, mon
         assert last.outcome == "stopped"
 
 
+async def test_many_photos_that_come_while_others_are_grouped_are_grouped_right_after(
+    here: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs, more, go_on = [], asyncio.Event(), asyncio.Event()
+
+    async def group(self: nightwork.Nightwork, say: Say) -> str:
+        runs.append(len(runs))
+        more.set()
+        await go_on.wait()
+        return ""
+
+    monkeypatch.setattr(nightwork.Nightwork, "group", group)
+    for number in range(4):
+        save(tmp_path / "pictures" / f"{number}.jpg", number, (80, 60))
+    async with running(here, Settings(), [str(tmp_path / "pictures")], port=0, watching=False) as started:
+        jobs = started.service.jobs
+        await jobs.run("scan")
+        await more.wait()
+        for number in range(4, 8):
+            save(tmp_path / "pictures" / f"{number}.jpg", number, (80, 60))
+        await jobs.run("scan")
+        await jobs.arrivals.reading_done()
+        go_on.set()
+        await jobs.run("group")
+        assert jobs.is_running("group")
+        await jobs.run("group")
+        assert not jobs.is_running("group")
+        assert len(runs) == 2
+
+
 async def test_child_that_has_used_up_the_night_is_stopped_and_one_that_takes_too_much_fails(
     here: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

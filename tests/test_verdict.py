@@ -38,7 +38,7 @@ def audit(store: Store, count: int, choice: Choice = Choice.DELETE) -> None:
         photo = store.read(scores.next_audit, 1)
         assert photo
         store.write(answers.add, 1, Question.AUDIT, choice, photo.id, None, "audit", 3.0)
-    store.write(verdict._refresh, 1, CertifySettings(), 4.0)
+    store.write(verdict.bring_up_to_date, 1, CertifySettings(), 4.0)
 
 
 def test_burst_is_one_draw_and_one_question(library: Store) -> None:
@@ -75,7 +75,7 @@ def test_mistake_keeps_the_certificate_away(library: Store) -> None:
 def test_answer_that_was_not_blind_counts_for_nothing(library: Store) -> None:
     for photo_id in range(1, 70):
         library.write(answers.add, 1, Question.LABEL, Choice.DELETE, photo_id, None, "train", 3.0)
-    library.write(verdict._refresh, 1, CertifySettings(), 4.0)
+    library.write(verdict.bring_up_to_date, 1, CertifySettings(), 4.0)
     assert library.read(scores.certificate, 1)[0] is None
 
 
@@ -110,7 +110,7 @@ def test_letting_the_obvious_go_by_hand_costs_the_rest_its_certificate(library: 
         photo = library.read(scores.next_audit, 1)
         assert photo
         library.write(answers.add, 1, Question.SUGGESTION, Choice.DELETE, photo.id, None, "review", 3.0)
-    library.write(verdict._refresh, 1, CertifySettings(), 5.0)
+    library.write(verdict.bring_up_to_date, 1, CertifySettings(), 5.0)
     certificate, sentence, needed = library.read(scores.certificate, 1)
     assert certificate is None
     assert "by hand" in sentence

@@ -53,6 +53,6 @@ for command in (
     library.scan, library.roots, library.jobs, library.votes, library.answers, library.undo_answer, people.people, tasks.tasks,
     reviewing.suggest, reviewing.held, reviewing.apply, reviewing.undo, reviewing.trash,
     upkeep.backup, upkeep.verify, upkeep.repair, upkeep.config_group, plugins.plugins, upkeep.service,
-    first.token, first.doctor, first.completion,
+    first.password, first.token, first.doctor, first.completion,
 ):  # fmt: skip
     cli.add_command(command)

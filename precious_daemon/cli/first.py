@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from precious_daemon import config
-from precious_daemon.cli.talk import Ordered, opened, reached, when
+from precious_daemon.cli.talk import Ordered, for_voter, opened, reached, when
 from precious_daemon.errors import PreciousError
 
 CARES = ("very", "usual", "little")  # as usual.CARE, which needs not be loaded for --help
@@ -85,6 +85,27 @@ def doctor(as_json: bool) -> None:
                 click.echo(f"        {finding.remedy}")
     states = {finding.state for finding in found}
     click.get_current_context().exit(2 if "bad" in states else 1 if "warn" in states else 0)
+
+
+@click.command()
+@for_voter
+@click.option("--remove", is_flag=True, help="Take the password away: then the profile cannot sign in from the network.")
+def password(voter: str | None, remove: bool) -> None:
+    """Give a profile a password, to sign in with from other machines (web.listen) and to keep others from switching to it.
+
+    It is asked for twice, or read from the first line of what is piped in. All browsers of the profile are signed out.
+    """
+    if remove:
+        new = ""
+    elif sys.stdin.isatty():
+        new = click.prompt("New password", hide_input=True, confirmation_prompt="The same again", err=True)
+    else:
+        new = sys.stdin.readline().rstrip("\r\n")
+    if not (new or remove):
+        raise PreciousError("No password was given. Nothing was changed.")
+    with reached(voter) as service:
+        service.post("/api/password", {"password": new})
+    click.echo("The password is taken away." if remove else "The password is set. Sign in with it, and with the profile's name.")
 
 
 @click.group(cls=Ordered)

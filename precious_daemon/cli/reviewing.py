@@ -42,6 +42,8 @@ def suggest(as_json: bool, anew: bool, limit: int, voter: str | None) -> None:
         click.echo(f"{s['uid'][:8]}  {s['photo']['path']}  {size(s['bytes'])}")
         click.echo(f"          {'; '.join(s['reasons'])}")
     click.echo(f"{found['open']:,} suggestions, {size(found['bytes'])}. {found['certificate']['sentence']}")
+    for one in found["group_certificates"]:
+        click.echo(one["sentence"])
     if found["suggestions"]:
         click.echo("Approve with `precious-daemon apply ID...`, or look at them in the page.")
 
@@ -74,7 +76,7 @@ def held(as_json: bool, limit: int, voter: str | None) -> None:
 
 @click.command()
 @click.argument("ids", nargs=-1)
-@click.option("--all", "everything", is_flag=True, help="All open suggestions; only those that the certificate covers.")
+@click.option("--all", "everything", is_flag=True, help="All open suggestions that the certificate of their kind covers.")
 @click.option("--dry-run", is_flag=True, help="Check everything and say what would be moved; move nothing.")
 @click.option("--count", type=int, help="How many photos, to approve more at once than the settings let pass.")
 @click.option("--yes", is_flag=True, help="Do not ask.")

@@ -46,7 +46,10 @@ def run(folders: tuple[str, ...], port: int | None, demo: bool, verbose: bool) -
     precious-daemon run ~/Pictures /mnt/camera --port 9000
     """
     one_heap()
-    with without(*OPENSSL, *CPP):
+    if demo:
+        folders = (*folders, str(_demo()))
+    places, settings = opened()
+    with without(*(() if settings.web.tls else OPENSSL), *CPP):
         import asyncio
 
         from precious_daemon import daemon
@@ -54,9 +57,6 @@ def run(folders: tuple[str, ...], port: int | None, demo: bool, verbose: bool) -
     import faulthandler
 
     faulthandler.enable()  # a watchdog ends a process that is stuck with SIGABRT: the log then says where it was
-    if demo:
-        folders = (*folders, str(_demo()))
-    places, settings = opened()
     _log(settings, verbose)
 
     async def work() -> None:
@@ -65,6 +65,8 @@ def run(folders: tuple[str, ...], port: int | None, demo: bool, verbose: bool) -
         def ready(started: Running) -> None:
             started.service.followers.append(lambda settings: _log(settings, verbose))
             click.echo(f"Open this link to sign in:  {started.login_link}")
+            for served in started.service.served[1:]:
+                click.echo(_served_text(served.url, served.fingerprint))
             shown.append(asyncio.create_task(_show_reading(started)))
 
         await daemon.serve(places, settings, folders, port, ready)
@@ -76,6 +78,11 @@ def run(folders: tuple[str, ...], port: int | None, demo: bool, verbose: bool) -
     finally:
         logging.shutdown()
     click.echo("Stopped. Nothing is lost; `precious-daemon run` goes on from here.")
+
+
+def _served_text(url: str, fingerprint: str | None) -> str:
+    """Where else the page is, and by what its certificate is known."""
+    return f"The page is also at:  {url}" + (f"\n  SHA-256 of its certificate: {fingerprint}" if fingerprint else "")
 
 
 def _demo() -> Path:
@@ -153,6 +160,7 @@ def _status_text(s: dict[str, Any]) -> str:
         f"{said['test']} of {said['test_goal']} to test with, {said['audit']} blind",
         f"Model        {_model_text(s['model'])}",
         f"Certificate  {s['certificate']['sentence']}",
+        *(f"             {one['sentence']}" for one in s["group_certificates"]),
         f"Suggestions  {s['suggestions']['open']:,} open, {size(s['suggestions']['bytes'])}",
         f"Trash        {trash['units']:,} photos, {size(trash['bytes'])}",
         f"Disk         {size(disk['library_db'])} library, {size(disk['cache_db'])} cache, {size(disk['free'])} free",
@@ -160,6 +168,8 @@ def _status_text(s: dict[str, Any]) -> str:
     if s["paused"]:
         until = s["paused"]["until"]
         lines.append(f"Paused       {f'until {when(until)}' if until else 'until `precious-daemon resume`'}")
+    for served in s["served"][1:]:
+        lines.append(f"Served       {served['url']}" + (f" SHA-256 {served['fingerprint']}" if served["fingerprint"] else ""))
     for job in s["running"]:
         of = f" {job['done']:,} of {job['total']:,}" if job["total"] else ""
         lines.append(f"Now          {job['what']}{of}")

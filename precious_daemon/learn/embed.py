@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -14,17 +14,19 @@ from torch import Tensor
 from precious_daemon import jobfolder
 from precious_daemon.learn import backbone
 from precious_daemon.learn.data import open_cache, seen
-from precious_daemon.learn.limits import Deadline, Refused
+from precious_daemon.learn.energy import Meter
+from precious_daemon.learn.limits import Deadline, Refused, cost
 
 
 def embed(folder: Path, job: dict[str, Any], deadline: Deadline) -> bool:
     """True when all that was wanted was looked at; False when the time was up before. What is written is whole."""
     if job["backbone"] != backbone.NAME:
         raise Refused(f'There is no network named "{job["backbone"]}"; this version has {backbone.NAME}.')
+    meter = Meter()
     wanted = _hashes((folder / "wanted.bin").read_bytes())
     before = _drop_cut_record(folder)
     left = [key for key in dict.fromkeys(wanted) if key not in before]
-    run = _Run(folder, len(before), len(before) + len(left))
+    run = _Run(folder, len(before), len(before) + len(left), lambda: cost(deadline, meter))
     run.report()
     network = backbone.Backbone()
     with closing(open_cache(job["cache_db"])) as cache, open(folder / "embeddings.bin", "ab", buffering=0) as file:
@@ -41,12 +43,13 @@ def embed(folder: Path, job: dict[str, Any], deadline: Deadline) -> bool:
 class _Run:
     """How far it is, in meta.json and on stdout, and what was passed over."""
 
-    def __init__(self, folder: Path, done: int, total: int) -> None:
-        self.done, self._folder, self._total = done, folder, total
+    def __init__(self, folder: Path, done: int, total: int, cost: Callable[[], dict[str, float]]) -> None:
+        self.done, self._folder, self._total, self._cost = done, folder, total, cost
         self._skipped: list[dict[str, str]] = []
 
     def report(self) -> None:
-        meta = {"backbone": backbone.NAME, "dimension": backbone.DIMENSION, "done": self.done, "total": self._total}
+        meta: dict[str, Any] = {"backbone": backbone.NAME, "dimension": backbone.DIMENSION}
+        meta |= {"done": self.done, "total": self._total, "cost": self._cost()}
         jobfolder.write_json(self._folder, "meta.json", meta)
         jobfolder.say("looking at photos", self.done + len(self._skipped), self._total)
 

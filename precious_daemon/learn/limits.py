@@ -6,6 +6,8 @@ import resource
 import sys
 import time
 
+from precious_daemon.learn.energy import Meter
+
 
 class Refused(Exception):
     """There can be no result; the message is a sentence for the owner."""
@@ -39,6 +41,17 @@ def peak_megabytes() -> float:
     """The most memory that this process ever held."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 1024 if sys.platform != "darwin" else peak / 1024**2
+
+
+def cost(deadline: Deadline, meter: Meter) -> dict[str, float]:
+    """What this process took so far. `energy_wh` is the whole machine's, and left out where that cannot be known."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    joules = meter.joules()
+    return {
+        "seconds": round(deadline.spent(), 1),
+        "processor_seconds": round(used.ru_utime + used.ru_stime, 1),
+        "peak_rss_mb": round(peak_megabytes()),
+    } | ({} if joules is None else {"energy_wh": round(joules / 3600, 2)})
 
 
 def check_memory(limit_megabytes: float) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+from collections.abc import Mapping
 from contextlib import closing
 from importlib.metadata import version
 from pathlib import Path
@@ -15,13 +16,14 @@ import torch
 from safetensors.numpy import save_file
 
 from precious_daemon import jobfolder
-from precious_daemon.learn import backbone, paper, report
+from precious_daemon.learn import backbone, paper, report, shown
 from precious_daemon.learn.baseline import NEIGHBOURS, Doubles, Graphs, Platt, coordinates, nearest
 from precious_daemon.learn.champion import Field, Trial, calibrate, choose, confirm, cross_validate, learn_all
 from precious_daemon.learn.data import Answers, Task, open_cache, read
 from precious_daemon.learn.drift import drift
+from precious_daemon.learn.energy import Meter
 from precious_daemon.learn.fixmatch import Views
-from precious_daemon.learn.limits import Deadline, Refused, check_memory, peak_megabytes
+from precious_daemon.learn.limits import Deadline, Refused, check_memory, cost
 from precious_daemon.learn.taste import preference
 from precious_daemon.learn.views import make_views
 from precious_daemon.measures import Floats, Ints
@@ -36,7 +38,7 @@ _LIBRARIES = ("precious-daemon", "torch", "torchvision", "scikit-learn", "numpy"
 
 def learn(folder: Path, job: dict[str, Any], deadline: Deadline) -> None:
     """Leaves scores.bin, evidence.json, model.safetensors, its papers and, last, report.json. Raises Refused where it cannot."""
-    memory, seed = float(job["memory_megabytes"]), int(job["seed"])
+    memory, seed, meter = float(job["memory_megabytes"]), int(job["seed"]), Meter()
     jobfolder.say("reading photos and answers", 0, 0)
     task = read(folder, job)
     check_enough(task)
@@ -93,12 +95,25 @@ def learn(folder: Path, job: dict[str, Any], deadline: Deadline) -> None:
         "mistakes": report.mistakes(task.ids[nodes[test.where]], chances[champion], test.deleted) if tested else [],
         "drift": {"half_life": changed.half_life, "gain": changed.gain, "sentence": changed.sentence()},
         "measures": {"weight": field.spread.weight, "shares": field.spread.shares.tolist()},
-        "cost": {"seconds": round(deadline.spent(), 1), "peak_rss_mb": round(peak_megabytes())},
+        "examples": shown.examples(task, keep, evidence),
         "conditions": _conditions(job, views),
         "hashes": _hashes(folder, task),
     }  # fmt: skip
-    paper.write(folder, job, words)
+    named = _name_photos(folder, task, words)
+    words["cost"] = cost(deadline, meter) | {f"looking_{name}": value for name, value in job.get("looking", {}).items()}
+    paper.write(folder, job, words, shown.pictures(str(job["cache_db"]), named))
     jobfolder.write_json(folder, "report.json", words)
+
+
+def _name_photos(folder: Path, task: Task, words: Mapping[str, Any]) -> dict[int, bytes]:
+    """Give the photos that the report mentions their paths. The content hash of each."""
+    ids = shown.mentioned(words)
+    paths = jobfolder.read_paths(folder, ids)
+    for row in (*words["mistakes"], *words["examples"]):
+        row["path"] = paths[row["photo_id"]]
+    for row in words["examples"]:
+        row["paths"] = {str(photo): paths[photo] for side in ("deleted", "kept") for photo in row.get(side, ())}
+    return {int(task.ids[i]): task.hashes[i] for i in np.flatnonzero(np.isin(task.ids, list(ids)))}
 
 
 def check_enough(task: Task) -> None:

@@ -16,11 +16,11 @@ from precious_daemon.learn.plots import draw_all
 from precious_daemon.papers import CARD, CERTIFICATE, PAGE, PLOTS, plot_file
 
 
-def write(folder: Path, job: Mapping[str, Any], report: Mapping[str, Any]) -> None:
+def write(folder: Path, job: Mapping[str, Any], report: Mapping[str, Any], pictures: Mapping[int, str]) -> None:
     """Leaves the page, the card and the plots in the job's folder. Both hold CERTIFICATE where its sentence belongs.
 
     `job` may have `at` (seconds since 1970), `voter` (a name), and `nights`: {at, average_precision, interval} of those
-    before, oldest first.
+    before, oldest first. `pictures` are small ones as data URIs, by photo; what has none is named.
     """
     now = float(job.get("at") or 0)
     plots = draw_all(report, [*job.get("nights", ()), this_night(report, now)], Path(job["cache_db"]).parent / "matplotlib")
@@ -40,6 +40,7 @@ def write(folder: Path, job: Mapping[str, Any], report: Mapping[str, Any]) -> No
         "report": report, "names": NAMES, "champion": champion,
         "order": sorted(learners, key=lambda name: (name != report["champion"], -(learners[name]["cv_ap"] or 0))),
         "at": datetime.fromtimestamp(now, UTC), "voter": job.get("voter") or "the owner", "certificate": CERTIFICATE,
+        "pictures": pictures,
         "plots": {name: {theme: _data_uri(svg) for (n, theme), svg in plots.items() if n == name} for name in PLOTS},
     }  # fmt: skip
     for name in (PAGE, CARD):

@@ -6,8 +6,8 @@ import os
 from collections.abc import Collection, Iterable, Iterator
 
 from precious_daemon.decide import decided
-from precious_daemon.models import Group, GroupKind, GroupMember, Photo
-from precious_daemon.store import Database, decisions
+from precious_daemon.models import Group, GroupKind, GroupMember, Photo, PhotoState
+from precious_daemon.store import Database, decisions, photos
 from precious_daemon.store.photos import photo_from
 
 Key = tuple[GroupKind, int]
@@ -45,6 +45,11 @@ def counts(db: Database) -> dict[str, int]:
 def clustered_count(db: Database) -> int:
     """How many photos are in a cluster, as they were last made."""
     return int(db.execute("SELECT coalesce(sum(size), 0) FROM cache.cluster_sizes").fetchone()[0])
+
+
+def unclustered_count(db: Database) -> int:
+    """How many photos came since, and are in no cluster yet; about, where others went meanwhile."""
+    return max(0, photos.counts(db)[PhotoState.PRESENT] - clustered_count(db))
 
 
 def all_groups(db: Database) -> list[Group]:
@@ -190,7 +195,7 @@ def next_representative(db: Database, voter_id: int, exclude: Collection[int] = 
             CROSS JOIN cache.cluster_sizes USING (cluster)
         WHERE c.representative = 1 AND photos.state = 'present' AND photos.id NOT IN ({",".join(str(int(i)) for i in exclude)})
         AND NOT EXISTS (SELECT 1 FROM live_answers a WHERE a.photo_id = c.photo_id AND +a.voter_id = ?
-            AND a.question NOT IN ('pair', 'ranking'))
+            AND a.question NOT IN ('pair', 'ranking', 'enough'))
         AND NOT EXISTS (SELECT 1 FROM labels WHERE labels.photo_id = c.photo_id AND labels.voter_id = ?)
         ORDER BY cluster_sizes.size DESC, c.photo_id LIMIT 1
     """

@@ -521,6 +521,25 @@ def m019_tasks(db: Database) -> None:
     """)
 
 
+@library()
+def m020_certified_apart(db: Database) -> None:
+    """Pools and certificates by the kind of suggestion that they speak of; of a group, what would stay in its place."""
+    db.executescript("""
+        ALTER TABLE pools ADD COLUMN kind TEXT NOT NULL DEFAULT 'taste';
+        ALTER TABLE pool_members ADD COLUMN keeper_id INTEGER;   -- of a group: the photo that would stay in its place
+        CREATE TABLE verdicts (
+            voter_id INTEGER NOT NULL REFERENCES voters(id),
+            kind TEXT NOT NULL,
+            at REAL NOT NULL,
+            verdict TEXT NOT NULL,           -- JSON
+            PRIMARY KEY (voter_id, kind)
+        );
+        INSERT INTO verdicts SELECT voter_id, 'taste', at, verdict FROM certificates;
+        DROP TABLE certificates;
+        CREATE INDEX answers_enough ON answers(voter_id, at) WHERE question = 'enough';
+    """)
+
+
 @cache()
 def c001_derived(db: Database) -> None:
     db.executescript("""
@@ -716,6 +735,24 @@ def c009_tasks(db: Database) -> None:
         ) WITHOUT ROWID;
         CREATE INDEX task_scores_by_class ON task_scores(task_id, voter_id, class_id, chance);
         CREATE INDEX task_scores_by_chance ON task_scores(task_id, voter_id, chance);
+    """)
+
+
+@library()
+def m024_passwords(db: Database) -> None:
+    """Passwords of profiles, and tries that failed; where a browser signed in from."""
+    db.executescript("""
+        CREATE TABLE passwords (
+            voter_id INTEGER PRIMARY KEY REFERENCES voters(id),
+            hash TEXT NOT NULL,              -- argon2id, with its salt and parameters
+            changed_at REAL NOT NULL
+        );
+        CREATE TABLE sign_in_failures (
+            key BLOB PRIMARY KEY,            -- a hash of the account or of the address
+            count INTEGER NOT NULL,
+            last_at REAL NOT NULL
+        );
+        ALTER TABLE sessions ADD COLUMN address TEXT;
     """)
 
 

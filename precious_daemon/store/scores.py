@@ -10,6 +10,8 @@ from precious_daemon.models import Certificate, Photo, Score
 from precious_daemon.store import Database, insert
 from precious_daemon.store.photos import photo_from
 
+TASTE = "taste"  # the kind of pools and certificates that speak of a model
+
 
 def replace_scores(db: Database, voter_id: int, scores: Iterable[Score]) -> None:
     db.execute("DELETE FROM cache.scores WHERE voter_id = ?", [voter_id])
@@ -85,17 +87,20 @@ def evidence(db: Database, voter_id: int) -> dict[int, dict[str, Any]]:
 # --- audits ------------------------------------------------------------------------------------------------------------
 
 
-def open_pool(db: Database, voter_id: int, floor: float, draws: Sequence[tuple[int, Sequence[int]]], now: float) -> int:
+def open_pool(
+    db: Database, voter_id: int, floor: float, draws: Sequence[tuple[int, Sequence[int]]], now: float, kind: str = TASTE
+) -> int:
     """A new pool. `draws` are (the photo to ask about, all photos of the draw), already in random order."""
-    pool_id = insert(db, "pools", {"voter_id": voter_id, "created_at": now, "floor": floor})
+    pool_id = insert(db, "pools", {"voter_id": voter_id, "created_at": now, "floor": floor, "kind": kind})
     rows = [(pool_id, position, photo, photo == asked) for position, (asked, draw) in enumerate(draws) for photo in draw]
-    db.conn.executemany("INSERT INTO pool_members VALUES (?, ?, ?, ?)", rows)
+    db.conn.executemany("INSERT INTO pool_members (pool_id, position, photo_id, asked) VALUES (?, ?, ?, ?)", rows)
     return pool_id
 
 
-def newest_pool(db: Database, voter_id: int) -> tuple[int, float] | None:
-    """(id, created at) of the pool that audits are drawn from."""
-    row = db.execute("SELECT id, created_at FROM pools WHERE voter_id = ? ORDER BY id DESC LIMIT 1", [voter_id]).fetchone()
+def newest_pool(db: Database, voter_id: int, kind: str = TASTE) -> tuple[int, float] | None:
+    """(id, created at) of the pool that audits of a kind are drawn from."""
+    sql = "SELECT id, created_at FROM pools WHERE voter_id = ? AND kind = ? ORDER BY id DESC LIMIT 1"
+    row = db.execute(sql, [voter_id, kind]).fetchone()
     return (row[0], row[1]) if row else None
 
 
@@ -119,18 +124,6 @@ def pool_keeps(db: Database, voter_id: int, pool_id: int) -> list[tuple[int, flo
     return db.execute(sql, [voter_id, pool_id]).fetchall()
 
 
-def pool_asked(db: Database, pool_id: int, photo_ids: Iterable[int]) -> list[int]:
-    """Those of these photos that the pool asks about."""
-    marks = ",".join(str(int(i)) for i in photo_ids)
-    sql = f"SELECT photo_id FROM pool_members WHERE pool_id = ? AND asked AND photo_id IN ({marks})"
-    return [row[0] for row in db.execute(sql, [pool_id])]
-
-
-def pool_size(db: Database, pool_id: int) -> int:
-    """Draws."""
-    return int(db.execute("SELECT count(*) FROM pool_members WHERE pool_id = ? AND asked", [pool_id]).fetchone()[0])
-
-
 def audits(db: Database, voter_id: int, since: float) -> dict[int, bool]:
     """Photo id to keep, of every audit answered since then that was not taken back."""
     sql = """
@@ -140,7 +133,8 @@ def audits(db: Database, voter_id: int, since: float) -> dict[int, bool]:
 
 
 def next_audit(db: Database, voter_id: int, exclude: Collection[int] = ()) -> Photo | None:
-    """The next photo of the pool, in its order, that is there and of which this voter has said nothing yet.
+    """The next photo of the pool, in its order, that is there, that the newest model would suggest, and of which this voter
+    has said nothing yet.
 
     Those of `exclude` are passed over for now: they come again, and until they are answered no later answer counts.
     """
@@ -150,12 +144,14 @@ def next_audit(db: Database, voter_id: int, exclude: Collection[int] = ()) -> Ph
     sql = f"""
         SELECT photos.* FROM pool_members AS m CROSS JOIN photos ON photos.id = m.photo_id
         WHERE m.pool_id = ? AND m.asked AND photos.state = 'present'
+        AND EXISTS (SELECT 1 FROM cache.scores AS s WHERE s.voter_id = ? AND s.photo_id = m.photo_id
+            AND s.keep <= (SELECT floor FROM pools WHERE id = m.pool_id))
         AND m.photo_id NOT IN ({",".join(str(int(i)) for i in exclude)}) AND NOT EXISTS (
             SELECT 1 FROM live_labels l
             WHERE l.photo_id = m.photo_id AND +l.voter_id = ? AND (+l.purpose != 'audit' OR l.at >= ?))
         ORDER BY m.position LIMIT 1
     """
-    for row in db.query(sql, [pool[0], voter_id, pool[1]]):
+    for row in db.query(sql, [pool[0], voter_id, voter_id, pool[1]]):
         return photo_from(row)
     return None
 
@@ -172,7 +168,8 @@ def least_sure(db: Database, voter_id: int, exclude: Collection[int] = ()) -> li
             AND NOT EXISTS (SELECT 1 FROM live_answers a WHERE a.photo_id = s.photo_id AND +a.voter_id = s.voter_id
                 AND a.choice = 'skip' AND a.question IN ('label', 'audit'))
             AND NOT EXISTS (SELECT 1 FROM pool_members m JOIN pools ON pools.id = m.pool_id
-                WHERE m.photo_id = s.photo_id AND m.pool_id = (SELECT max(id) FROM pools WHERE voter_id = s.voter_id))
+                WHERE m.photo_id = s.photo_id AND m.pool_id = (SELECT max(id) FROM pools
+                    WHERE voter_id = s.voter_id AND kind = 'taste'))
             ORDER BY s.keep {order} LIMIT 1
         """
         found += [(row["doubt"], photo_from(row)) for row in db.query(sql, [voter_id])]
@@ -180,21 +177,27 @@ def least_sure(db: Database, voter_id: int, exclude: Collection[int] = ()) -> li
 
 
 def put_certificate(
-    db: Database, voter_id: int, certificate: Certificate | None, sentence: str, needed: int | None, now: float
+    db: Database,
+    voter_id: int,
+    certificate: Certificate | None,
+    sentence: str,
+    needed: int | None,
+    now: float,
+    kind: str = TASTE,
 ) -> None:
-    """The newest verdict: the certificate or None, in words, and how many more audits could change it."""
+    """The newest verdict on a kind: the certificate or None, in words, and how many more audits could change it."""
     parts = (
         None
         if certificate is None
         else {name: getattr(certificate, name) for name in ("threshold", "alpha", "confidence", "audits", "errors", "candidates")}
     )
     verdict = json.dumps({"certificate": parts, "sentence": sentence, "needed": needed})
-    db.execute("INSERT OR REPLACE INTO certificates VALUES (?, ?, ?)", [voter_id, now, verdict])
+    db.execute("INSERT OR REPLACE INTO verdicts VALUES (?, ?, ?, ?)", [voter_id, kind, now, verdict])
 
 
-def certificate(db: Database, voter_id: int) -> tuple[Certificate | None, str, int | None]:
+def certificate(db: Database, voter_id: int, kind: str = TASTE) -> tuple[Certificate | None, str, int | None]:
     """(certificate or None, sentence, audits still needed or None)."""
-    row = db.execute("SELECT verdict FROM certificates WHERE voter_id = ?", [voter_id]).fetchone()
+    row = db.execute("SELECT verdict FROM verdicts WHERE voter_id = ? AND kind = ?", [voter_id, kind]).fetchone()
     if row is None:
         return None, "There is no model yet.", None
     verdict = json.loads(row[0])

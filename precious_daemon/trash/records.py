@@ -138,18 +138,25 @@ def _read_record(disk: Disk, root: int, home: str) -> list[Member]:
     """The members that a record names. ValueError where it is no record of ours."""
     fd = disk.open(root, f"{home}/{RECORD}", os.O_RDONLY | os.O_NONBLOCK)
     try:
-        entry: Any = json.loads(os.read(fd, _RECORD_BYTES))
+        return members_of(os.read(fd, _RECORD_BYTES), home)
     finally:
         os.close(fd)
-    if not isinstance(entry, dict) or entry.get("version") != _VERSION:
-        raise ValueError("it was written by another version")
-    members = []
-    for file in entry["files"]:
-        path, name = str(file["path"]), str(file["trash"])
+
+
+def members_of(data: bytes, home: str) -> list[Member]:
+    """The members that a record names, for a unit's folder of this name. ValueError where it is no record of ours."""
+    try:
+        entry: Any = json.loads(data)
+        if entry["version"] != _VERSION:
+            raise ValueError("it was written by another version")
+        files = [(str(file["path"]), str(file["trash"]), Role(file["role"])) for file in entry["files"]]
+    except (KeyError, TypeError, RecursionError) as exc:
+        raise ValueError(f"something is missing in it, or not what it has to be: {exc}") from exc
+    for path, name, _ in files:
+        os.fsencode(path + name)  # a ValueError where no file can be called so
         if "/" in name or any(part in ("", ".", "..") for part in (name, *path.split("/"))) or "\0" in path + name:
             raise ValueError("it names a file outside its folder")
-        members.append(Member(f"{home}/{name}", path, Role(file["role"])))
-    return members
+    return [Member(f"{home}/{name}", path, role) for path, name, role in files]
 
 
 # --- putting back ------------------------------------------------------------------------------------------------------
@@ -237,7 +244,7 @@ def _homes(disk: Disk, root: int) -> Iterator[str]:
 def _recover_one(disk: Disk, root: int, home: str) -> str:
     try:
         members = [m for m in _read_record(disk, root, home) if disk.status(root, m.trash_path) is not None]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as exc:
+    except (OSError, ValueError) as exc:
         return f"{home} was left as it is, for its {RECORD} cannot be used: {exc}."
     if not members:
         drop_home(disk, root, home)

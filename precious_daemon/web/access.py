@@ -8,11 +8,13 @@ from dataclasses import asdict, dataclass
 
 from aiohttp import hdrs, web
 
+from precious_daemon import passwords, people
 from precious_daemon.models import Token
 from precious_daemon.service import Service
-from precious_daemon.store import sessions, tokens
+from precious_daemon.store import passwords as stored
+from precious_daemon.store import sessions, tokens, voters
 from precious_daemon.web import guard, scopes
-from precious_daemon.web.keys import SERVICE, SESSION, VOTER
+from precious_daemon.web.keys import DOOR, SERVICE, SESSION, VOTER
 from precious_daemon.web.language import _
 from precious_daemon.web.problems import BadRequest, wants_page
 from precious_daemon.web.talk import reply, said, whole
@@ -35,13 +37,31 @@ class SignedIn:
     created_at: float
     seen_at: float
     this: bool
+    voter: str
+    address: str  # empty: this machine
 
 
 async def sessions_of(request: web.Request) -> list[SignedIn]:
+    """Those that whoever asks may end: all of them for the first profile, and for another its own."""
     service = request.app[SERVICE]
-    own = guard.token_hash(request[SESSION][0]) if SESSION in request else b""
-    found = await service.store.aread(sessions.all_sessions, service.clock() - guard.SESSION_SECONDS)
-    return [SignedIn(s.id, browser_name(s.browser), s.created_at, s.seen_at, s.token_hash == own) for s in found]
+    found = await service.store.aread(sessions.all_sessions, service.clock() - guard.SESSION_SECONDS, _whose(request))
+    own = _this(request)
+    return [
+        SignedIn(s.id, browser_name(s.browser), s.created_at, s.seen_at, s.token_hash == own, s.voter, _from(s.address))
+        for s in found
+    ]
+
+
+def _this(request: web.Request) -> bytes:
+    return guard.token_hash(request[SESSION][0]) if SESSION in request else b""
+
+
+def _whose(request: web.Request) -> int | None:
+    return None if request[VOTER] == people.OWNER else request[VOTER]
+
+
+def _from(address: str) -> str:
+    return "" if address in ("127.0.0.1", "::1") else shown(address)
 
 
 def browser_name(agent: str) -> str:
@@ -68,8 +88,28 @@ async def list_sessions(request: web.Request) -> web.Response:
 async def end_session(request: web.Request) -> web.Response:
     """Sign a browser out."""
     await said(request)
-    await request.app[SERVICE].store.awrite(sessions.remove_by_id, whole(request.match_info["id"], "id"))
-    return reply(request, {"ended": True}, "/settings#access")
+    await request.app[SERVICE].store.awrite(sessions.remove_by_id, whole(request.match_info["id"], "id"), _whose(request))
+    return reply(request, {"ended": True}, "/people#browsers" if _whose(request) else "/settings#access")
+
+
+@routes.post("/api/password")
+async def change_password(request: web.Request) -> web.Response:
+    """Give this profile the password `password`; an empty one takes it away. A browser shows the `current` one, if there is one.
+
+    Other browsers of the profile are signed out.
+    """
+    service, voter_id, fields = request.app[SERVICE], request[VOTER], await said(request)
+    new, current = fields.text("password", "", passwords.LONGEST + 1), fields.text("current", "", passwords.LONGEST + 1)
+    if fields.text("again", new, passwords.LONGEST + 1) != new:
+        raise BadRequest("The two new passwords are not the same. Nothing was changed.")
+    if SESSION in request and await service.store.aread(stored.is_set, voter_id):
+        voter = await service.store.aread(voters.get, voter_id)
+        await request.app[DOOR].knock(voter.name, current, guard.asks_from(request))
+    if new:
+        await passwords.change(service, voter_id, new, keep=_this(request))
+    else:
+        await passwords.remove(service, voter_id)
+    return reply(request, {"password": bool(new)}, "/people?changed#password")
 
 
 @routes.get("/api/tokens")

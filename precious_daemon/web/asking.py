@@ -27,6 +27,7 @@ KINDS = {"pair": "/compare", "label": "/label", "any": "/ask"}
 """What a page asks, and its address."""
 ELSEWHERE = {
     Question.SUGGESTION: "/suggestions",
+    Question.ENOUGH: "/blind",
     Question.RANKING: "/ranking",
     Question.OUTSIDE: "/answers",
 }

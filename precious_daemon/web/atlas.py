@@ -8,6 +8,7 @@ from precious_daemon.store import Database, clusters, maps
 from precious_daemon.store.clusters import Cluster
 from precious_daemon.store.maps import Spot, Tile
 from precious_daemon.web import words
+from precious_daemon.web.clusters import newcomers
 from precious_daemon.web.keys import SERVICE, VOTER
 from precious_daemon.web.language import N_
 from precious_daemon.web.problems import BadRequest
@@ -30,7 +31,8 @@ async def show_map(request: web.Request) -> web.Response:
         return clusters.page(db, 1, limit=CLUSTERS), maps.deepest(db), float(run.get("unit", 0.02))
 
     found, deepest, unit = await request.app[SERVICE].store.aread(look)
-    return await page(request, "map.html", clusters=found, deepest=deepest, unit=unit, show=show, tabs=TABS)
+    late = await newcomers(request)
+    return await page(request, "map.html", clusters=found, deepest=deepest, unit=unit, show=show, tabs=TABS, late=late)
 
 
 @routes.get("/api/map")

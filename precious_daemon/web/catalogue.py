@@ -77,9 +77,9 @@ class Catalogue(GNUTranslations):
         return None
 
     def _by_parts(self, sentence: str) -> str | None:
-        """Sentences, then what stands between their marks."""
+        """The first sentence and the others; or what stands before a mark, and after it."""
         for separator, mark in ((r"(?<=[.?!]) ", " "), *((mark, mark) for mark in MARKS)):
-            parts = re.split(separator, sentence)
+            parts = re.split(separator, sentence, maxsplit=1)
             told = [self.told(part) for part in parts] if len(parts) > 1 else parts
             if told != parts:
                 return _closed(self.gettext(mark).join(told))

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from precious_daemon.errors import NotFound, PreciousError
 from precious_daemon.models import Choice, Photo
-from precious_daemon.store import Database, answers, clusters, photos
+from precious_daemon.store import Database, answers, clusters, groups, photos
 from precious_daemon.store.clusters import Cluster, Meaning
 from precious_daemon.web.keys import SERVICE, VOTER
 from precious_daemon.web.language import N_
@@ -74,13 +74,20 @@ def plots(run: Mapping[str, Any] | None) -> list[Plot]:
 async def show_clusters(request: web.Request) -> web.Response:
     found = await request.app[SERVICE].store.aread(clusters.page, IN_A_STRIP, keyset(request), A_PAGE)
     run = await request.app[SERVICE].store.aread(clusters.newest_run)
+    late = await newcomers(request)
     labelled = request.query.get("labelled")
     return await page(
         request, "clusters.html", clusters=found, first="after" not in request.query,
         more=f"{found[-1].size},{found[-1].number}" if len(found) == A_PAGE else None,
         answered=whole(labelled, "labelled") if labelled else None, request_name=request.query.get("request", ""),
-        run=run, plots=plots(run),
+        run=run, plots=plots(run), late=late,
     )  # fmt: skip
+
+
+async def newcomers(request: web.Request) -> tuple[int, bool]:
+    """How many photos are in no cluster yet, and whether they are being put into clusters now."""
+    service = request.app[SERVICE]
+    return await service.store.aread(groups.unclustered_count), service.jobs.is_running("group")
 
 
 @routes.get("/cluster/{uid}")

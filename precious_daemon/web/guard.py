@@ -13,10 +13,10 @@ from urllib.parse import unquote
 from aiohttp import hdrs, web
 
 from precious_daemon import people
-from precious_daemon.errors import PreciousError
-from precious_daemon.store import sessions, tokens
+from precious_daemon.errors import OwnersOnly, PreciousError
+from precious_daemon.store import passwords, sessions, tokens
 from precious_daemon.web import scopes
-from precious_daemon.web.keys import ADDRESS, API_KEY, SERVICE, SESSION, VOTER, Address
+from precious_daemon.web.keys import ADDRESS, ADDRESSES, API_KEY, SERVICE, SESSION, VOTER, Address
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -48,13 +48,16 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
     """On every answer, errors included. What says nothing of caching is not stored."""
     response.headers.update(HEADERS)
     response.headers.setdefault(hdrs.CACHE_CONTROL, "no-store")
+    address = address_of(request)
+    if address and address.certified and address.port == 443:  # it counts for all ports of the name: only where this is its site
+        response.headers["Strict-Transport-Security"] = f"max-age={SESSION_SECONDS}"
 
 
 @web.middleware
 async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Host, then origin, then session; no handler runs before all three hold."""
-    address = request.app[ADDRESS]
-    if not _host_known(request, address) or not _same_origin(request, address):
+    address = address_of(request)
+    if address is None or not _host_known(request, address) or not _same_origin(request, address):
         return _refuse(request, 403)
     if request.method not in READING and not _body_known(request):
         return _refuse(request, 415)
@@ -72,16 +75,33 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         raise PreciousError(
             "This page was opened for another profile than the one that is on now. Nothing was stored; reload it."
         )
+    if not await _may(request, voter_id):
+        raise OwnersOnly("Only the first profile of this library may do that, since it has a password. Sign in with it.")
     response = await handler(request)
     if request.method not in READING:
         await _renew(request, response)
     return response
 
 
+def address_of(request: web.Request) -> Address | None:
+    """The socket that the request came in by; None where its connection is gone already."""
+    name = request.get_extra_info("sockname")
+    return request.app[ADDRESSES].get(name[1] if isinstance(name, tuple) else name)
+
+
+def asks_from(request: web.Request) -> str:
+    """The address of who asks: behind a proxy, what that says; empty for a program of this machine at a Unix socket."""
+    address, peer = address_of(request), request.get_extra_info("peername")
+    if address is not None and address.behind_proxy:
+        return request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
+    return str(peer[0]) if isinstance(peer, tuple) else ""
+
+
 def _host_known(request: web.Request, address: Address) -> bool:
     """Exactly one `Host`, and one of ours: a foreign name that resolves to this machine is refused (DNS rebinding)."""
     hosts = request.headers.getall(hdrs.HOST, [])
-    return len(hosts) == 1 and hosts[0] in address.hosts
+    name = request.get_extra_info("sockname")
+    return len(hosts) == 1 and hosts[0].lower() in address.hosts(name[0] if isinstance(name, tuple) else None)
 
 
 def _same_origin(request: web.Request, address: Address) -> bool:
@@ -91,7 +111,7 @@ def _same_origin(request: web.Request, address: Address) -> bool:
     """
     site = request.headers.get("Sec-Fetch-Site")
     origin = request.headers.get(hdrs.ORIGIN)
-    own = origin == f"http://{request.headers[hdrs.HOST]}"
+    own = origin == f"{address.scheme}://{request.headers[hdrs.HOST]}"
     if request.method in READING:
         if site is None:
             return origin is None or own
@@ -117,6 +137,14 @@ def _has_key(request: web.Request) -> bool:
     scheme, _, key = request.headers[hdrs.AUTHORIZATION].partition(" ")
     right = secrets.compare_digest(key.encode("utf-8", "surrogateescape"), request.app[API_KEY].encode())
     return right and scheme == "Bearer" and request.path.startswith("/api/")
+
+
+async def _may(request: web.Request, voter_id: int) -> bool:
+    """Once the owner has a password, another profile's browser may do only what is everybody's."""
+    resource = request.match_info.route.resource
+    if voter_id == people.OWNER or resource is None or scopes.for_everybody(request.method, resource.canonical):
+        return True
+    return not await request.app[SERVICE].store.aread(passwords.is_set, people.OWNER)
 
 
 async def _let_in_by_key(request: web.Request) -> int | None:
@@ -164,14 +192,15 @@ def token_hash(token: str) -> bytes:
     return hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
 
 
-def cookie_name(address: Address) -> str:
+def cookie_name(request: web.Request) -> str:
     """With the port, because cookies do not tell ports apart: two libraries on one machine have two sessions."""
-    return f"precious-{address.port}"
+    address = address_of(request) or request.app[ADDRESS]
+    return f"{'__Host-' if address.scheme == 'https' else ''}precious-{address.port}"
 
 
 async def signed_in(request: web.Request) -> int | None:
     """The voter whose session the request's cookie names."""
-    token = request.cookies.get(cookie_name(request.app[ADDRESS]))
+    token = request.cookies.get(cookie_name(request))
     if not token:
         return None
     service = request.app[SERVICE]
@@ -184,9 +213,9 @@ async def signed_in(request: web.Request) -> int | None:
 
 
 def set_cookie(request: web.Request, response: web.StreamResponse, token: str) -> None:
-    response.set_cookie(
-        cookie_name(request.app[ADDRESS]), token, max_age=SESSION_SECONDS, httponly=True, samesite="Strict", path="/"
-    )
+    name = cookie_name(request)
+    secure = name.startswith("__Host-")
+    response.set_cookie(name, token, max_age=SESSION_SECONDS, httponly=True, samesite="Strict", path="/", secure=secure)
 
 
 async def _renew(request: web.Request, response: web.StreamResponse) -> None:

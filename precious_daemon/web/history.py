@@ -24,7 +24,7 @@ KINDS = N_(
     {
         "comparisons": ("Comparisons", (Question.PAIR, Question.FOUR)),
         "labels": ("Keep or delete", (Question.LABEL,)),
-        "audits": ("Blind checks", (Question.AUDIT,)),
+        "audits": ("Blind checks", (Question.AUDIT, Question.ENOUGH)),
         "reviews": ("Reviews", (Question.SUGGESTION,)),
         "outside": ("Said elsewhere", (Question.OUTSIDE,)),
         "ranking": ("Taken out", (Question.RANKING,)),
@@ -40,6 +40,13 @@ WORDS = N_(
         Choice.SKIP: "Skipped",
         Choice.OUT: "Taken out of the ranking",
         Choice.ORDER: "In this order",
+    }
+)
+ENOUGH = N_(
+    {
+        Choice.FIRST: "The left one is enough",
+        Choice.SECOND: "The right one is enough",
+        Choice.DRAW: "Either of them is enough",
     }
 )
 PURPOSES = N_(
@@ -68,7 +75,9 @@ OF_FOUR = N_(
 def sentence(answer: Answer) -> str:
     """`The left one is better, for the ranking`."""
     what = WORDS.get(answer.choice or Choice.SKIP, "")
-    if answer.choice in PLACES:
+    if answer.question is Question.ENOUGH:
+        what = ENOUGH.get(answer.choice or Choice.SKIP, what)
+    elif answer.choice in PLACES:
         what = (OF_TWO if len(answer.photos) == 2 else OF_FOUR)[PLACES[Choice(answer.choice)]]
     return _("{what}, {purpose}", what=_(what), purpose=_(PURPOSES.get(answer.purpose, answer.purpose)))
 

@@ -29,6 +29,13 @@ BODIES: dict[str, tuple[dict[str, dict[str, Any]], tuple[str, ...]]] = {
         },
         ("question", "choice", "photos", "purpose"),
     ),
+    "/api/blind": (
+        {
+            "choice": {"enum": ["first", "second", "draw", "both_keep", "both_delete", "skip"]}, "photos": _NAMES,
+            "kind": _TEXT, "request": _TEXT,
+        },
+        ("choice", "photos"),
+    ),
     "/api/ranking/out": ({"uids": _NAMES}, ("uids",)),
     "/api/ranking/back": ({"uids": _NAMES}, ("uids",)),
     "/api/suggestions/approve": ({"uids": _NAMES, "count": _NUMBER}, ("uids",)),
@@ -38,6 +45,7 @@ BODIES: dict[str, tuple[dict[str, dict[str, Any]], tuple[str, ...]]] = {
     "/api/trash/purge": ({"count": _NUMBER}, ()),
     "/api/roots": ({"path": _TEXT}, ("path",)),
     "/api/pause": ({"for": _TEXT, "until": _TEXT}, ()),
+    "/api/password": ({"password": _TEXT, "current": _TEXT}, ("password",)),
     "/api/tokens": ({"name": _TEXT, "scope": {"enum": list(scopes.SCOPES)}}, ("name",)),
 }  # fmt: skip
 """What the body of a route holds: its fields, and which have to be there. Of any other, only that it is one."""

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlencode
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from precious_daemon import people
+from precious_daemon.errors import SignInRefused
 from precious_daemon.models import Voter
-from precious_daemon.store import Database, answers, sessions, voters
+from precious_daemon.passwords import SHORTEST
+from precious_daemon.store import Database, answers, passwords, sessions, voters
 from precious_daemon.web import guard
+from precious_daemon.web.access import sessions_of
 from precious_daemon.web.keys import SERVICE, SESSION, VOTER
-from precious_daemon.web.problems import BadRequest
+from precious_daemon.web.problems import BadRequest, wants_page
 from precious_daemon.web.render import page
 from precious_daemon.web.talk import reply, said, whole
 
@@ -30,8 +34,12 @@ def _everybody(db: Database) -> list[tuple[Voter, int, int]]:
 
 @routes.get("/people")
 async def show(request: web.Request) -> web.Response:
-    found = await request.app[SERVICE].store.aread(_everybody)
-    return await page(request, "people.html", found=found, owner=people.OWNER)
+    service = request.app[SERVICE]
+    return await page(
+        request, "people.html", found=await service.store.aread(_everybody), owner=people.OWNER, you=request[VOTER],
+        have=await service.store.aread(passwords.have), changed="changed" in request.query, shortest=SHORTEST,
+        sessions=await sessions_of(request),
+    )  # fmt: skip
 
 
 @routes.get("/api/people")
@@ -55,11 +63,17 @@ async def add(request: web.Request) -> web.Response:
 
 @routes.post("/api/people/switch")
 async def switch(request: web.Request) -> web.Response:
-    """Go on as another profile in this browser."""
+    """Go on as another profile in this browser; as one that has a password, by signing in."""
     service, fields = request.app[SERVICE], await said(request)
     voter_id = fields.number("voter")
-    if voter_id not in {voter.id for voter in await service.store.aread(voters.active)} or SESSION not in request:
+    active = {voter.id: voter for voter in await service.store.aread(voters.active)}
+    if voter_id not in active or SESSION not in request:
         raise BadRequest("There is no such profile to switch to. Reload the page.")
+    if voter_id != request[VOTER] and await service.store.aread(passwords.is_set, voter_id):
+        name = active[voter_id].name
+        if wants_page(request):
+            return web.Response(status=303, headers={hdrs.LOCATION: f"/login?{urlencode({'name': name})}"})
+        raise SignInRefused(f"{name} has a password: sign in at /login.")
     await service.store.awrite(sessions.switch, guard.token_hash(request[SESSION][0]), voter_id)
     return reply(request, {"voter": voter_id}, "/")
 

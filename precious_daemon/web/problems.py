@@ -8,7 +8,17 @@ from typing import Any
 
 from aiohttp import web
 
-from precious_daemon.errors import CountNeeded, NotEnoughAnswers, NotFound, PreciousError, RootError, ServiceError, TrashRefused
+from precious_daemon.errors import (
+    CountNeeded,
+    NotEnoughAnswers,
+    NotFound,
+    OwnersOnly,
+    PreciousError,
+    RootError,
+    ServiceError,
+    SignInRefused,
+    TrashRefused,
+)
 from precious_daemon.web.guard import Handler
 from precious_daemon.web.language import N_, told
 from precious_daemon.web.render import page
@@ -21,6 +31,8 @@ STATUS: dict[type[PreciousError], int] = {
     TrashRefused: 409,
     RootError: 409,
     ServiceError: 503,
+    OwnersOnly: 403,
+    SignInRefused: 403,
 }
 ABSENT = N_("There is nothing here by that name.")
 APOLOGY = N_("Something went wrong here. What you said before is stored; the log has the details.")

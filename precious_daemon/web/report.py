@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import hdrs, web
 
-from precious_daemon import papers
+from precious_daemon import papers, verdict
 from precious_daemon.errors import NotFound
 from precious_daemon.models import Photo
 from precious_daemon.store import Database, photos, scores
+from precious_daemon.web import words
 from precious_daemon.web.keys import SERVICE, VOTER
 from precious_daemon.web.language import N_
 from precious_daemon.web.render import page
@@ -30,7 +31,15 @@ LEARNERS = N_(
         "prior": "Guessing",
     }
 )
-COSTS = N_({"seconds": "Seconds", "peak_rss_mb": "Peak memory, MB"})
+COSTS: dict[str, tuple[str, Callable[[float], str]]] = {
+    "seconds": (N_("Learning"), words.duration),
+    "processor_seconds": (N_("Of the processor's time"), words.duration),
+    "peak_rss_mb": (N_("Memory at most"), lambda megabytes: words.size(megabytes * 1e6)),
+    "energy_wh": (N_("Energy, of the whole machine"), "{:,.2f} Wh".format),
+    "looking_photos": (N_("New photos looked at"), "{:,.0f}".format),
+    "looking_seconds": (N_("Looking at them"), words.duration),
+    "looking_energy_wh": (N_("Energy meanwhile"), "{:,.2f} Wh".format),
+}
 MEASURES = ("precision", "recall", "f1", "average_precision")
 
 
@@ -89,6 +98,11 @@ def history(models: Iterable[Mapping[str, Any]]) -> list[Night]:
     return nights
 
 
+def costs(cost: Mapping[str, Any]) -> dict[str, str]:
+    """What the night took, in words by name."""
+    return {name: form(float(cost[key])) for key, (name, form) in COSTS.items() if isinstance(cost.get(key), int | float)}
+
+
 def confusion(report: Mapping[str, Any]) -> Confusion | None:
     champion = (report.get("learners") or {}).get(report.get("champion")) or {}
     found = (champion.get("test") or {}).get("confusion")
@@ -139,17 +153,18 @@ async def show_report(request: web.Request) -> web.Response:
     store = request.app[SERVICE].store
     model = await store.aread(scores.newest_model, request[VOTER])
     _, sentence, needed = await store.aread(scores.certificate, request[VOTER])
+    apart = await store.aread(verdict.of_groups, request[VOTER])
     for_now = await _for_now(request)
     if model is None:
-        return await page(request, "report.html", model=None, sentence=sentence, needed=needed, for_now=for_now)
+        return await page(request, "report.html", model=None, sentence=sentence, needed=needed, apart=apart, for_now=for_now)
     report: dict[str, Any] = model["report"]
     files = await asyncio.to_thread(_files, request, model["run"])
-    cost = {key: value for key, value in (report.get("cost") or {}).items() if isinstance(value, int | float | str)}
+    cost = costs(report.get("cost") or {})
     return await page(
-        request, "report.html", model=model, sentence=sentence, needed=needed, why=report.get("why", ""),
+        request, "report.html", model=model, sentence=sentence, needed=needed, apart=apart, why=report.get("why", ""),
         champion=LEARNERS.get(model["champion"], model["champion"]), learners=learners(report), confusion=confusion(report),
         plots=[plot for plot in papers.PLOTS if papers.plot_file(plot, "dark") in files], files=files, run=model["run"],
-        mistakes=await store.aread(_mistakes, report), cost=cost, costs=COSTS, for_now=for_now,
+        mistakes=await store.aread(_mistakes, report), cost=cost, for_now=for_now,
         nights=history(await store.aread(scores.models, request[VOTER], NIGHTS)),
         drift=(report.get("drift") or {}).get("sentence", ""),
     )  # fmt: skip

@@ -9,7 +9,7 @@ from typing import Any
 
 from aiohttp import web
 
-from precious_daemon import review
+from precious_daemon import review, verdict
 from precious_daemon.models import Certificate, Photo, Root, SuggestionState, Unit
 from precious_daemon.service import Service
 from precious_daemon.store import Database, held, photos, pictures, roots, scores, suggestions, units, voters
@@ -53,6 +53,12 @@ class Listing:
     sentence: str
     needed: int | None
     names: dict[int, str]  # of everybody else
+    of_groups: list[dict[str, Any]]  # the verdict on each kind of group that is suggested
+
+    @property
+    def any_certified(self) -> bool:
+        """Whether something of this page may be approved in bulk."""
+        return any(candidate.row.suggestion.certified for candidate in self.candidates)
 
     @property
     def after(self) -> str | None:
@@ -86,7 +92,7 @@ def _listing(db: Database, voter_id: int, after: tuple[float, int] | None, share
     if shared:
         count, size = suggestions.everybodys(db)
     names = {voter.id: voter.name for voter in voters.everybody(db) if voter.id != voter_id}
-    return Listing(found, count, size, *scores.certificate(db, voter_id), names)
+    return Listing(found, count, size, *scores.certificate(db, voter_id), names, verdict.of_groups(db, voter_id))
 
 
 def _shared(request: web.Request) -> bool:
@@ -140,6 +146,7 @@ async def list_suggestions(request: web.Request) -> web.Response:
             "certificate": {
                 "certified": listing.certificate is not None, "sentence": listing.sentence, "needed": listing.needed
             },
+            "group_certificates": listing.of_groups,
         }
     )  # fmt: skip
 

@@ -1,4 +1,7 @@
-"""What a key for scripts may do. A route that is not named here is the owner's alone, so that a new one is closed at first."""
+"""What a key for scripts may do, and what every profile may.
+
+A route that is not named here is the owner's alone, so that a new one is closed at first.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +13,26 @@ _CLOSED = frozenset({"/api/settings", "/api/sessions", "/api/tokens"})
 """What no key may read: the owner's settings hold passwords of plugins."""
 _READ = frozenset({"/thumb/{uid}", "/preview/{uid}", "/metrics"})  # and every GET under /api/
 _VOTE = frozenset({
-    "/api/answer", "/api/undo", "/api/ranking/out", "/api/ranking/back", "/api/votes/import", "/api/clusters/label",
-    "/api/clusters/undo", "/api/tasks/{id}/answer", "/api/tasks/{id}/undo",
+    "/api/answer", "/api/undo", "/api/blind", "/api/blind/undo", "/api/ranking/out", "/api/ranking/back",
+    "/api/votes/import", "/api/clusters/label", "/api/clusters/undo", "/api/tasks/{id}/answer", "/api/tasks/{id}/undo",
 })  # fmt: skip
 _REVIEW = frozenset({
     "/api/suggestions/approve", "/api/suggestions/dismiss", "/api/suggestions/reopen", "/api/groups/decide", "/api/groups/undo",
     "/api/trash/restore", "/api/jobs/{name}/run", "/api/jobs/{name}/stop", "/api/pause", "/api/resume",
 })  # fmt: skip
+
+
+_OWN = frozenset({
+    "/login", "/logout", "/api/people/switch", "/api/password", "/api/sessions/{id}/end", "/api/answers/{id}/undo",
+})  # fmt: skip
+"""What is no key's to do, and every profile's for itself."""
+
+
+def for_everybody(method: str, route: str) -> bool:
+    """Whether every profile may do this and not only the owner's: what a key may, pages but the settings, its own affairs."""
+    if method in ("GET", "HEAD"):
+        return route not in _CLOSED - {"/api/sessions"} and route != "/settings"
+    return route in _OWN or needed(method, route) is not None
 
 
 def needed(method: str, route: str) -> str | None:

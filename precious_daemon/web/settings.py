@@ -110,7 +110,7 @@ async def show_page(request: web.Request, status: int = 200, **more: Any) -> web
     values: dict[str, Any] = {"refused": "", "typed": {}, "saved": False, "token": None} | more
     return await page(
         request, "settings.html", status, sections=by_section, titles=SECTIONS, file=str(service.places.config_file),
-        sessions=await access.sessions_of(request), tokens=await access.tokens_of(service), **values,
+        served=service.served, sessions=await access.sessions_of(request), tokens=await access.tokens_of(service), **values,
     )  # fmt: skip
 
 

@@ -189,38 +189,6 @@ def test_everything_that_matters_works_without_scripts(chromium: Browser, served
     context.close()
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        "/",
-        "/compare",
-        "/label",
-        "/suggestions",
-        "/groups",
-        "/groups/rule?kind=burst",
-        "/map",
-        "/clusters",
-        "/photos",
-        "/ranking",
-        "/compare?of=4",
-        "/ask",
-        "/answers",
-        "/highlights",
-        "/trash",
-        "/report",
-        "/jobs",
-        "/settings",
-        "/help",
-    ],
-)
-def test_pages_fit_a_small_phone_and_report_no_error(path: str, owner: Page, served: Served, suggested: list[Photo]) -> None:
-    owner.set_viewport_size({"width": 360, "height": 640})
-    owner.goto(served.site.address.url + path)
-    assert owner.evaluate("document.documentElement.scrollWidth") <= 360
-    owner.keyboard.press("?")
-    expect(owner.get_by_role("heading", name="Keys").last).to_be_visible()
-
-
 def test_progress_is_told_as_it_happens(owner: Page, served: Served, library: list[Photo]) -> None:
     from precious_daemon.progress import Progress
 

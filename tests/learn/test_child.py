@@ -92,6 +92,17 @@ def test_plots_page_and_card_are_there_and_need_nothing_else(learnt: Path) -> No
     page = (learnt / papers.PAGE).read_text()
     assert page.count("data:image/svg+xml;base64,") == 6
     assert not re.search(r"<script|<link|https?:", page)
+    report = jobfolder.read_json(learnt, "report.json")
+    assert report["examples"], "some are likely to go"
+    for one in report["examples"]:
+        assert one["photo_id"] not in (*TRAIN, *TEST)
+        assert one["keep"] < 0.5
+        for photo in (one["photo_id"], *one["deleted"], *one["kept"]):
+            assert f'alt="{photo}.jpg"' in page
+    assert [m["path"] for m in report["mistakes"]] == [f"{m['photo_id']}.jpg" for m in report["mistakes"]]
+    assert 0 < len(re.findall(r"data:image/jpeg;base64,[^\"]+", page)) < 120
+    assert len(page) < 1_000_000
+    assert bool(re.search(r"\d Wh", page)) == ("energy_wh" in report["cost"]), "where it cannot be read nothing is said"
     card = (learnt / papers.CARD).read_text()
     assert hashlib.sha256((learnt / "model.safetensors").read_bytes()).hexdigest() in card
     assert papers.CERTIFICATE in page

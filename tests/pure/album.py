@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from precious_daemon import features
 from precious_daemon.groups import Grouping, Looks, informative
 from precious_daemon.jobfolder import PhotoRow
 from precious_daemon.models import Group, GroupKind, Quality
-from precious_daemon.twins import Twin, find_twins
+from precious_daemon.twins import Twin, compare_each
 
 SIZE = (240, 180)
 GOOD = Quality(0.6, 0.7, 0.3, 0.2, 0.2, 0.0, 0.5, 0.4, 0.0, 0.0, 0.3, 0.3, 0.05, 0.9, 0.29)
@@ -106,12 +107,14 @@ class Album:
         embedding = np.array([_colours(picture) for picture in self.pictures], np.float16).reshape(-1, 216)
         return Looks(self.quality, np.zeros((len(self.photos), 1), np.float16), embedding, thumbnail)
 
-    def look(self) -> None:
-        """Compare what is new with all."""
+    def look(self, steps: int | None = None) -> None:
+        """Compare what is new with all, or so many of it."""
         looks = self.looks()
         among = informative(self.photos, looks)
-        self.twins += find_twins(self.photos, among, looks.embedding, looks.thumbnail, self.compared)
-        self.compared |= {self.photos[i].content_hash for i in among}
+        each = compare_each(self.photos, among, looks.embedding, looks.thumbnail, frozenset(self.compared))
+        for step in islice(each, steps):
+            self.twins += step.twins
+            self.compared.add(self.photos[step.photo].content_hash)
 
     def groups(self, *kinds: GroupKind) -> list[Group]:
         self.look()

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from precious_daemon.certify import Draw, certify, clean_pass, pool, tail
+from precious_daemon.certify import SUBJECTS, Audit, Draw, certify, clean_pass, counted, judge, pool, tail
 from precious_daemon.models import Group, GroupKind, GroupMember, Score
 
 
@@ -167,3 +167,64 @@ def test_a_pool_holds_each_candidate_once_and_groups_together(keeps: list[float]
     place = {photo: n for n, draw in enumerate(draws) for photo in draw}
     for members in sets:
         assert len({place[i] for i in members & candidates}) <= 1
+
+
+# --- a new model, an old pool ---------------------------------------------------------------------------------------------
+
+
+def test_what_a_model_was_taught_or_would_not_suggest_says_nothing_of_it() -> None:
+    taught = [Audit(0.1, False, taught=True), Audit(0.2, None, taught=True)]
+    found = counted([Audit(0.1, False), Audit(0.9, True), *taught, Audit(0.2, None)])
+    assert found.draws == [Draw(0.1, False), Draw(0.2, None)]
+    assert (found.gone, found.size) == (0, 2)
+
+
+def test_kept_on_review_is_a_mistake_and_let_go_leaves_unless_it_was_asked_about() -> None:
+    found = counted([Audit(0.1, None, said=True), Audit(0.1, None, said=False), Audit(0.1, False, said=False)])
+    assert found.draws == [Draw(0.1, True), Draw(0.1, False)]
+    assert (found.gone, found.size) == (2, 3)
+
+
+def test_letting_go_by_hand_narrows_the_promise_to_what_is_left() -> None:
+    asked, rest = [Audit(0.1, False)] * 59, [Audit(0.1, None)] * 141
+    assert judge([*asked, *rest], 0.05, 0.95).certificate is not None
+    verdict = judge([*asked, *[Audit(0.1, None, said=False)] * 20, *rest[20:]], 0.05, 0.95)
+    assert verdict.certificate is None
+    assert verdict.needed == clean_pass(0.045, 0.95) - 59
+    assert "you let 20 go by hand" in verdict.sentence
+    gone = judge([Audit(0.1, False, said=False)] * 60, 0.05, 0.95, SUBJECTS["copy"])
+    assert (gone.certificate, gone.needed) == (None, None)
+    assert gone.sentence == "All of these exact copies were let go by hand: none is left to certify."
+
+
+def test_each_kind_is_called_by_its_name() -> None:
+    said = judge([Audit(0.0, False, photos=2)] * 59, 0.05, 0.95, SUBJECTS["burst"]).sentence
+    assert said.startswith("At most 5 % of these 118 weaker frames are photos you would keep, a burst counting as one (")
+    assert judge([Audit(0.0, None)] * 12, 0.05, 0.95, SUBJECTS["copy"]).sentence.startswith(
+        "Only 12 groups of exact copies are suggested: too few to certify, which takes 59 blind answers."
+    )
+    assert "No picture saved again is suggested" in judge([], 0.05, 0.95, SUBJECTS["same"]).sentence
+
+
+@pytest.mark.parametrize("reviewed", [0.0, 0.4])
+def test_the_promise_holds_for_a_model_that_was_taught_by_reviews_of_an_audited_pool(reviewed: float) -> None:
+    """An owner whose list is just not good enough answers blindly, reviews a part, and the next model learns from that.
+
+    It knows what it was taught, so that among the photos it is surest of those that were asked about and let go are many. They
+    may not speak for it. The promise is about what it suggests and was not told.
+    """
+    alpha, confidence, size, owners = 0.2, 0.9, 200, 200
+    broken = 0
+    for seed in range(owners):
+        rng = random.Random(seed)
+        wrong = [n < alpha * size + 1 for n in range(size)]
+        rng.shuffle(wrong)
+        blind = [wrong[n] if n < 60 else None for n in range(size)]
+        taught = [blind[n] is not True and rng.random() < reviewed for n in range(size)]
+        keeps = [(0.45 if wrong[n] else 0.05) if taught[n] else 0.1 + 0.3 * rng.random() for n in range(size)]
+        verdict = judge([Audit(*known) for known in zip(keeps, blind, [None] * size, taught, strict=True)], alpha, confidence)
+        if verdict.certificate:
+            listed = [wrong[n] for n in range(size) if not taught[n] and keeps[n] <= verdict.certificate.threshold]
+            broken += sum(listed) > alpha * len(listed)
+    allowed = (1 - confidence) * owners
+    assert broken <= allowed + 3 * math.sqrt(allowed * confidence)

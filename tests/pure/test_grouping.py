@@ -23,7 +23,7 @@ from precious_daemon import jobfolder
 from precious_daemon.config import ClusterSettings, Places
 from precious_daemon.jobfolder import PhotoRow
 from precious_daemon.models import Quality
-from precious_daemon.store import Store, clusters, schema
+from precious_daemon.store import Store, clusters, groups, schema
 from tests.pure.album import scene
 
 BACKBONE = "some-network"
@@ -191,6 +191,22 @@ def test_sigterm_ends_it_with_the_status_of_a_stop_and_no_broken_file(job: Path)
         assert child.wait(timeout=20) == jobfolder.STOPPED
         assert "Traceback" not in child.stderr.read()
     assert not (job / "clusters.csv").exists() or len(list(jobfolder.read_clusters(job))) == 60
+
+
+def test_comparing_goes_on_where_the_time_was_up(job: Path, here: Places) -> None:
+    write_job(job, here, seconds=1e-6)
+    compared: set[bytes] = set()
+    for night in (1, 2):
+        run(job)
+        new = {content for content, _ in jobfolder.read_records(job, "compared.bin")}
+        assert (len(new), new & compared) == (1, set())
+        assert jobfolder.read_json(job, "compared.json") == {"done": night, "of": 59}
+        compared |= new
+        with Store(here) as store:
+            store.write(groups.keep_twins, [], new)
+    write_job(job, here)
+    run(job)
+    assert jobfolder.read_json(job, "compared.json") == {"done": 59, "of": 59}
 
 
 def test_frames_that_compete_are_read_at_full_size_once(job: Path, here: Places, tmp_path: Path) -> None:

@@ -290,8 +290,10 @@ MADE = st.lists(
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(MADE, st.randoms(use_true_random=False))
-def test_photos_in_any_order_make_the_same_groups(made: list[Made], rng: random.Random) -> None:
+@given(MADE, st.randoms(use_true_random=False), st.integers(0, 9))
+def test_photos_in_any_order_make_the_same_groups_however_often_it_stopped(
+    made: list[Made], rng: random.Random, stop: int
+) -> None:
     album = Album()
     for n, (number, edit, size, camera, at, exposure, copied) in enumerate(made):
         picture = shaken(scene(number), n) if edit == "shaken" else EDITS[edit](scene(number)) if edit else scene(number)
@@ -302,6 +304,7 @@ def test_photos_in_any_order_make_the_same_groups(made: list[Made], rng: random.
     order = list(range(len(made)))
     rng.shuffle(order)
     other = album.shuffled(order)
+    other.look(stop)
     assert sorted((g.kind, *album.names(g)) for g in found) == sorted((g.kind, *other.names(g)) for g in other.groups())
     series = {i: n for n, g in enumerate(found) if g.kind is GroupKind.SERIES for i in ids(g)}
     for group in found:

@@ -35,6 +35,21 @@ def fields(text: str) -> dict[str, str]:
     return dict(re.findall(r'name="(photo|count|request)" value="(\w+)"', form))
 
 
+async def test_photos_that_came_since_are_told_of_and_put_in_on_demand(
+    browser: Browser, service: Service, library: list[Photo], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster(service, library[:2])
+    for path in ("/clusters", "/map"):
+        assert (
+            f"{len(library) - 2} newer photos are in no cluster yet. That is done at night"
+            in await (await browser.get(path)).text()
+        )
+    monkeypatch.setattr(service.jobs, "is_running", lambda name: name == "group")
+    assert "They are being put into clusters now." in await (await browser.get("/clusters")).text()
+    cluster(service, library)
+    assert "no cluster yet" not in await (await browser.get("/clusters")).text()
+
+
 async def test_the_largest_comes_first_and_its_representative_before_the_others(
     browser: Browser, clusters: tuple[list[Photo], list[Photo]]
 ) -> None:

@@ -1,8 +1,6 @@
-"""Who may ask: safety.md section 1, for every route that there is."""
+"""Who may ask: what the guard says to single requests; `test_matrix.py` asks it about every route there is."""
 
 from __future__ import annotations
-
-import re
 
 import aiohttp
 import pytest
@@ -12,67 +10,7 @@ from precious_daemon.models import Photo
 from precious_daemon.web.guard import HEADERS
 from precious_daemon.web.keys import Address
 from tests.web.library import KEY, Browser
-
-PUBLIC = {("GET", "/login"), ("POST", "/login"), ("GET", "/static/{name}")}
-CROSS = {
-    "img": {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "image"},
-    "another port of this machine": {"Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty"},
-    "frame": {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "iframe"},
-    "old browser": {"Origin": "http://evil.example"},
-    "sandboxed": {"Origin": "null"},
-}
-
-
-def routes(site: web.Site, photo: Photo) -> list[tuple[str, str, str]]:
-    """(method, canonical path, path to ask for) of all there are, so that a new route is tested by being there."""
-    filled = {"uid": photo.uid, "name": "scan", "run": "20260101", "id": "1", "number": "1", "path": "page", "place": "0,0"}
-    found = []
-    for route in site.app.router.routes():
-        assert route.resource
-        canonical = route.resource.canonical
-        if route.method != "HEAD":
-            path = re.sub(r"{(\w+)}", lambda part: filled[part[1]], canonical)
-            found.append((route.method, canonical, path.replace("/static/scan", "/static/style.css")))
-    assert len(found) > 30
-    return found
-
-
-async def ask(session: aiohttp.ClientSession, base: str, method: str, path: str, headers: dict[str, str]) -> tuple[int, bytes]:
-    body = {"json": {}} if method == "POST" else {}
-    async with session.request(method, base + path, headers=headers, allow_redirects=False, **body) as response:
-        return response.status, await response.read()
-
-
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:{port}", "127.0.0.1", "localhost:1", "127.0.0.1.nip.io:{port}"])
-async def test_every_route_refuses_a_foreign_host(host: str, site: web.Site, browser: Browser, library: list[Photo]) -> None:
-    headers = {"Host": host.format(port=site.address.port), "Sec-Fetch-Site": "same-origin"}
-    for method, _, path in routes(site, library[0]):
-        assert await ask(browser.session, browser.base, method, path, headers) == (403, b""), path
-
-
-@pytest.mark.parametrize("kind", CROSS)
-async def test_every_route_refuses_another_site(kind: str, site: web.Site, browser: Browser, library: list[Photo]) -> None:
-    for method, _, path in routes(site, library[0]):
-        assert await ask(browser.session, browser.base, method, path, CROSS[kind]) == (403, b""), path
-
-
-async def test_every_route_but_the_sign_in_refuses_a_stranger(site: web.Site, stranger: Browser, library: list[Photo]) -> None:
-    for method, canonical, path in routes(site, library[0]):
-        status, body = await ask(stranger.session, stranger.base, method, path, {"Sec-Fetch-Site": "same-origin"})
-        if (method, canonical) in PUBLIC:
-            assert library[0].uid.encode() not in body
-        else:
-            assert status in (303, 401, 404), path
-            assert body == b"", path
-
-
-async def test_every_route_that_writes_refuses_a_navigation_from_elsewhere(
-    site: web.Site, browser: Browser, library: list[Photo]
-) -> None:
-    headers = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
-    for method, _, path in routes(site, library[0]):
-        if method != "GET":
-            assert await ask(browser.session, browser.base, method, path, headers) == (403, b""), path
+from tests.web.matrix import ask, routes
 
 
 async def test_a_link_elsewhere_may_open_a_page_but_no_picture_and_no_data(browser: Browser, library: list[Photo]) -> None:
@@ -173,5 +111,5 @@ def test_the_policy_allows_nothing_from_elsewhere_and_nothing_inline() -> None:
 
 
 def test_port_80_is_known_with_and_without_its_number() -> None:
-    assert "localhost" in Address("127.0.0.1", 80).hosts
-    assert "localhost" not in Address("127.0.0.1", 8765).hosts
+    assert "localhost" in Address("127.0.0.1", 80).hosts()
+    assert "localhost" not in Address("127.0.0.1", 8765).hosts()

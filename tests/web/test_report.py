@@ -18,6 +18,7 @@ def model(service: Service, run: str, at: float, precision: float) -> None:
     test = {"average_precision": precision, "precision": 0.8, "intervals": {"average_precision": [0.61, 0.93]}}
     report = {
         "champion": "fixmatch", "why": "It did best.", "learners": {"fixmatch": {"cv_ap": 0.7, "test": test}},
+        "cost": {"seconds": 95.2, "peak_rss_mb": 812, "energy_wh": 1.234, "looking_photos": 5000},
         "labels": {"trained_on": 45}, "drift": {"sentence": "You seem to have changed your mind."},
     }  # fmt: skip
     service.store.write(scores.add_model, run, 1, "fixmatch", report, at)
@@ -31,6 +32,8 @@ async def test_figures_come_with_their_intervals_and_the_nights_before(service: 
     assert "0.61–0.93" in text
     assert text.index("Night by night") < text.rindex("0.84") < text.rindex("0.72"), "the newest night first"
     assert "You seem to have changed your mind." in text
+    cost = text[text.index("What it took") :]
+    assert all(words in cost for words in ("2 minutes", "812 MB", "1.23 Wh", "5,000"))
 
 
 async def test_the_same_is_there_for_scripts(service: Service, browser: Browser) -> None:
@@ -40,7 +43,7 @@ async def test_the_same_is_there_for_scripts(service: Service, browser: Browser)
     assert (told["run"], told["report"]["learners"]["fixmatch"]["test"]["average_precision"]) == ("only", 0.72)
 
 
-MADE = dict.fromkeys(papers.FILES, b"<svg/>") | {papers.PAGE: papers.CERTIFICATE.encode()}
+MADE = dict.fromkeys(papers.FILES, b"<svg/>") | {papers.PAGE: papers.CERTIFICATE.encode(), papers.FIGURES: b'{"run": "one"}'}
 
 
 async def test_plots_are_shown_by_day_and_by_night_and_the_report_can_be_kept(service: Service, browser: Browser) -> None:
@@ -59,6 +62,8 @@ async def test_plots_are_shown_by_day_and_by_night_and_the_report_can_be_kept(se
     kept = await browser.get("/report/20260101-020000/night.html")
     assert kept.headers["Content-Disposition"].startswith("attachment;")
     assert await kept.text() == "At most 5 % &amp; &lt;no&gt; more."
+    plain = await (await browser.get("/report/20260101-020000/report.json")).json(content_type=None)
+    assert plain == {"run": "one", "certificate": "At most 5 % & <no> more."}
 
 
 @pytest.mark.parametrize("path", ["20260101-020000/model.safetensors", "20260101-020000/..%2Fcard.md", "..%2Fnights/card.md"])

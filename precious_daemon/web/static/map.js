@@ -134,6 +134,8 @@ function add(one) {
   element.dataset.uid = one.uid;
   element.tabIndex = -1;
   if (one.keep !== null) element.dataset.said = one.keep ? "keep" : "delete";
+  const cluster = discs.find((disc) => disc.number === one.cluster);
+  element.setAttribute("aria-label", cluster?.item.querySelector("[data-title]")?.textContent.trim() || "Photo");
   const image = document.createElement("img");
   Object.assign(image, { src: `/thumb/${one.uid}?v=${one.content}`, alt: "", draggable: false, decoding: "async" });
   element.append(image);
