@@ -2,6 +2,7 @@
 # make test               all checks: ruff, mypy, import contracts, pytest
 # make lint               the first three of them
 # make dist               sdist and wheel in dist/, checked
+# make audit              look the pinned versions up in the databases of known holes (needs the network)
 # make clean              remove what was built; photos, votes and settings stay
 
 VENV   := .venv
@@ -12,7 +13,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 PIP    := $(BIN)/python -m pip --disable-pip-version-check -qq --no-input
 
-.PHONY: run test lint dist clean tools
+.PHONY: run test lint audit dist clean tools
 .DEFAULT_GOAL := run
 
 run: $(VENV)/installed
@@ -34,6 +35,12 @@ dist: $(VENV)/installed-dev
 	@rm -rf dist
 	@$(BIN)/python -m build -q
 	@$(BIN)/twine check --strict dist/*
+
+# Without the network, tests/test_dependencies.py holds the pins to the list in precious_daemon/holes.py.
+audit: $(BIN)/python
+	@$(PIP) install pip-audit
+	@$(BIN)/pip-audit --strict --no-deps --disable-pip --progress-spinner off -r constraints.txt || \
+		{ echo "Either one of these has a known hole, or the databases could not be asked; the lines above say which." >&2; exit 1; }
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

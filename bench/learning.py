@@ -234,7 +234,7 @@ def trial(persona: Persona, split: Split, seed: int) -> dict[str, dict[str, floa
     seconds["all learners and their trials"] = time.perf_counter() - began
     known = persona.deleted[split.tested]
     held_out = {name: chance[split.tested] for name, chance in chances.items()}
-    best, _ = champion.confirm(champion.choose(trials, said), trials, held_out, known)
+    best, _ = champion.confirm(champion.choose(trials, int(min(said.sum(), (1 - said).sum()))), trials, held_out, known)
     chances["champion"] = chances[best]
     others = compared(persona, split, seed)
     found: dict[str, dict[str, float]] = {}

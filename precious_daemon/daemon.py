@@ -8,6 +8,7 @@ import logging
 import os
 import secrets
 import signal
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -41,13 +42,19 @@ class Running:
 
 @asynccontextmanager
 async def running(
-    places: Places, settings: Settings, folders: Sequence[str] = (), *, port: int | None = None, watching: bool = True
+    places: Places,
+    settings: Settings,
+    folders: Sequence[str] = (),
+    *,
+    port: int | None = None,
+    watching: bool = True,
+    clock: Callable[[], float] = time.time,
 ) -> AsyncIterator[Running]:
     """Open the library and serve its page; with `watching`, also where web.listen says, watch the folders and run the schedule.
 
     Raises what keeps it from starting; nothing was changed then.
     """
-    service = open_service(places, settings)
+    service = open_service(places, settings, clock)
     try:
         await _tidy(service)
         await service.jobs.recall_pause()

@@ -18,14 +18,13 @@ from pathlib import Path
 from precious_daemon import conditions, config, sandbox
 from precious_daemon.config import Places, Settings
 from precious_daemon.errors import PreciousError
+from precious_daemon.holes import CHECKED, HOLES, LIBHEIF
 from precious_daemon.models import RootState
 from precious_daemon.store import Store, backup, roots
 
 LEAST_SPACE = 1_000_000_000  # bytes
 OLDEST_CLOCK = 1_767_225_600  # 2026: before this program was written
 LEAST_FILES = 1024  # open at a time
-HOLES = {"pillow": "13.0", "aiohttp": "3.14.3", "torch": "2.11", "jinja2": "3.1.6"}  # versions below these have known holes
-LIBHEIF = "1.22"
 SQLITE = (3, 35, 0)  # RETURNING
 RESET_RACE = (3, 51, 3)  # before: a rare race between two connections that checkpoint; here only one does
 SLOW = {"nfs", "nfs4", "cifs", "smb3", "fuse.sshfs", "9p", "fuse.rclone"}
@@ -67,12 +66,17 @@ def examine(places: Places) -> list[Finding]:
 
 def _versions(places: Places, settings: Settings) -> Iterator[Finding]:
     del places, settings
-    for name, least in HOLES.items():
-        version = importlib.metadata.version(name)
+    sound = []
+    for name, (least, which) in HOLES.items():
+        try:
+            version = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue  # of an extra, or for development
         if _number(version) < _number(least):
-            yield Finding(name, "bad", f"{name} {version} has known holes.", f"pip install -U '{name}>={least}'")
+            yield Finding(name, "bad", f"{name} {version} has known holes ({which}).", f"pip install -U '{name}>={least}'")
         else:
-            yield Finding(name, "ok", f"{name} {version}")
+            sound.append(f"{name} {version}")
+    yield Finding("packages", "ok", f"Without holes known on {CHECKED}: {', '.join(sound)}.")
     if sqlite3.sqlite_version_info < SQLITE:
         yield Finding("sqlite", "bad", f"SQLite {sqlite3.sqlite_version} is too old.", "Use a Python with a newer SQLite.")
     elif sqlite3.sqlite_version_info < RESET_RACE:

@@ -172,6 +172,8 @@ class Nightwork:
             report = jobfolder.read_json(folder, "report.json")
             model = self._service.places.models / f"{run}.safetensors"
             await asyncio.to_thread(shutil.move, folder / "model.safetensors", model)
+            for old in papers.oldest(model.parent):
+                old.unlink(missing_ok=True)
             found = list(jobfolder.read_scores(folder))
             evidence = jobfolder.read_json(folder, "evidence.json")
             made = papers.collect(folder)

@@ -46,7 +46,7 @@ def keep(nights: Path, run: str, made: Mapping[str, bytes], certificate: str) ->
         (part / name).write_bytes(_certified(name, content, certificate))
     shutil.rmtree(nights / run, ignore_errors=True)
     os.rename(part, nights / run)
-    for old in sorted(nights.glob("[0-9]*"))[:-KEPT]:
+    for old in oldest(nights):
         shutil.rmtree(old, ignore_errors=True)
 
 
@@ -55,6 +55,11 @@ def _certified(name: str, content: bytes, certificate: str) -> bytes:
     if name == FIGURES:
         return json.dumps(json.loads(content) | {"certificate": certificate}).encode()
     return content.replace(CERTIFICATE.encode(), html.escape(certificate).encode()) if name in (PAGE, CARD) else content
+
+
+def oldest(folder: Path) -> list[Path]:
+    """What a folder holds of runs beyond the last `KEPT`: their names sort by time."""
+    return sorted(folder.glob("[0-9]*"))[:-KEPT]
 
 
 def find(nights: Path, run: str, name: str) -> Path | None:

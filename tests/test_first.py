@@ -93,7 +93,7 @@ def test_every_finding_that_wants_attention_has_a_remedy(here: Places, tmp_path:
     unit = tmp_path / ".config" / "systemd" / "user" / "precious-daemon.service"
     unit.parent.mkdir(parents=True)
     unit.write_text("ExecStart=/nowhere/python -m precious_daemon run\n")
-    monkeypatch.setattr(doctor, "HOLES", {"aiohttp": "999"})
+    monkeypatch.setattr(doctor, "HOLES", {"aiohttp": ("999", "CVE-0")})
     here_is = found(here)
     for subject, state, words in (
         ("aiohttp", "bad", "known holes"),
@@ -130,7 +130,7 @@ def test_the_doctor_speaks_json_and_sets_the_exit_code(here: Places) -> None:
     assert "did you mean port" in command("doctor", status=2)
     here.config_file.write_text("[web]\nport = 0\n")
     findings = json.loads(command("doctor", "--json", status=1 if _warned(here) else 0))
-    assert {"pillow", "libheif", "sqlite", "clock", "disk"} <= {finding["subject"] for finding in findings}
+    assert {"packages", "libheif", "sqlite", "clock", "disk"} <= {finding["subject"] for finding in findings}
 
 
 def _warned(here: Places) -> bool:

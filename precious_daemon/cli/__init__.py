@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 import click
 
 from precious_daemon import __version__
-from precious_daemon.cli import first, library, people, plugins, reviewing, serving, tasks, upkeep
+from precious_daemon.cli import first, library, model, people, plugins, reviewing, serving, tasks, upkeep
 from precious_daemon.cli.talk import Ordered
 from precious_daemon.errors import PreciousError
 
@@ -51,6 +51,7 @@ def main() -> NoReturn:
 for command in (
     first.setup, serving.run, serving.status, serving.pause, serving.resume, serving.reload, serving.login,
     library.scan, library.roots, library.jobs, library.votes, library.answers, library.undo_answer, people.people, tasks.tasks,
+    model.model,
     reviewing.suggest, reviewing.held, reviewing.apply, reviewing.undo, reviewing.trash,
     upkeep.backup, upkeep.verify, upkeep.repair, upkeep.config_group, plugins.plugins, upkeep.service,
     first.password, first.token, first.doctor, first.completion,

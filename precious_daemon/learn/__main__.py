@@ -40,7 +40,12 @@ def _run(folder: Path, job: dict[str, Any], started: float) -> int:
         if job["task"] == "sort":
             from precious_daemon.learn.classes import sort
 
-            sort(folder, job)
+            sort(folder, job, deadline)
+            return 0
+        if job["task"] == "export":
+            from precious_daemon.learn.exporting import export
+
+            export(folder, job)
             return 0
         from precious_daemon.learn.night import learn
 

@@ -44,14 +44,14 @@ class Backbone:
         network.load_state_dict(weights)
         network.eval().requires_grad_(False)
         _fold_batch_norms(network)
-        self._network = network.to(memory_format=torch.channels_last)
+        self.network = network.to(memory_format=torch.channels_last)
 
     @torch.inference_mode()
     def __call__(self, pictures: Tensor) -> Tensor:
         """Features of pictures. (n, 3, h, w) uint8 -> (n, 1280) float32."""
         x = (pictures.to(torch.float32) - 127.0) / 128.0  # as it was trained: TensorFlow's lite preprocessing
         x = x.contiguous(memory_format=torch.channels_last)
-        features: Tensor = self._network.extract_features(x)
+        features: Tensor = self.network.extract_features(x)
         return features.mean((2, 3))
 
 

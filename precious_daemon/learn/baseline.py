@@ -35,12 +35,16 @@ STRENGTH = 10.0  # inverse of regression's L2 penalty, for rows of length one
 # --- the graph ---------------------------------------------------------------------------------------------------------
 
 
-def coordinates(x: Examples, weight: float) -> Floats:
-    """(n, axes + measures), rows of length one: their products are cosines."""
-    look = x.look[:, :GRAPH_AXES]
-    look = look / max(float(np.sqrt((look**2).sum(1).mean())), 1e-9)
+def coordinates(x: Examples, weight: float, length: float | None = None) -> Floats:
+    """(n, axes + measures), rows of length one: their products are cosines. `length` is that of the looks beside the measures."""
+    look = x.look[:, :GRAPH_AXES] / np.float32(mean_length(x) if length is None else length)
     rows = np.hstack([look, np.float32(weight) * x.measures])
     return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9), dtype=np.float32)
+
+
+def mean_length(x: Examples) -> float:
+    """Of the looks, as far as the graph sees them."""
+    return max(float(np.sqrt((x.look[:, :GRAPH_AXES] ** 2).sum(1).mean())), 1e-9)
 
 
 def nearest(rows: Floats, among: Floats, k: int, own: bool = False) -> tuple[Ints, Floats]:

@@ -1,63 +1,102 @@
 """The sort task: photos into the owner's own classes, two or more, from a few answers.
 
-Each class is learned against the others by the learners that keep/delete has, regression and label spreading, and its chances are
-shared out over the classes. Which of the two is used, and how well it does, is told by cross-validation on the answers.
+The field is that of keep and delete: regression, label spreading, FixMatch, and the mean of the last two. The first two learn
+each class against the others, and their chances are shared out over the classes; FixMatch learns all of them at once. Repeated
+cross-validation chooses the champion, by the same rule: what is within its noise goes by the order of simulated owners.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
+from sklearn.metrics import average_precision_score
 from sklearn.model_selection import StratifiedGroupKFold
 
 from precious_daemon import jobfolder
-from precious_daemon.learn.baseline import Doubles, Graphs, regression
-from precious_daemon.learn.data import Task, read
-from precious_daemon.learn.limits import Refused
+from precious_daemon.learn import backbone
+from precious_daemon.learn.baseline import NEIGHBOURS, Doubles, Graphs, coordinates, mean_length, nearest, regression
+from precious_daemon.learn.champion import FLOOR, FOLDS, REPEATS, Trial, choose
+from precious_daemon.learn.data import Task, open_cache, read
+from precious_daemon.learn.fixmatch import Lines, Views, fixmatch_classes
+from precious_daemon.learn.limits import Deadline, Refused
 from precious_daemon.learn.space import Examples
+from precious_daemon.learn.views import make_views
 from precious_daemon.measures import Ints
 from precious_daemon.models import Score
 
 LEAST = 3  # answers of a class, so that one can be foretold from others
-FOLDS = 5
 NODES = 8_000  # photos of the largest graph
-WEIGHT = 0.5  # of the measures beside the look, in regression
-NAMES = {"regression": "regression", "spreading": "label spreading"}
-Learner = Callable[[Ints, Ints], Doubles]  # answers (where (L,), class (L,)) -> log odds of each class, (n, K)
+VIEWS = 400  # photos that FixMatch sees augmented: fewer than for keep and delete, since there may be many tasks in a night
+VIEWS_SHARE, TRIALS_SHARE = 0.5, 0.7  # of the time that is left
+LEAST_FOR_VIEWS = 15.0  # seconds left, below which FixMatch is not tried
+NAMES = {
+    "regression": "regression",
+    "label_spreading": "label spreading",
+    "fixmatch": "FixMatch",
+    "mean_rank": "the mean of FixMatch and label spreading",
+}
+Learner = Callable[[Ints, Ints], Mapping[str, Doubles]]  # answers (where (L,), class (L,)) -> chances (n, K) by learner
 
 
-def sort(folder: Path, job: dict[str, Any]) -> None:
+def sort(folder: Path, job: dict[str, Any], deadline: Deadline) -> None:
     """Leaves scores.bin (photo, chance of its likeliest class, that class) and, last, report.json. Raises Refused."""
     jobfolder.say("reading photos and answers", 0, 0)
     task = read(folder, job)
-    where, said = _answers(task, dict(jobfolder.read_json(folder, "classes.json")))
+    place, said = _answers(task, dict(jobfolder.read_json(folder, "classes.json")))
     classes = sorted(set(said.tolist()))
     target = np.searchsorted(classes, said)
     seed = int(job["seed"])
-    learners = _learners(task.examples, where, len(classes))
-    group = task.examples.group[where]
-    trials = {name: foretold(learn, where, target, group, seed) for name, learn in learners.items()}
-    right = {name: float((found == target).mean()) for name, found in trials.items()}
-    best = max(right, key=lambda name: right[name])
+    nodes = _nodes(task, place, seed)
+    x, where = task.examples.take(nodes), np.searchsorted(nodes, place)
+    jobfolder.say("comparing photos", 0, 0)
+    graphs = Graphs(x, where)
+    views = _views(job, task, nodes, place, seed, deadline)
+    torch.set_num_threads(1)  # heads are small: more threads wait for one another longer than they work
+    limit = deadline.part(TRIALS_SHARE)
+
+    def learn(where: Ints, target: Ints) -> Mapping[str, Doubles]:
+        return field(x, where, target, len(classes), graphs, views, seed).chances
+
+    def go_on(done: int, total: int) -> bool:
+        jobfolder.say("trying the learners", done, total)
+        return not limit.passed()
+
+    trials = cross_validate(learn, where, target, x.group[where], seed, go_on)
+    best = choose(trials, min(Counter(target.tolist()).values()))
 
     jobfolder.say("sorting every photo", 0, 0)
-    chance = shared_out(learners[best](where, target))
-    likeliest = chance.argmax(1)
-    rows = zip(task.ids.tolist(), chance.max(1).tolist(), likeliest.tolist(), strict=True)
-    jobfolder.write_scores(folder, (Score(photo, keep, float(classes[place])) for photo, keep, place in rows))
-    table = np.zeros((len(classes), len(classes)), dtype=int)
-    np.add.at(table, (target, trials[best]), 1)
-    commonest = max(Counter(target.tolist()).values()) / len(target)
+    found = field(x, where, target, len(classes), graphs, views, seed)
+    chance = everywhere(task.examples, nodes, x, found, best)
+    rows = zip(task.ids.tolist(), chance.max(1).tolist(), chance.argmax(1).tolist(), strict=True)
+    jobfolder.write_scores(folder, (Score(photo, sure, float(classes[likeliest])) for photo, sure, likeliest in rows))
+    jobfolder.write_json(folder, "report.json", {"classes": classes, "learner": best, **_told(trials, best, target)})
+
+
+def _told(trials: Mapping[str, Trial], best: str, target: Ints) -> dict[str, Any]:
+    """How well the answers are foretold, each without itself and its burst."""
+    likeliest = {name: trial.held_out.argmax(1) for name, trial in trials.items()}
+    commonest = Counter(target.tolist()).most_common(1)[0]
+    foretold = likeliest.get(best, np.full(len(target), commonest[0]))
+    kinds = int(target.max()) + 1
+    table = np.zeros((kinds, kinds), dtype=int)
+    np.add.at(table, (target, foretold), 1)
     sentence = (
-        f"{right[best]:.0%} of your {len(target)} answers are foretold from the others by {NAMES[best]}; "
-        f"always naming the commonest class would be right for {commonest:.0%}."
+        f"{(foretold == target).mean():.0%} of your {len(target)} answers are foretold from the others by {NAMES[best]}; "
+        f"always naming the commonest class would be right for {commonest[1] / len(target):.0%}."
     )
-    words = {"classes": classes, "confusion": table.tolist(), "sentence": sentence, "right": right, "learner": best}
-    jobfolder.write_json(folder, "report.json", words)
+    return {
+        "confusion": table.tolist(),
+        "sentence": sentence,
+        "right": {name: float((row == target).mean()) for name, row in likeliest.items()},
+        "average_precision": {name: trial.mean for name, trial in trials.items()},
+    }
 
 
 def _answers(task: Task, classes: Mapping[int, int]) -> tuple[Ints, Ints]:
@@ -72,37 +111,114 @@ def _answers(task: Task, classes: Mapping[int, int]) -> tuple[Ints, Ints]:
     return np.array(where, dtype=np.int64), np.array(said, dtype=np.int64)
 
 
-def _learners(x: Examples, labelled: Ints, classes: int) -> dict[str, Learner]:
-    """Regression, and spreading where one graph holds all photos."""
-
-    def regress(where: Ints, target: Ints) -> Doubles:
-        return np.stack([regression(x, where, (target == one).astype(np.int64), WEIGHT)(x) for one in range(classes)], axis=1)
-
-    found: dict[str, Learner] = {"regression": regress}
-    if len(x) <= NODES:
-        graphs = Graphs(x, labelled)
-
-        def spread(where: Ints, target: Ints) -> Doubles:
-            return np.stack([graphs.learn(where, (target == one).astype(np.int64)).logits for one in range(classes)], axis=1)
-
-        found["spreading"] = spread
-    return found
+def _nodes(task: Task, answered: Ints, seed: int) -> Ints:
+    """Positions of the photos that the graph holds, ascending: all, or those with an answer and a random sample."""
+    if len(task.ids) <= NODES:
+        return np.arange(len(task.ids))
+    return np.unique(np.concatenate([np.random.default_rng(seed).permutation(len(task.ids))[:NODES], answered]))
 
 
-def foretold(learn: Learner, where: Ints, target: Ints, group: Ints, seed: int) -> Ints:
-    """(L,): the class of each answer, foretold without it and its burst; the commonest where a fold lacks a class."""
-    found = np.full(len(target), Counter(target.tolist()).most_common(1)[0][0], dtype=np.int64)
-    kinds = len(set(target.tolist()))
-    folds = min(FOLDS, *(len(set(group[target == one].tolist())) for one in range(kinds)))
-    if folds < 2:
-        return found
-    for train, test in StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(group, target, group):
-        if len(set(target[train].tolist())) == kinds:
-            found[test] = learn(where[train], target[train])[where[test]].argmax(1)
-    return found
+def _views(job: dict[str, Any], task: Task, nodes: Ints, answered: Ints, seed: int, deadline: Deadline) -> Views | None:
+    if deadline.left() < LEAST_FOR_VIEWS or job["backbone"] != backbone.NAME:
+        return None
+    with closing(open_cache(job["cache_db"])) as cache:
+        return make_views(cache, task.hashes, answered, nodes, task.space, seed, deadline.part(VIEWS_SHARE), VIEWS)
+
+
+# --- the field ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """What every learner made of the same answers."""
+
+    chances: Mapping[str, Doubles]  # by learner: (n, K) of the nodes, rows sum to one
+    lines: Mapping[str, Lines]  # regression, and FixMatch where there are views
+    weight: float  # of the measures beside the look
+
+
+def field(x: Examples, where: Ints, target: Ints, kinds: int, graphs: Graphs, views: Views | None, seed: int) -> Field:
+    """Every learner on answers at `where` (L,), `target` (L,) from 0 to kinds - 1. All classes have to be among them."""
+    sides = [(target == one).astype(np.int64) for one in range(kinds)]
+    spread = [graphs.learn(where, side) for side in sides]
+    lines = {FLOOR: Lines.beside([regression(x, where, side, s.weight) for side, s in zip(sides, spread, strict=True)])}
+    chances = {
+        "label_spreading": shared_out(np.stack([s.logits for s in spread], axis=1)),
+        FLOOR: shared_out(lines[FLOOR](x)),
+    }
+    if views is not None and len(views.where):
+        graph = np.log(np.maximum(chances["label_spreading"], 1e-12))
+        lines["fixmatch"] = fixmatch_classes(x, where, target, views, graph, lines[FLOOR], seed)
+        chances["fixmatch"] = softmax(lines["fixmatch"](x))
+        chances["mean_rank"] = mean(chances["fixmatch"], chances["label_spreading"])
+    return Field(chances, lines, float(np.mean([s.weight for s in spread])))
+
+
+def everywhere(examples: Examples, nodes: Ints, x: Examples, found: Field, name: str) -> Doubles:
+    """Chances of one learner for all photos (n, K): lines apply as they are, label spreading goes by the 15 nearest nodes."""
+    if len(nodes) == len(examples):
+        return found.chances[name]
+    if name in found.lines:
+        return (softmax if name == "fixmatch" else shared_out)(found.lines[name](examples))
+    if name == "mean_rank":
+        return mean(*(everywhere(examples, nodes, x, found, part) for part in ("fixmatch", "label_spreading")))
+    length = mean_length(x)
+    places, cosines = nearest(coordinates(examples, found.weight, length), coordinates(x, found.weight, length), NEIGHBOURS)
+    pull = np.maximum(cosines, 1e-6).astype(np.float64)
+    chance = (found.chances[name][places] * pull[..., None]).sum(1) / pull.sum(1, keepdims=True)
+    chance[nodes] = found.chances[name]
+    return np.asarray(chance)
+
+
+def cross_validate(
+    learn: Learner, where: Ints, target: Ints, group: Ints, seed: int, go_on: Callable[[int, int], bool]
+) -> dict[str, Trial]:
+    """Repeated stratified group cross-validation; none where a class has a single burst.
+
+    A trial's mean is that of the average precision of each class against the others; its `held_out` are chances (L, K), those
+    of the classes' shares where a fold lacks one. `go_on(done, total)` is asked before each fold; after the first repeat it may
+    say no.
+    """
+    kinds = int(target.max()) + 1
+    count = min(FOLDS, *(len(set(group[target == one].tolist())) for one in range(kinds)))
+    if count < 2:
+        return {}
+    shares = np.bincount(target, minlength=kinds) / len(target)
+    found: dict[str, list[Doubles]] = defaultdict(list)
+    for repeat in range(REPEATS):
+        parts = StratifiedGroupKFold(count, shuffle=True, random_state=seed + repeat).split(group, target, group)
+        held_out: dict[str, Doubles] = {}
+        for done, (train, test) in enumerate(parts):
+            if not go_on(repeat * count + done, REPEATS * count) and repeat:
+                held_out.clear()
+                break
+            if len(set(target[train].tolist())) == kinds:
+                for name, chances in learn(where[train], target[train]).items():
+                    row = held_out.setdefault(name, np.tile(shares, (len(target), 1)))
+                    row[test] = chances[where[test]]
+        for name, row in held_out.items():
+            found[name].append(row)
+        if not held_out:
+            break
+    trials = {}
+    for name, rows in found.items():
+        precision = [average_precision_score(np.eye(kinds)[target], row, average="macro") for row in rows]
+        trials[name] = Trial(float(np.mean(precision)), float(np.std(precision)), np.mean(rows, axis=0))
+    return trials
 
 
 def shared_out(logits: Doubles) -> Doubles:
     """Chances of one class against the others, (n, K), brought to a sum of one."""
     chance = 1 / (1 + np.exp(-np.clip(logits, -30, 30)))
     return np.asarray(chance / chance.sum(1, keepdims=True))
+
+
+def softmax(logits: Doubles) -> Doubles:
+    """(n, K) -> (n, K)."""
+    chance = np.exp(logits - logits.max(1, keepdims=True))
+    return np.asarray(chance / chance.sum(1, keepdims=True))
+
+
+def mean(*chances: Doubles) -> Doubles:
+    """The geometric mean of chances, each (n, K), brought to a sum of one."""
+    return softmax(np.mean([np.log(np.maximum(one, 1e-12)) for one in chances], axis=0))

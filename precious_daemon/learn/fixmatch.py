@@ -1,4 +1,4 @@
-"""FixMatch (Sohn et al. 2020) on the features of a frozen network, for a handful of labels.
+"""FixMatch (Sohn et al. 2020) on the features of a frozen network, for a handful of labels of two or more classes.
 
 Plain FixMatch from a random start fell far below regression with 45 labels. What this one does otherwise, and why:
 
@@ -11,16 +11,20 @@ Plain FixMatch from a random start fell far below regression with 45 labels. Wha
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from scipy.special import logsumexp
 from torch import Tensor, nn
 
 from precious_daemon.learn.baseline import Doubles, Linear
 from precious_daemon.learn.space import Examples
 from precious_daemon.measures import Floats, Ints
+
+ROUNDS = 4  # in which the classes are aligned, where there are more than two
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,32 +53,61 @@ class Views:
     strong: Floats  # (v, STRONG, axes)
 
 
-class Head(nn.Module):
-    """Two linear maps, the second behind a gate between 0 and 2 that starts at 1. Classes: 0 keep, 1 delete."""
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """A linear map to the logits of K classes."""
 
-    def __init__(self, start: Linear) -> None:
+    look: Floats  # (axes, K)
+    measures: Floats  # (MEASURES, K)
+    offset: Floats  # (K,)
+
+    def __call__(self, x: Examples) -> Doubles:
+        """(n, K)."""
+        return np.asarray(x.look @ self.look + x.measures @ self.measures + self.offset, dtype=np.float64)
+
+    @classmethod
+    def two_sided(cls, one: Linear) -> Lines:
+        """Log odds of "delete" as logits of keep and delete."""
+        return cls(_halves(one.look), _halves(one.measures), _halves(np.array([one.offset], dtype=np.float32))[0])
+
+    @classmethod
+    def beside(cls, ones: Sequence[Linear]) -> Lines:
+        """The log odds of each class against the others as its logit."""
+        return cls(
+            np.stack([one.look for one in ones], axis=1), np.stack([one.measures for one in ones], axis=1),
+            np.array([one.offset for one in ones], dtype=np.float32),
+        )  # fmt: skip
+
+    def linear(self) -> Linear:
+        """Of two classes, the log odds of the second."""
+        look, measures, offset = (part[..., 1] - part[..., 0] for part in (self.look, self.measures, self.offset))
+        return Linear(look, measures, float(offset))
+
+
+def _halves(weights: Floats) -> Floats:
+    """(m,) of log odds -> (m, 2) of logits."""
+    return np.stack([-weights / 2, weights / 2], axis=1).astype(np.float32)
+
+
+class Head(nn.Module):
+    """Two linear maps, the second behind a gate between 0 and 2 that starts at 1."""
+
+    def __init__(self, start: Lines) -> None:
         super().__init__()
-        self.look = nn.Parameter(_two_sided(start.look))
-        self.measures = nn.Parameter(_two_sided(start.measures))
-        self.offset = nn.Parameter(_two_sided(np.array([start.offset], dtype=np.float32))[0])
+        self.look, self.measures, self.offset = (
+            nn.Parameter(torch.from_numpy(part.astype(np.float32))) for part in (start.look, start.measures, start.offset)
+        )
         self.gate = nn.Parameter(torch.zeros(()))
 
     def forward(self, look: Tensor, measures: Tensor) -> Tensor:
-        """(batch, axes), (batch, measures) -> logits (batch, 2)."""
+        """(batch, axes), (batch, measures) -> logits (batch, K)."""
         return look @ self.look + 2 * torch.sigmoid(self.gate) * (measures @ self.measures) + self.offset
 
     @torch.no_grad()
-    def linear(self) -> Linear:
-        """The same as log odds of "delete"."""
-        opened = 2 * torch.sigmoid(self.gate)
-        sides = (self.look, opened * self.measures, self.offset[None])
-        look, measures, offset = ((side[:, 1] - side[:, 0]).numpy() for side in sides)
-        return Linear(look, measures, float(offset[0]))
-
-
-def _two_sided(weights: Floats) -> Tensor:
-    """(m,) of log odds -> (m, 2) of logits."""
-    return torch.from_numpy(np.stack([-weights / 2, weights / 2], axis=1).astype(np.float32))
+    def lines(self) -> Lines:
+        """The same without the gate."""
+        opened = 2 * torch.sigmoid(self.gate) * self.measures
+        return Lines(*(part.detach().clone().numpy() for part in (self.look, opened, self.offset)))
 
 
 def supervised_loss(logits: Tensor, y_lb: Tensor, weight: Tensor) -> Tensor:
@@ -107,6 +140,20 @@ def align(log_odds: Doubles, share: float) -> Doubles:
     return np.asarray(log_odds + (low + high) / 2)
 
 
+def align_classes(logits: Doubles, shares: Doubles) -> Doubles:
+    """`align` for K classes: one shift a class, so that the mean chance of each is its share. (n, K), (K,) -> (n, K).
+
+    Class by class against all others. Two classes need it once; more are gone round, as the shift of one moves the others.
+    """
+    aligned = logits.copy()
+    two = aligned.shape[1] == 2
+    for _ in range(1 if two else ROUNDS):
+        for one in range(1 if two else 0, aligned.shape[1]):
+            others = logsumexp(np.delete(aligned, one, axis=1), axis=1)
+            aligned[:, one] = align(aligned[:, one] - others, float(shares[one])) + others
+    return aligned
+
+
 @torch.no_grad()
 def update_ema(ema: nn.Module, model: nn.Module, ema_m: float) -> None:
     """ema <- ema_m * ema + (1 - ema_m) * model."""
@@ -130,9 +177,25 @@ def fixmatch(
     config: Config | None = None,
     belief: Doubles | None = None,
 ) -> Linear:
-    """Train a head on labels at `where` (L,) and on the unlabelled photos that have views.
+    """`fixmatch_classes` for keep and delete. `graph` (n,) are label spreading's log odds of "delete"."""
+    two = np.stack([-graph / 2, graph / 2], axis=1)
+    return fixmatch_classes(x, where, deleted, views, two, Lines.two_sided(start), seed, config, belief).linear()
 
-    `graph` (n,) are label spreading's log odds of "delete", found from the same labels; `belief` (L,) is what each counts.
+
+def fixmatch_classes(
+    x: Examples,
+    where: Ints,
+    target: Ints,
+    views: Views,
+    graph: Doubles,
+    start: Lines,
+    seed: int,
+    config: Config | None = None,
+    belief: Doubles | None = None,
+) -> Lines:
+    """Train a head for K classes on labels at `where` (L,), `target` (L,) from 0 to K - 1, and on the photos that have views.
+
+    `graph` (n, K) are label spreading's logits, found from the same labels; `belief` (L,) is what each counts.
     """
     c = config or Config()
     rng = torch.Generator().manual_seed(seed)
@@ -140,11 +203,11 @@ def fixmatch(
     weak, strong = torch.from_numpy(views.weak), torch.from_numpy(views.strong)
     view_of = torch.full((len(x),), -1).index_put((torch.from_numpy(views.where),), torch.arange(len(views.where)))
 
-    lb, y = torch.from_numpy(where), torch.from_numpy(deleted)
-    counts = torch.bincount(y, minlength=2).float()
-    weight = (len(y) / (2 * counts.clamp(min=1)))[y] * (1.0 if belief is None else torch.from_numpy(belief).float())
+    lb, y = torch.from_numpy(where), torch.from_numpy(target)
+    counts = torch.bincount(y, minlength=graph.shape[1]).float()
+    weight = (len(y) / (len(counts) * counts.clamp(min=1)))[y] * (1.0 if belief is None else torch.from_numpy(belief).float())
     ulb = torch.from_numpy(views.where[~np.isin(views.where, where)])
-    graph_logits = torch.from_numpy(align(graph / c.temperature, float(deleted.mean()))).float()
+    graph_logits = torch.from_numpy(align_classes(graph / c.temperature, (counts / counts.sum()).double().numpy())).float()
 
     model, ema, anchor = Head(start), Head(start), Head(start)
     optimizer = torch.optim.SGD(model.parameters(), lr=c.lr, momentum=c.momentum, nesterov=True)
@@ -167,8 +230,7 @@ def fixmatch(
 
         with torch.no_grad():
             own = ema(x_ulb_w, measures[photos])
-            log_odds = c.graph * graph_logits[photos] + (1 - c.graph) * (own[:, 1] - own[:, 0])
-            pseudo = torch.stack([-log_odds, log_odds], dim=1).div(2).softmax(-1)
+            pseudo = (c.graph * graph_logits[photos] + (1 - c.graph) * own).softmax(-1)
 
         loss = supervised_loss(model(x_lb, measures[lb[pick]]), y_lb, weight[pick])
         loss = loss + c.lambda_u * unlabelled_loss(model(x_ulb_s, measures[photos]), pseudo, c.p_cutoff)
@@ -180,4 +242,4 @@ def fixmatch(
         optimizer.step()
         schedule.step()
         update_ema(ema, model, c.ema_m)
-    return ema.linear()
+    return ema.lines()

@@ -13,11 +13,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.numpy import save_file
 
 from precious_daemon import jobfolder
-from precious_daemon.learn import backbone, paper, report, shown
-from precious_daemon.learn.baseline import NEIGHBOURS, Doubles, Graphs, Platt, coordinates, nearest
+from precious_daemon.learn import backbone, head, paper, report, shown
+from precious_daemon.learn.baseline import NEIGHBOURS, Doubles, Graphs, coordinates, mean_length, nearest
 from precious_daemon.learn.champion import Field, Trial, calibrate, choose, confirm, cross_validate, learn_all
 from precious_daemon.learn.data import Answers, Task, open_cache, read
 from precious_daemon.learn.drift import drift
@@ -73,7 +72,7 @@ def learn(folder: Path, job: dict[str, Any], deadline: Deadline) -> None:
     scales = {name: calibrate(trials.get(name), train.deleted) for name in field.scores}
     chances = {name: scales[name](scores[test.where]) for name, scores in field.scores.items()}
     tested = {name: report.figures(chances[name], test.deleted) for name in chances} if test.both() else {}
-    champion, why = confirm(choose(trials, train.deleted), trials, chances, test.deleted, seed)
+    champion, why = confirm(choose(trials, min(train.counts())), trials, chances, test.deleted, seed)
 
     jobfolder.say("scoring every photo", 0, 0)
     logits = scales[champion].logit(everywhere(task, nodes, field, champion))
@@ -82,7 +81,8 @@ def learn(folder: Path, job: dict[str, Any], deadline: Deadline) -> None:
     liking = preference(task.examples, field.spread.weight, -logits, task.votes)
     taste = -logits + liking(task.examples)
 
-    save_model(folder / "model.safetensors", job, task, nodes, field, champion, scales[champion], liking)
+    tensors = head.tensors(task.space, task.examples.take(nodes), field, champion, scales[champion], liking)
+    head.save(folder / "model.safetensors", tensors, {"champion": champion, "run": job["run"], "backbone": job["backbone"]})
     evidence = report.evidence(task.ids, task.examples, field.spread.weight, keep, task.train.where, task.train.deleted)
     jobfolder.write_json(folder, "evidence.json", evidence)
     jobfolder.write_scores(folder, map(Score, task.ids.tolist(), keep.tolist(), taste.tolist()))
@@ -169,32 +169,12 @@ def everywhere(task: Task, nodes: Ints, field: Field, name: str) -> Doubles:
 
 
 def _nearest_nodes(task: Task, nodes: Ints, weight: float) -> tuple[Ints, Floats]:
-    return nearest(coordinates(task.examples, weight), coordinates(task.examples.take(nodes), weight), NEIGHBOURS)
+    among = task.examples.take(nodes)
+    length = mean_length(among)  # as in the model's file: a photo is placed alike by whoever scores it
+    return nearest(coordinates(task.examples, weight, length), coordinates(among, weight, length), NEIGHBOURS)
 
 
 # --- what is left behind -----------------------------------------------------------------------------------------------
-
-
-def save_model(
-    file: Path, job: dict[str, Any], task: Task, nodes: Ints, field: Field, champion: str, scale: Platt, liking: Any
-) -> None:
-    """Everything that scores a photo: the space, the champion's weights or nodes, its calibration, the preference."""
-    tensors: dict[str, Floats] = {
-        "space.centre": task.space.centre, "space.axes": task.space.axes,
-        "space.middle": task.space.middle, "space.spread": task.space.spread,
-        "calibration": np.array([scale.slope, scale.offset], dtype=np.float32),
-        **liking.tensors("taste"),
-    }  # fmt: skip
-    for name in {"mean_rank": ("fixmatch",)}.get(champion, (champion,)):
-        if name in field.linear:
-            tensors |= field.linear[name].tensors(name)
-    if champion in ("label_spreading", "mean_rank"):
-        tensors["nodes.coordinates"] = coordinates(task.examples.take(nodes), field.spread.weight)
-        tensors["nodes.log_odds"] = field.spread.logits.astype(np.float32)
-    metadata = {"champion": champion, "run": str(job["run"]), "backbone": str(job["backbone"]), "classes": "delete,keep"}
-    part = file.with_name(file.name + ".part")
-    save_file({name: np.ascontiguousarray(tensor, dtype=np.float32) for name, tensor in tensors.items()}, part, metadata)
-    part.replace(file)
 
 
 def _learner(trial: Trial | None, test: dict[str, Any] | None, seconds: float) -> dict[str, Any]:

@@ -19,12 +19,19 @@ MOST = 1_000  # photos: pseudo-labels of more would say the same again; about 15
 
 
 def make_views(
-    cache: sqlite3.Connection, hashes: list[bytes], labelled: Ints, nodes: Ints, space: Space, seed: int, deadline: Deadline
+    cache: sqlite3.Connection,
+    hashes: list[bytes],
+    labelled: Ints,
+    nodes: Ints,
+    space: Space,
+    seed: int,
+    deadline: Deadline,
+    most: int = MOST,
 ) -> Views:
     """Views of photos among `nodes`; positions in the result are places in `nodes`. A broken thumbnail is passed over."""
     order = np.random.default_rng(seed).permutation(len(nodes))
     order = np.concatenate([order[np.isin(nodes[order], labelled)], order[~np.isin(nodes[order], labelled)]])
-    total = min(len(order), max(MOST, len(labelled)))
+    total = min(len(order), max(most, len(labelled)))
     network = Backbone()
     where, weak, strong = [], [], []
     for place in order[:total]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -11,8 +12,8 @@ import pytest
 
 from precious_daemon import jobfolder
 from precious_daemon.learn.backbone import DIMENSION, NAME
-from precious_daemon.learn.classes import shared_out, sort
-from precious_daemon.learn.limits import Refused
+from precious_daemon.learn.classes import NAMES, shared_out, sort
+from precious_daemon.learn.limits import Deadline, Refused
 from tests.learn.conftest import new_library
 from tests.learn.library import Library, content_hash
 
@@ -33,8 +34,8 @@ def seen(tmp_path: Path) -> Library:
     return library
 
 
-def work(library: Library, answered: range) -> Path:
-    folder = library.job(f"sort-{len(answered)}", "sort")
+def work(library: Library, answered: range, name: str = "") -> Path:
+    folder = library.job(f"sort-{len(answered)}{name}", "sort")
     jobfolder.write_photos(folder, library.rows())
     jobfolder.write_labels(folder, [])
     jobfolder.write_votes(folder, [])
@@ -44,7 +45,7 @@ def work(library: Library, answered: range) -> Path:
 
 def test_photos_that_nobody_answered_get_the_class_of_their_kind(seen: Library) -> None:
     folder = work(seen, range(1, 19))
-    sort(folder, jobfolder.read_json(folder, "job.json"))
+    sort(folder, jobfolder.read_json(folder, "job.json"), Deadline(1, time.monotonic()))
     found = {score.photo_id: (int(score.taste), score.keep) for score in jobfolder.read_scores(folder)}
     assert found.keys() == set(range(1, COUNT + 1))
     assert all(found[number][0] == CLASSES[number % 3] for number in range(19, COUNT + 1))
@@ -56,10 +57,44 @@ def test_photos_that_nobody_answered_get_the_class_of_their_kind(seen: Library) 
     assert "of your 18 answers are foretold from the others" in report["sentence"]
 
 
+def test_with_time_the_whole_field_is_tried_on_real_pictures(embedded: Library) -> None:
+    """Three kinds of drawn pictures: portrait and landscape format, and junk of either."""
+
+    def kind(number: int) -> int:
+        return 8 if embedded.junk(number) else 5 if number % 2 else 6
+
+    folder = embedded.job("sorted", "sort")
+    jobfolder.write_photos(folder, embedded.rows())
+    jobfolder.write_labels(folder, [])
+    jobfolder.write_votes(folder, [])
+    jobfolder.write_json(folder, "classes.json", [(number, kind(number)) for number in range(1, 25)])
+    sort(folder, jobfolder.read_json(folder, "job.json"), Deadline(None, time.monotonic()))
+    report = jobfolder.read_json(folder, "report.json")
+    assert report["right"].keys() == report["average_precision"].keys() == set(NAMES)
+    assert report["learner"] in NAMES
+    assert NAMES[report["learner"]] in report["sentence"]
+    found = {score.photo_id: (int(score.taste), score.keep) for score in jobfolder.read_scores(folder)}
+    assert found.keys() == set(range(1, 37))
+    unseen = range(25, 37)
+    assert sum((found[number][0] == 8) == embedded.junk(number) for number in unseen) >= 11
+
+
+def test_in_a_large_library_photos_outside_the_graph_go_by_their_neighbours(
+    seen: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("precious_daemon.learn.classes.NODES", 20)
+    for champion in ("label_spreading", "regression"):
+        monkeypatch.setattr("precious_daemon.learn.classes.choose", lambda *_, champion=champion: champion)
+        folder = work(seen, range(1, 19), champion)
+        sort(folder, jobfolder.read_json(folder, "job.json"), Deadline(1, time.monotonic()))
+        found = {score.photo_id: int(score.taste) for score in jobfolder.read_scores(folder)}
+        assert sum(found[number] == CLASSES[number % 3] for number in range(19, COUNT + 1)) >= 25
+
+
 def test_too_few_answers_are_refused_in_words(seen: Library) -> None:
     folder = work(seen, range(1, 7))
     with pytest.raises(Refused, match="at least 3 of two classes"):
-        sort(folder, jobfolder.read_json(folder, "job.json"))
+        sort(folder, jobfolder.read_json(folder, "job.json"), Deadline(1, time.monotonic()))
 
 
 def test_chances_of_all_classes_sum_to_one() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.metrics import average_precision_score
 
 from precious_daemon.learn.baseline import Graphs, Linear, regression
-from precious_daemon.learn.fixmatch import Config, Views, fixmatch
+from precious_daemon.learn.fixmatch import Config, Lines, Views, fixmatch, fixmatch_classes
 from precious_daemon.learn.space import Examples
 from precious_daemon.measures import MEASURES
 
@@ -67,3 +67,30 @@ def test_without_any_view_the_regression_stands() -> None:
     none = replace(views, where=views.where[:0], weak=views.weak[:0], strong=views.strong[:0])
     start, head, _ = trained((x, y, none), 0)
     assert head.look.tolist() == start.look.tolist()
+
+
+def fans(seed: int, kinds: int = 4, n: int = 480) -> Drawn:
+    """Long clouds beside one another, each class apart in a direction of its own: a few labels do not tell which, the gaps do."""
+    rng = np.random.default_rng(seed)
+    y = rng.integers(0, kinds, n)
+    points = rng.normal(size=(n, 16)) * np.array([3.0, *[0.4] * 4, *[0.2] * 11])
+    points[np.arange(n), 1 + y] += 2.2
+    turn, _ = np.linalg.qr(rng.normal(size=(16, 16)))
+    look = (points - points.mean(0)) @ turn / np.sqrt((points**2).sum(1).mean())
+    x = Examples(look.astype(np.float32), np.zeros((n, MEASURES), dtype=np.float32), np.arange(n))
+    weak, strong = (look[:, None] + rng.normal(scale=scale, size=(n, m, 16)) for scale, m in ((0.03, 2), (0.12, 3)))
+    return x, y, Views(np.arange(n), weak.astype(np.float32), strong.astype(np.float32))
+
+
+def test_four_classes_are_learnt_better_than_by_the_regression_it_starts_from() -> None:
+    wrong = np.zeros(2)
+    for seed in range(4):
+        x, y, views = fans(seed)
+        where = np.concatenate([np.flatnonzero(y == one)[:3] for one in range(4)])
+        graphs = Graphs(x, where)
+        sides = [(y[where] == one).astype(np.int64) for one in range(4)]
+        found = [graphs.learn(where, side) for side in sides]
+        start = Lines.beside([regression(x, where, side, spread.weight) for side, spread in zip(sides, found, strict=True)])
+        head = fixmatch_classes(x, where, y[where], views, np.stack([one.logits for one in found], axis=1), start, seed)
+        wrong += [(lines(x).argmax(1) != y).mean() for lines in (start, head)]
+    assert wrong[1] < 0.4 * wrong[0]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from precious_daemon.learn.baseline import Linear, Platt, gate, log_odds
 from precious_daemon.learn.champion import mean_rank
-from precious_daemon.learn.fixmatch import Head, align, cosine, supervised_loss, unlabelled_loss, update_ema
+from precious_daemon.learn.fixmatch import Head, Lines, align, align_classes, cosine, supervised_loss, unlabelled_loss, update_ema
 from precious_daemon.learn.taste import ranking_loss
 
 
@@ -50,8 +50,21 @@ def test_aligned_chances_have_the_share_as_their_mean_and_keep_their_order(value
     assert np.allclose(np.diff(aligned), np.diff(log_odds_), atol=1e-9)
 
 
+@settings(deadline=None)
+@given(st.integers(2, 5), st.integers(0, 10_000), st.floats(0.1, 8))
+def test_aligned_classes_each_have_their_share(kinds: int, seed: int, scale: float) -> None:
+    rng = np.random.default_rng(seed)
+    logits, shares = rng.normal(0, scale, (200, kinds)), rng.dirichlet(np.full(kinds, 5.0))
+    aligned = align_classes(logits, shares)
+    chances = np.exp(aligned - aligned.max(1, keepdims=True))
+    chances /= chances.sum(1, keepdims=True)
+    assert np.abs(chances.mean(0) - shares).max() < 0.03
+    shift = (aligned - logits) - (aligned - logits)[:1]
+    assert np.abs(shift).max() < 1e-6, "one shift for all photos"
+
+
 def test_ema_moves_by_one_minus_its_momentum() -> None:
-    start = Linear(np.zeros(1, dtype=np.float32), np.zeros(1, dtype=np.float32), 0.0)
+    start = Lines.two_sided(Linear(np.zeros(1, dtype=np.float32), np.zeros(1, dtype=np.float32), 0.0))
     ema, model = Head(start), Head(start)
     torch.nn.init.constant_(model.look, 2.0)
     update_ema(ema, model, ema_m=0.75)
@@ -65,9 +78,9 @@ def test_schedule_falls_from_one_to_the_cosine_of_seven_sixteenths() -> None:
 
 def test_head_starts_as_the_regression_it_is_given() -> None:
     start = Linear(np.array([1, 2], dtype=np.float32), np.array([3], dtype=np.float32), 0.5)
-    logits = Head(start)(torch.tensor([[1.0, 1.0]]), torch.tensor([[2.0]]))
+    logits = Head(Lines.two_sided(start))(torch.tensor([[1.0, 1.0]]), torch.tensor([[2.0]]))
     assert float((logits[:, 1] - logits[:, 0]).detach()) == pytest.approx(9.5)
-    again = Head(start).linear()
+    again = Head(Lines.two_sided(start)).lines().linear()
     assert (again.look.tolist(), again.measures.tolist(), again.offset) == ([1, 2], [3], 0.5)
 
 
