@@ -235,7 +235,18 @@ def lived_in(service: Service, library: list[Photo]) -> list[Photo]:
     return library
 
 
-MORE_PAGES = ("/map", "/people", "/plugins", "/tasks", "/groups/rule", "/suggestions/held", "/photos/apart", "/nowhere")
+MORE_PAGES = (
+    "/map",
+    "/blind",
+    "/blind?kind=copy",
+    "/people",
+    "/plugins",
+    "/tasks",
+    "/groups/rule",
+    "/suggestions/held",
+    "/photos/apart",
+    "/nowhere",
+)
 
 
 @pytest.mark.parametrize(
