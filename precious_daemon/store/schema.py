@@ -756,6 +756,12 @@ def m024_passwords(db: Database) -> None:
     """)
 
 
+@cache()
+def c010_compare_anew(db: Database) -> None:
+    """Crops are looked for among more neighbours, and tilts at all: what was compared before is so once more."""
+    db.execute("DELETE FROM compared")
+
+
 def migrate(places: Places) -> None:
     """Bring both databases to the present schema, or refuse one that a newer version wrote.
 

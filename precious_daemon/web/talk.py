@@ -107,16 +107,16 @@ def reply(request: web.Request, value: Any, back: str) -> web.Response:
     return web.json_response(value)
 
 
-def keyset(request: web.Request) -> tuple[float, int] | None:
+def keyset(request: web.Request, name: str = "after") -> tuple[float, int] | None:
     """`?after=VALUE,ID`, the place of the last row shown; None for the first page."""
-    after = request.query.get("after")
+    after = request.query.get(name)
     if not after:
         return None
     value, _, row = after.partition(",")
     try:
         return float(value), whole(row)
     except ValueError as exc:
-        raise BadRequest('"after" has to be what a page gave.') from exc
+        raise BadRequest(f'"{name}" has to be what a page gave.') from exc
 
 
 def photo_json(photo: Photo) -> dict[str, Any]:
