@@ -43,7 +43,8 @@ class Arrivals:
 
     def warnings(self) -> list[str]:
         """What keeps photos from coming in as they should, in words."""
-        return [*self.watcher_warnings.values(), *([self.ingest.warning] if self.ingest.warning else [])]
+        waits = [self.ingest.warning] if self.ingest.warning else []
+        return [*self.watcher_warnings.values(), *waits, *self.ingest.readers.notes]
 
     async def stop(self) -> None:
         if self._reading:

@@ -103,6 +103,11 @@ class IngestSettings:
     workers: int = _setting(0, "processes that read photos; 0 is one less than the cores, at least one", 0, 64)
     seconds_per_file: float = _setting(10.0, "a file that takes longer is listed as broken", 1, 600)
     worker_megabytes: int = _setting(1024, "address space of a reading process", 256, 65536)
+    executor: str = _setting(
+        "processes", "who reads: processes of this machine, or the workers of a dask scheduler that see the same folders",
+        choices=("processes", "dask"), by_hand=True,
+    )  # fmt: skip
+    scheduler: str = _setting("", "that scheduler's address, like tcp://192.168.1.2:8786", by_hand=True)
     preview_cache_gb: float = _setting(2.0, "previews kept on disk; older ones are made again on demand", 0, 10000)
 
 
@@ -167,6 +172,10 @@ class CertifySettings:
 class LearnSettings:
     memory_megabytes: int = _setting(2048, "memory of the learner; it stops rather than take more", 512, 1048576)
     threads: int = _setting(0, "cores the learner uses; 0 is all of them, at the lowest priority", 0, 256)
+    network: str = _setting(
+        "", "a classifier of torchvision that looks at photos, such as resnet50; empty is the one that comes along"
+    )
+    weights: str = _setting("", "its weights, a .safetensors file of yours; all photos are looked at anew")
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from precious_daemon import children, handover, jobfolder, ledger, papers, people, propose, telling, verdict
+from precious_daemon import children, handover, jobfolder, ledger, networks, papers, people, propose, telling, verdict
 from precious_daemon.children import Allowance
 from precious_daemon.errors import ChildFailed, NotEnoughAnswers, PreciousError
 from precious_daemon.instant import Instant
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-BACKBONE = "efficientnet-lite2-260"
+BACKBONE = networks.BUILT_IN
 T = TypeVar("T")
 
 
@@ -54,21 +54,22 @@ class Nightwork:
 
     async def embed(self, say: Say) -> str:
         with children.job_folder(self._service.places, "embed") as folder:
-            wanted = await self._store.aread(handover.write_wanted, BACKBONE, folder)
+            backbone = await self._backbone()
+            wanted = await self._store.aread(handover.write_wanted, backbone, folder)
             if not wanted:
                 return "nothing new to look at"
-            jobfolder.write_json(folder, "job.json", self._job("embed"))
+            jobfolder.write_json(folder, "job.json", await self._job("embed"))
             whole = await self._child("precious_daemon.learn", folder, say)
-            done = await self._keep_embeddings(folder)
+            done = await self._keep_embeddings(folder, backbone)
             if whole:
-                await self._store.awrite(pictures.forget_other_backbones, BACKBONE)
+                await self._store.awrite(pictures.forget_other_backbones, backbone)
         return f"looked at {done} of {wanted} photos" + ("" if whole else "; the rest follows")
 
-    async def _keep_embeddings(self, folder: Path) -> int:
+    async def _keep_embeddings(self, folder: Path, backbone: str) -> int:
         meta = jobfolder.read_json(folder, "meta.json")
         done = 0
         for part in _parts(jobfolder.read_embeddings(folder, meta["dimension"]), 500):
-            await self._store.awrite(pictures.put_embeddings, BACKBONE, part)
+            await self._store.awrite(pictures.put_embeddings, backbone, part)
             done += len(part)
         cost = meta.get("cost", {})
         for name, more in {"photos": done, "seconds": cost.get("seconds"), "energy_wh": cost.get("energy_wh")}.items():
@@ -241,7 +242,7 @@ class Nightwork:
         with children.job_folder(self._service.places, "rate") as folder:
             through, count = await self._store.aread(handover.write_comparisons, folder, voter_id)
             await self._store.aread(handover.write_photos, folder)
-            jobfolder.write_json(folder, "job.json", self._job("rate") | {"voter": voter_id})
+            jobfolder.write_json(folder, "job.json", await self._job("rate") | {"voter": voter_id})
             await self._child("precious_daemon.refit", folder, say)
             report = jobfolder.read_json(folder, "fit.json")
             found = dict(jobfolder.read_ratings(folder, "ratings.bin"))
@@ -265,13 +266,22 @@ class Nightwork:
         made = _of_each(told) if len(everybody) > 1 else told[0][1]
         return "; ".join([made, *(f"{name}: {error}" for name, error in errors.items())])
 
-    def _job(self, task: str, share: int = 1) -> dict[str, Any]:
+    async def _network(self) -> networks.Network | None:
+        return await asyncio.to_thread(networks.own, self._service.settings.learn)
+
+    async def _backbone(self) -> str:
+        network = await self._network()
+        return network.name if network else BACKBONE
+
+    async def _job(self, task: str, share: int = 1) -> dict[str, Any]:
         """What a child has to know. Of what is left of the night it gets one of so many shares."""
         seconds = None if self.budget is None else max(1.0, self.budget.seconds_left / share)
+        network = await self._network()
         return {
             "task": task,
             "cache_db": str(self._service.places.cache_db),
-            "backbone": BACKBONE,
+            "backbone": network.name if network else BACKBONE,
+            "network": network and network.job,
             "seed": 0,
             "seconds": seconds,
             "threads": self._service.settings.learn.threads,
@@ -279,7 +289,8 @@ class Nightwork:
 
     async def _features(self, task: str, share: int = 1) -> dict[str, Any]:
         """A job on the features of the network that has seen most photos: a new one needs some nights to see them all."""
-        return self._job(task, share) | {"backbone": await self._store.aread(pictures.backbone_in_use, BACKBONE)}
+        job = await self._job(task, share)
+        return job | {"backbone": await self._store.aread(pictures.backbone_in_use, job["backbone"])}
 
     async def _child(self, module: str, folder: Path, say: Say) -> bool:
         return await children.run_child(module, folder, say, self.budget.allowance if self.budget else None)

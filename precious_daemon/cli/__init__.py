@@ -54,6 +54,6 @@ for command in (
     model.model,
     reviewing.suggest, reviewing.held, reviewing.apply, reviewing.undo, reviewing.trash,
     upkeep.backup, upkeep.verify, upkeep.repair, upkeep.config_group, plugins.plugins, upkeep.service,
-    first.password, first.token, first.doctor, first.completion,
+    first.password, first.token, first.doctor, first.completion, serving.worker,
 ):  # fmt: skip
     cli.add_command(command)

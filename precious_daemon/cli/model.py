@@ -50,7 +50,7 @@ def _newest(voter: str | None) -> str:
 
 
 async def _export(folder: Path, run: str) -> None:
-    from precious_daemon import children, jobfolder, papers
+    from precious_daemon import children, jobfolder, networks, papers
 
     places, settings = opened()
     file = places.models / f"{run}.safetensors"
@@ -58,7 +58,9 @@ async def _export(folder: Path, run: str) -> None:
         raise NotFound(f"There is no model {run} in {places.models}.")
     with children.job_folder(places, "export") as job, progress() as show:
         shutil.copy(file, job / "model.safetensors")
-        jobfolder.write_json(job, "job.json", {"task": "export", "run": run, "threads": settings.learn.threads})
+        network = networks.own(settings.learn)
+        about = {"task": "export", "run": run, "threads": settings.learn.threads, "network": network and network.job}
+        jobfolder.write_json(job, "job.json", about)
         await children.run_child(
             "precious_daemon.learn", job, lambda what, done, total: show({"what": what, "done": done, "total": total})
         )

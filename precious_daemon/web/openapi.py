@@ -88,7 +88,8 @@ def _operation(method: str, path: str, handler: Any) -> dict[str, Any]:
     said = inspect.getdoc(handler) or ""
     summary, _, more = said.partition("\n")
     scope = scopes.needed(method, path)
-    problem = {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/Problem"}}}}
+    content = {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/Problem"}}}}
+    problem = content if path.startswith("/api/") else {}
     operation: dict[str, Any] = {
         "operationId": f"{method.lower()}{re.sub(r'[^a-z]+', '_', path)}".rstrip("_"),
         "summary": summary,

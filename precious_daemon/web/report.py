@@ -9,7 +9,7 @@ from typing import Any
 
 from aiohttp import hdrs, web
 
-from precious_daemon import papers, verdict
+from precious_daemon import handover, papers, verdict
 from precious_daemon.errors import NotFound
 from precious_daemon.models import Photo
 from precious_daemon.store import Database, photos, scores
@@ -156,7 +156,10 @@ async def show_report(request: web.Request) -> web.Response:
     apart = await store.aread(verdict.of_groups, request[VOTER])
     for_now = await _for_now(request)
     if model is None:
-        return await page(request, "report.html", model=None, sentence=sentence, needed=needed, apart=apart, for_now=for_now)
+        lacks = await store.aread(handover.lacking, request[VOTER], request.app[SERVICE].settings.ask)
+        return await page(
+            request, "report.html", model=None, lacks=lacks, sentence=sentence, needed=needed, apart=apart, for_now=for_now
+        )
     report: dict[str, Any] = model["report"]
     files = await asyncio.to_thread(_files, request, model["run"])
     cost = costs(report.get("cost") or {})
