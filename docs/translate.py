@@ -46,7 +46,8 @@ Text = tuple[str, ...]
 EDGES = " ,;:"
 """Where sentences are put together, and taken apart again."""
 NOT_PAGES = (
-    "cli/", "cluster/", "demo.py", "demo_drawings.py", "doctor.py", "learn/paper.py", "learn/plots.py", "learn/vision.py",
+    "cli/", "cluster/", "demo.py", "demo_drawings.py", "doctor.py", "holes.py", "learn/exporting.py",
+    "learn/paper.py", "learn/plots.py", "learn/vision.py",
     "lean.py", "plugins/email.py", "plugins/fresh.py", "plugins/notify.py", "plugins/plan.py", "plugins/packet.py", "remote.py",
     "store/backup.py", "store/schema.py", "trash/records.py", "units.py", "plugins/words.py", "hookspecs.py", "outside.py",
 )  # fmt: skip

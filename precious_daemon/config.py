@@ -410,7 +410,7 @@ def whole(settings: Settings, where: str) -> Settings:
     """The settings, which go together. Raises ConfigError where they do not."""
     web = settings.web
     if fault := clash(web.places, web.hostnames, web.port, web.tls_cert, web.tls_key, web.behind_proxy):
-        raise ConfigError(f"{where}: web.{fault}")
+        raise ConfigError(f"{where}: {fault}")
     return settings
 
 

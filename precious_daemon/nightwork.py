@@ -241,6 +241,34 @@ class Nightwork:
         await asyncio.to_thread(papers.keep, self._service.places.nights, run, made, said)
         return str(report["why"])
 
+    async def adopt(self, say: Say, voter_id: int, file: Path) -> str:
+        """Score every photo by a model from elsewhere, until the next night makes one; what it is, in a sentence."""
+        await self.embed(say)
+        now = self._clock()
+        run = _run_name(now, voter_id)
+        with children.job_folder(self._service.places, "apply") as folder:
+            try:
+                await asyncio.to_thread(shutil.copyfile, file, folder / "model.safetensors")
+            except OSError as exc:
+                raise PreciousError(f"{file} cannot be read: {exc.strerror}. Nothing was changed.") from exc
+            await self._store.aread(handover.write_photos, folder)
+            jobfolder.write_json(folder, "job.json", await self._features("apply") | {"run": run, "came_from": file.name})
+            if not await self._child("precious_daemon.learn", folder, say):
+                return "stopped before every photo was scored; the last model stays"
+            report = jobfolder.read_json(folder, "report.json")
+            found = list(jobfolder.read_scores(folder))
+            await asyncio.to_thread(shutil.move, folder / "model.safetensors", self._service.places.models / f"{run}.safetensors")
+
+        def keep(db: Database) -> None:
+            scores.replace_scores(db, voter_id, found)
+            scores.put_evidence(db, voter_id, {})
+            scores.add_model(db, run, voter_id, report["champion"], report, now)
+            verdict.renew_pool(db, voter_id, self._service.rng, now)
+
+        await self._store.awrite(keep)
+        await verdict.refresh(self._service, voter_id)
+        return str(report["why"])
+
     async def sort(self, say: Say) -> str:
         """Learn the owner's own label sets, each from what each voter said of it."""
         work = [
