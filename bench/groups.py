@@ -76,15 +76,17 @@ def true_pairs(rows: Iterable[Row]) -> dict[str, Pairs]:
     found: dict[str, Pairs] = {kind: set() for kind in KINDS}
     for members in groups.values():
         for a, b in combinations(members, 2):
-            kinds = {a.kind, b.kind}
-            kind = (
-                "copy"
-                if a.content == b.content
-                else next((name for sign, name in SIGNS if sign in kinds), "burst" if kinds == {"burst"} else None)
-            )
-            if kind:
+            if kind := _kind(a, b):
                 found[kind].add(frozenset((a.path, b.path)))
     return found
+
+
+def _kind(a: Row, b: Row) -> str | None:
+    """Of group that two files of one group of the truth should be in."""
+    if a.content == b.content:
+        return "copy"
+    kinds = {a.kind, b.kind}
+    return next((name for sign, name in SIGNS if sign in kinds), "burst" if kinds == {"burst"} else None)
 
 
 def found_pairs(groups: Iterable[dict[str, Any]], paths: dict[int, str]) -> dict[str, Pairs]:

@@ -131,7 +131,7 @@ def compare_each(
                 continue
             twin = closest(*pair) if place < thorough else None
             twin = twin or _crop(photos, i, j, thumbnail, ground, at_any_size=place < thorough)
-            twin = twin or (_tilt(photos, i, j, thumbnail) if place == 0 else None)
+            twin = twin or (_tilt(photos, i, j, thumbnail) if 3 * place < thorough else None)  # dear
             if twin:
                 found[pair] = twin
         yield Step(i, list(found.values()))

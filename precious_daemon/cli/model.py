@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 from pathlib import Path
 
@@ -33,6 +32,8 @@ def model_export(folder: Path, run: str | None, force: bool, voter: str | None) 
     there = [name for name in FILES if (folder / name).exists()]
     if there and not force:
         raise PreciousError(f"{folder / there[0]} is there already. Name another folder, or say --force; nothing was written.")
+    import asyncio  # here: the service loads it in a way of its own
+
     asyncio.run(_export(folder, run or _newest(voter)))
     click.echo(f"{folder}: {', '.join(FILES)}. card.md says how to use them.")
 

@@ -81,7 +81,7 @@ def read(folder: Path, job: Mapping[str, Any]) -> Task:
     rng = np.random.default_rng(int(job["seed"]))
     sampled = rng.permutation(len(rows)) < SAMPLE
     with closing(open_cache(str(job["cache_db"]))) as cache:
-        measures = raw_measures(cache, rows, places)
+        measures = np.hstack([raw_measures(cache, rows, places), _of_plugins(folder, places, len(rows))])
         sample = list(features(cache, str(job["backbone"]), places, sampled))
         if not sample:
             return _nothing()
@@ -166,6 +166,20 @@ def _quality(cache: sqlite3.Connection, places: Mapping[bytes, list[int]], count
         for place in places.get(key, ()):
             found[place] = Quality.unpack(blob)
     return qualities(found)
+
+
+def _of_plugins(folder: Path, places: Mapping[bytes, list[int]], count: int) -> Floats:
+    """(count, numbers) that plugins measured, by their names; the mean of those that are known where one is not."""
+    told = list(jobfolder.read_numbers(folder))
+    names = {name: column for column, name in enumerate(sorted({name for _, numbers in told for name in numbers}))}
+    table = np.full((count, len(names)), np.nan, dtype=np.float32)
+    for content, numbers in told:
+        for place in places.get(content, ()):
+            for name, value in numbers.items():
+                table[place, names[name]] = value
+    known = np.isfinite(table)
+    middle = np.where(known, table, 0).sum(0) / np.maximum(known.sum(0), 1)
+    return np.where(known, table, middle).astype(np.float32)
 
 
 def _nothing() -> Task:
