@@ -72,9 +72,12 @@ def load(file: Path, backbone: str) -> Head:
     if missing:
         raise Refused(f"{file.name} lacks {missing[0]}: an earlier version made it. The next night's model has it.")
     head = Head(champion, stored.tensors)
+    head.numbers = [name for name in stored.about.get("numbers", "").split(",") if name]
     try:
         with torch.inference_mode():
-            said = head(torch.zeros(2, len(head.centre)), torch.zeros(2, MEASURES))
+            said = head(torch.zeros(2, len(head.centre)), torch.zeros(2, len(head.middle)))
+        if len(head.middle) != MEASURES + len(head.numbers):
+            raise RuntimeError("it does not say what was measured")
     except (RuntimeError, IndexError) as exc:
         raise Refused(f"The tensors of {file.name} do not fit together ({str(exc).splitlines()[0]}).") from exc
     if not all(torch.isfinite(part).all() for part in said):
@@ -96,7 +99,10 @@ def _wanted(champion: str) -> list[str]:
 
 
 class Head(nn.Module):
-    """Features of the network (n, F) and raw measures (n, MEASURES), NaN where unknown -> keep and taste, (n,) each."""
+    """Features of the network (n, F) and raw measures (n, m), NaN where unknown -> keep and taste, (n,) each.
+
+    The measures are MEASURES of the program's, and then `numbers`, by name, of the plugins that were there when it was taught.
+    """
 
     centre: Tensor  # (F,)
     axes: Tensor  # (F, axes)
@@ -106,6 +112,7 @@ class Head(nn.Module):
     def __init__(self, champion: str, found: Mapping[str, Tensor]) -> None:
         super().__init__()
         self.champion = champion
+        self.numbers: list[str] = []
         self._linear = _LINEAR.get(champion, "")
         for name in _wanted(champion):
             self.register_buffer(_plain(name), found[name].float())
