@@ -71,18 +71,16 @@ def load(file: Path, backbone: str) -> Head:
     missing = sorted(set(_wanted(champion)) - set(stored.tensors))
     if missing:
         raise Refused(f"{file.name} lacks {missing[0]}: an earlier version made it. The next night's model has it.")
-    if len(stored.tensors["space.middle"]) > MEASURES:
+    numbers = [name for name in stored.about.get("numbers", "").split(",") if name]
+    if len(stored.tensors["space.middle"]) != MEASURES + len(numbers):
         raise Refused(
-            f"{file.name} was taught with numbers that plugins gave, and says nothing without them. Switch off the plugins with "
-            "features of their own; the next night's model can do without."
+            f"{file.name} was taught with numbers that plugins gave, and does not say which. The next night's model does."
         )
     head = Head(champion, stored.tensors)
-    head.numbers = [name for name in stored.about.get("numbers", "").split(",") if name]
+    head.numbers = numbers
     try:
         with torch.inference_mode():
-            said = head(torch.zeros(2, len(head.centre)), torch.zeros(2, len(head.middle)))
-        if len(head.middle) != MEASURES + len(head.numbers):
-            raise RuntimeError("it does not say what was measured")
+            said = head(torch.zeros(2, len(head.centre)), torch.zeros(2, MEASURES + len(numbers)))
     except (RuntimeError, IndexError) as exc:
         raise Refused(f"The tensors of {file.name} do not fit together ({str(exc).splitlines()[0]}).") from exc
     if not all(torch.isfinite(part).all() for part in said):
