@@ -12,7 +12,7 @@ from precious_daemon.config import AskSettings
 from precious_daemon.errors import NotEnoughAnswers
 from precious_daemon.jobfolder import PhotoRow
 from precious_daemon.models import TRAINING, Group, GroupKind, Lineup, Vote
-from precious_daemon.store import Database, answers, groups, photos, ratings, roots, scores
+from precious_daemon.store import Database, answers, groups, numbers, photos, ratings, roots, scores
 
 NIGHTS = 60  # that the history shows
 LEAST_OF_A_CLASS = 2  # labels that say keep, and that say delete
@@ -85,6 +85,11 @@ def _units(found: Iterable[Group]) -> dict[int, int]:
         for other in ids:
             leader[find(other)] = find(min(ids))
     return {photo_id: find(photo_id) for photo_id in leader}
+
+
+def write_numbers(db: Database, folder: Path, plugins: Sequence[str]) -> None:
+    """What these plugins measured, for models to learn from."""
+    jobfolder.write_numbers(folder, numbers.of_all(db, plugins))
 
 
 def write_answers(db: Database, folder: Path, voter_id: int) -> None:

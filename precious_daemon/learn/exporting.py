@@ -31,7 +31,7 @@ OUTPUTS = {"classifier.onnx": "keep", "reward.onnx": "taste"}
 NOTE = "onnx.md"
 OPSET = 20
 TOLERANCE = 1e-3  # by which an exported score may differ from ours on the same pixels
-MEASURE_NAMES = (*(f.name for f in fields(Quality)), "bits", "pixels", "camera", "png", "frames")
+MEASURE_NAMES = ("bits", "pixels", "camera", "png", "frames", *(f.name for f in fields(Quality)))  # as `data.raw_measures`
 ASPECT = 4.0  # at most
 
 

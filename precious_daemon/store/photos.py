@@ -132,6 +132,13 @@ def details(db: Database, photo_id: int) -> Details:
     return Details(*db.execute(sql, [photo_id]).fetchone())
 
 
+def whereabouts(db: Database, ids: Iterable[int]) -> dict[int, tuple[float, float]]:
+    """Latitude and longitude of those of these photos that know theirs."""
+    marks = ",".join(str(int(i)) for i in ids)
+    sql = f"SELECT id, latitude, longitude FROM photos WHERE id IN ({marks}) AND latitude IS NOT NULL AND longitude IS NOT NULL"
+    return {row[0]: (row[1], row[2]) for row in db.execute(sql)}
+
+
 def all_ambiguous(db: Database, limit: int) -> list[Photo]:
     """Photos that are there, and whose companions cannot be told."""
     sql = f"""

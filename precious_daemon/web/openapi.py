@@ -36,6 +36,7 @@ BODIES: dict[str, tuple[dict[str, dict[str, Any]], tuple[str, ...]]] = {
         },
         ("choice", "photos"),
     ),
+    "/api/model": ({"file": _TEXT}, ("file",)),
     "/api/ranking/out": ({"uids": _NAMES}, ("uids",)),
     "/api/ranking/back": ({"uids": _NAMES}, ("uids",)),
     "/api/suggestions/approve": ({"uids": _NAMES, "count": _NUMBER}, ("uids",)),

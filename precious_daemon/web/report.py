@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from aiohttp import hdrs, web
@@ -16,7 +17,9 @@ from precious_daemon.store import Database, photos, scores
 from precious_daemon.web import words
 from precious_daemon.web.keys import SERVICE, VOTER
 from precious_daemon.web.language import N_
+from precious_daemon.web.problems import BadRequest
 from precious_daemon.web.render import page
+from precious_daemon.web.talk import reply, said
 
 routes = web.RouteTableDef()
 
@@ -178,6 +181,16 @@ async def report_json(request: web.Request) -> web.Response:
     """Everything that the newest model says of itself, for scripts; null without one."""
     model = await request.app[SERVICE].store.aread(scores.newest_model, request[VOTER])
     return web.json_response(model)
+
+
+@routes.post("/api/model")
+async def adopt(request: web.Request) -> web.Response:
+    """Use the model in a `file` of this machine, a safetensors that was exported, until a night makes the next one."""
+    file = Path((await said(request)).text("file", longest=4096))
+    if not file.is_absolute():
+        raise BadRequest('"file" has to be a whole path.')
+    sentence = await request.app[SERVICE].jobs.adopt(request[VOTER], file)
+    return reply(request, {"sentence": sentence}, "/report")
 
 
 @routes.get("/report/{run}/{name}")

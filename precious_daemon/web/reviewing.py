@@ -28,6 +28,7 @@ A_PAGE = 48
 MEASURES = ("sharpness", "brightness", "contrast")
 UNITS_A_PAGE = 60
 UNITS_FOR_SCRIPTS = 1000
+LATELY = 30 * 86400.0  # seconds for which the page says what was removed with other programs
 JUST_NOW = 15 * 60
 """Seconds after a move in which the page still offers to undo it."""
 
@@ -254,8 +255,10 @@ async def show_trash(request: web.Request) -> web.Response:
     older = thrown[-1].unit.id if len(thrown) == UNITS_A_PAGE else None
     ripe = await service.trash.ripe()
     count, size = await service.store.aread(units.totals)
+    emptied = await service.store.aread(units.emptied_since, service.clock() - LATELY)
     return await page(
-        request, "trash.html", thrown=thrown, older=older, first="after" not in request.query, count=count, size=size,
+        request, "trash.html", emptied=emptied, thrown=thrown, older=older, first="after" not in request.query,
+        count=count, size=size,
         ripe=len(ripe), ripe_size=sum(f.stamp.size for unit in ripe for f in unit.files), days=service.settings.trash.purge_days,
     )  # fmt: skip
 
@@ -269,6 +272,7 @@ async def list_trash(request: web.Request) -> web.Response:
                     "uid": t.unit.uid, "id": t.unit.id, "batch": t.unit.batch, "photo": photo_json(t.photo),
                     "at": t.unit.changed_at,
                     "reason": t.unit.reason, "root": words.shown(t.root.path), "path": words.shown(t.photo.path), "bytes": t.size,
+                    "trash": t.unit.place and words.shown(t.unit.place),
                 }
                 for t in await _trash(request, UNITS_FOR_SCRIPTS)
             ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from dataclasses import replace
 from pathlib import Path
 
@@ -124,3 +125,23 @@ async def test_who_threw_nothing_away_is_told_what_is_missing_and_asked_about_wh
     assert (asked.photos[0].id, asked.purpose) == (suspect.id, "train")
     with pytest.raises(NotEnoughAnswers, match="blurred, dark and empty photos"):
         await service.jobs.run("learn")
+
+
+async def test_a_model_from_elsewhere_is_read_only_where_it_is_numbers(
+    service: Service, browser: Browser, library: list[Photo], tmp_path: Path
+) -> None:
+    async def looked(say: object) -> str:
+        return "nothing new to look at"
+
+    service.jobs.nightwork.embed = looked  # type: ignore[method-assign]
+    file = tmp_path / "model.safetensors"
+    file.write_bytes(pickle.dumps({"weight": 1}))
+    refused = await browser.post("/api/model", {"file": str(file)})
+    assert refused.status == 400
+    assert "only such are read" in (await refused.json())["error"]
+    assert service.store.read(scores.newest_model, 1) is None
+    assert not list(service.places.models.iterdir())
+    assert not list(service.places.jobs.iterdir())
+    for path, why in ((str(tmp_path / "none"), "cannot be read: No such file"), ("model.safetensors", "a whole path")):
+        refused = await browser.post("/api/model", {"file": path})
+        assert (refused.status, why in (await refused.json())["error"]) == (400, True)

@@ -50,7 +50,7 @@ async function extend(pager) {
     if (side === "[data-older]") pager.before(chunkOf(page));
     else {
       pager.after(chunkOf(page));
-      if (!CSS.supports("overflow-anchor: auto") || scrollY === 0) scrollBy(0, document.documentElement.scrollHeight - before);
+      scrollBy(0, document.documentElement.scrollHeight - before); // what is in sight stays where it is
     }
     pager.replaceChildren(...document.adoptNode(page.querySelector(side)).children);
     nameMonthsOnce();
@@ -106,6 +106,7 @@ main.addEventListener("click", (event) => {
 
 if (grid) {
   history.scrollRestoration = "manual";
+  document.getElementById(location.hash.slice(1))?.scrollIntoView({ block: "center" });
   for (const chunk of document.querySelectorAll(".chunk")) keep.observe(chunk);
   for (const pager of document.querySelectorAll("[data-older], [data-newer]")) near.observe(pager);
 }
