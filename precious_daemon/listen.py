@@ -70,11 +70,11 @@ def clash(places: Sequence[Place], hostnames: Sequence[str], port: int, cert: st
     ports = [port, *(place.port for place in places)]
     taken = next((one for one in ports if one and ports.count(one) > 1), None)
     if taken:
-        return f"listen: port {taken} is taken already; the page stays on 127.0.0.1:{port} as well. Choose another."
+        return f"web.listen: port {taken} is taken already; the page stays on 127.0.0.1:{port} as well. Choose another."
     if bool(cert) != bool(key):
-        return "tls_cert and web.tls_key go together: name the files of both, or of neither for a certificate made here."
+        return "web.tls_cert and web.tls_key go together: name the files of both, or of neither for a certificate made here."
     if behind_proxy and not hostnames:
-        return "behind_proxy needs web.hostnames: the name by which browsers call the proxy."
+        return "web.behind_proxy needs web.hostnames: the name by which browsers call the proxy."
     if behind_proxy and cert:
-        return "behind_proxy says that the proxy holds the certificate: take web.tls_cert and web.tls_key out."
+        return "web.behind_proxy says that the proxy holds the certificate: take web.tls_cert and web.tls_key out."
     return None

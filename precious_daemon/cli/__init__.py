@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any, NoReturn
 
@@ -43,7 +44,8 @@ def cli() -> None:
 
 
 def main() -> NoReturn:
-    """Entry point."""
+    """Entry point. What is written from here on is its owner's alone."""
+    os.umask(0o077)
     cli(prog_name="precious-daemon")
     raise AssertionError("click exits")
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from functools import cached_property
+from dataclasses import dataclass
+from functools import cache, cached_property
 from gettext import GNUTranslations
 from pathlib import Path
 from string import Formatter
@@ -15,10 +16,20 @@ NAMES = re.compile(r"(name|path|place|folder|file|shown|target|source|text|url)_
 """Values that are never translated: whatever a photo is called, it keeps its name."""
 DATE = re.compile(r"(\d\d?) ([A-Z][a-z]+) (\d{4})(?: at (\d\d:\d\d))?")
 STRONG = 8
-"""Letters of its own by which a sentence is known."""
+"""Letters of its own by which a sentence is known; one with fewer (`{path} is {state}`) would be found in almost any."""
+LONGEST = 600
+"""Signs of a sentence that a pattern is tried on, however a name in it is made up; a longer one is told by its parts."""
 MARKS = (" · ", "; ", ": ", ", ")
 
-Pattern = tuple[re.Pattern[str], str]
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """A message with {names}, how it reads, its longest piece without them, and how many letters are its own."""
+
+    message: str
+    translation: str
+    words: str
+    letters: int
 
 
 class Catalogue(GNUTranslations):
@@ -41,11 +52,11 @@ class Catalogue(GNUTranslations):
                 found[message.removeprefix(SCRIPT)] = text
         return found
 
-    def told(self, sentence: str) -> str:
+    def told(self, said: str) -> str:
         """A sentence by itself, or by the pattern it was made from, or by its parts; what none of them knows stays."""
-        sentence = sentence.strip()
+        sentence = said.strip()
         if not sentence:
-            return ""
+            return said
         if known := self._catalog.get(TOLD + sentence) or self._catalog.get(sentence):
             return known
         strong, weak = self._patterns
@@ -54,7 +65,7 @@ class Catalogue(GNUTranslations):
             or self._by_pattern(strong, sentence)
             or self._by_parts(sentence)
             or self._by_pattern(weak, sentence)
-            or sentence
+            or said
         )
 
     def _date(self, sentence: str) -> str | None:
@@ -67,44 +78,42 @@ class Catalogue(GNUTranslations):
         return self.gettext("{date}, {time}").format(date=date, time=time) if time else date
 
     def _by_pattern(self, patterns: list[Pattern], sentence: str) -> str | None:
-        for pattern, translation in patterns:
-            if found := pattern.fullmatch(sentence):
+        for pattern in patterns if len(sentence) <= LONGEST else ():
+            if pattern.words in sentence and (found := _compiled(pattern.message).fullmatch(sentence)):
                 said = found.groupdict()
                 values = {name: text if NAMES.fullmatch(name) else self.told(text) for name, text in said.items()}
                 known = [text[:1].isdigit() or bool(NAMES.fullmatch(name)) or values[name] != text for name, text in said.items()]
-                if patterns is self._patterns[0] or all(known):
-                    return _closed(translation.format(**values))
+                if pattern.letters >= STRONG or all(known):
+                    return pattern.translation.format(**values)
         return None
 
     def _by_parts(self, sentence: str) -> str | None:
-        """Sentences, then what stands between their marks."""
+        """The first sentence and the others; or what stands before a mark, and after it."""
         for separator, mark in ((r"(?<=[.?!]) ", " "), *((mark, mark) for mark in MARKS)):
-            parts = re.split(separator, sentence)
+            parts = re.split(separator, sentence, maxsplit=1)
             told = [self.told(part) for part in parts] if len(parts) > 1 else parts
             if told != parts:
-                return _closed(self.gettext(mark).join(told))
+                full_width = mark == " " and told[0][-1:] > "\u3000"  # such a stop has its space in itself
+                return ("" if full_width else self.gettext(mark)).join(told)
         return None
 
     @cached_property
     def _patterns(self) -> tuple[list[Pattern], list[Pattern]]:
-        """Those with most letters of their own first, so that the closest one is found; and those with so few
-        (`{path} is {state}`) that they would be found in any sentence."""
-        own = {
-            key.removeprefix(TOLD): len(re.findall(r"[a-z]", re.sub(r"\{\w+\}", "", key)))
-            for key in self._catalog
-            if isinstance(key, str) and key.startswith(TOLD) and "{" in key
-        }
-        found = [(own[key], _pattern(key), self._catalog[TOLD + key]) for key in sorted(own, key=lambda key: -own[key])]
-        strong = [(pattern, text) for letters, pattern, text in found if letters >= STRONG]
-        return strong, [(pattern, text) for _, pattern, text in found][len(strong) :]
+        """(strong, weak), each with most letters of their own first, so that the closest one is found."""
+        found = []
+        for key, translation in self._catalog.items():
+            if isinstance(key, str) and key.startswith(TOLD) and "{" in key:
+                message = key.removeprefix(TOLD)
+                pieces = [text for text, *_ in Formatter().parse(message)]
+                letters = sum(sign.isalpha() for piece in pieces for sign in piece)
+                found.append(Pattern(message, translation, max(pieces, key=len), letters))
+        found.sort(key=lambda pattern: -pattern.letters)
+        strong = [pattern for pattern in found if pattern.letters >= STRONG]
+        return strong, found[len(strong) :]
 
 
-def _closed(text: str) -> str:
-    """Marks of full width have their space in themselves, and there is none between Chinese signs."""
-    return re.sub(r"(?<=[，。；：！？、）]) |(?<=[\u4e00-\u9fff]) (?=[\u4e00-\u9fff])", "", text)
-
-
-def _pattern(message: str) -> re.Pattern[str]:
+@cache
+def _compiled(message: str) -> re.Pattern[str]:
     said, seen = "", set[str]()
     for text, name, _, _ in Formatter().parse(message):
         said += re.escape(text)

@@ -9,7 +9,7 @@ from typing import Any
 from aiohttp import hdrs, web
 
 from precious_daemon.service import Service
-from precious_daemon.web import words
+from precious_daemon.web import language, words
 from precious_daemon.web.keys import SERVICE, STOPPING
 
 routes = web.RouteTableDef()
@@ -23,7 +23,7 @@ def running(service: Service) -> list[dict[str, Any]]:
     now = service.clock()
     return [
         {
-            "job": p.job, "what": p.what, "done": p.done, "total": p.total,
+            "job": p.job, "what": language.told(p.what), "done": p.done, "total": p.total,
             "words": words.pace(p.done, p.total, now - p.started_at),
         }
         for p in service.jobs.progress()

@@ -11,7 +11,7 @@ from aiohttp import web
 from precious_daemon import config, reload, settings_file
 from precious_daemon.errors import ConfigError
 from precious_daemon.service import Service
-from precious_daemon.web import access
+from precious_daemon.web import access, language
 from precious_daemon.web.keys import SERVICE
 from precious_daemon.web.language import N_
 from precious_daemon.web.problems import wants_page
@@ -143,7 +143,7 @@ async def save(request: web.Request) -> web.Response:
         if not wants_page(request):
             raise
         return await show_page(request, 400, refused=str(exc), typed=sent)
-    return reply(request, {"changes": told}, "/settings?saved")
+    return reply(request, {"changes": list(map(language.told, told))}, "/settings?saved")
 
 
 def _same(row: Row, text: str) -> bool:
@@ -154,4 +154,4 @@ def _same(row: Row, text: str) -> bool:
 async def take_over(request: web.Request) -> web.Response:
     """Read the settings file anew; what has changed, in sentences."""
     await said(request)
-    return reply(request, {"changes": await reload.reload(request.app[SERVICE])}, "/settings")
+    return reply(request, {"changes": list(map(language.told, await reload.reload(request.app[SERVICE])))}, "/settings")
