@@ -61,7 +61,7 @@ async def test_whatever_is_sent_is_answered_and_nothing_fails(site: web.Site, se
     async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {KEY}"}) as session:
         requests: list[tuple[str, str, Any]] = []
 
-        @settings(max_examples=6, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
+        @settings(max_examples=6, database=None, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
         @given(st.data())
         def draw(data: st.DataObject) -> None:
             for path, methods in told["paths"].items():
