@@ -1,37 +1,42 @@
 """How well copies, re-encodings, edits, sets, bursts and their best shots are found, and what that takes.
 
-    python -m bench.groups [--library DIR] [--quick] [--imagededup PYTHON]
+    python -m bench.groups [--library DIR ...] [--alter N] [--home DIR] [--quick] [--imagededup PYTHON] [--clustimage PYTHON]
 
 Beside DIR, or in it, stands truth.csv (path, kind, group, best, ...) as a demo library has it: a `copy` has the bytes of
 the photo in its group, an `edit` shows the same picture in another file, an `altered` one was mirrored, turned, cropped or
 recoloured, frames of kind `burst` are those of one moment, of which one is the best, and `set` is a bracket, a panorama or
-a time lapse. Without DIR a library of example pictures is made, and alterations and sets of its photos are added.
+a time lapse. Without DIR a library of example pictures is made, and alterations and sets of its photos are added. With N
+the same is done to a copy of each DIR, for N of its photos. The figures are of all libraries together.
 
 Precision and recall are of pairs. What is true or found of a photo is so of its copies and encodings as well. Precision is
-1 where nothing was found, recall 1 where there was nothing to find. PYTHON is that of an environment with imagededup.
+1 where nothing was found, recall 1 where there was nothing to find. PYTHON is that of an environment with the program,
+which is then run on the first library.
 """
 
 from __future__ import annotations
 
 import asyncio
 import csv
-import json
+import hashlib
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 from bench.alterations import alter
+from bench.beside import PROGRAMS, beside
 from bench.common import Figure, arguments, demo_library, report, say
 
 Pairs = set[frozenset[str]]
+SHOWN = 20  # pairs of a kind that were missed or wrongly found
 KINDS = ("copy", "same", "edit", "series", "burst", "scene")
 
 
@@ -41,14 +46,22 @@ class Row:
     kind: str
     group: str
     best: bool
+    content: str = ""  # hash of its bytes: a library may hold a file twice that its truth knows as two photos
 
 
 def read_truth(library: Path) -> list[Row]:
     for file in (library.parent / "truth.csv", library / "truth.csv"):
         if file.exists():
             with open(file, newline="") as rows:
-                return [Row(row["path"], row["kind"], row["group"], row["best"] == "1") for row in csv.DictReader(rows)]
+                return [
+                    Row(row["path"], row["kind"], row["group"], row["best"] == "1", _content(library / row["path"]))
+                    for row in csv.DictReader(rows)
+                ]
     raise SystemExit(f"There is no truth.csv beside {library}, so there is nothing to compare with.")
+
+
+def _content(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 SIGNS = (("altered", "edit"), ("edit", "same"), ("copy", "copy"), ("set", "series"))  # the first that one of two files is
@@ -57,16 +70,23 @@ SIGNS = (("altered", "edit"), ("edit", "same"), ("copy", "copy"), ("set", "serie
 def true_pairs(rows: Iterable[Row]) -> dict[str, Pairs]:
     """Pairs of files by the kind of group that they should be in."""
     groups: dict[str, list[Row]] = defaultdict(list)
+    contents: dict[str, str] = {}
     for row in rows:
-        groups[row.group].append(row)
+        groups[contents.setdefault(row.content or row.path, row.group)].append(row)
     found: dict[str, Pairs] = {kind: set() for kind in KINDS}
     for members in groups.values():
         for a, b in combinations(members, 2):
-            kinds = {a.kind, b.kind}
-            kind = next((name for sign, name in SIGNS if sign in kinds), "burst" if kinds == {"burst"} else None)
-            if kind:
+            if kind := _kind(a, b):
                 found[kind].add(frozenset((a.path, b.path)))
     return found
+
+
+def _kind(a: Row, b: Row) -> str | None:
+    """Of group that two files of one group of the truth should be in."""
+    if a.content == b.content:
+        return "copy"
+    kinds = {a.kind, b.kind}
+    return next((name for sign, name in SIGNS if sign in kinds), "burst" if kinds == {"burst"} else None)
 
 
 def found_pairs(groups: Iterable[dict[str, Any]], paths: dict[int, str]) -> dict[str, Pairs]:
@@ -113,7 +133,10 @@ async def group(library: Path, home: Path) -> tuple[list[dict[str, Any]], dict[i
         say("reading and looking at the photos")
         await jobs.run("scan")
         await jobs.arrivals.reading_done()
+        for name in ("group", "suggest"):  # begun by themselves: here everything is compared anew
+            await jobs.stop_job(name)
         await jobs.run("embed")
+        await service.store.awrite(lambda db: db.conn.executescript("DELETE FROM cache.compared; DELETE FROM cache.twins"))
         with children.job_folder(places, "group") as folder:
             count = await service.store.aread(handover.write_photos, folder, None, None)
             jobfolder.write_json(
@@ -158,25 +181,40 @@ def _run(folder: Path) -> Any:
     return usage
 
 
-def compare(rows: list[Row], groups: list[dict[str, Any]], paths: dict[int, str]) -> dict[str, Figure]:
-    figures = {}
+TOLD = (  # kind of group, in words, and the precision and recall that it should be found with
+    ("copy", "exact copies", 1, 1),
+    ("same", "re-encoded or resized", 1, 1),
+    ("edit", "mirrored, turned, cropped, recoloured", 0.99, 0.95),
+    ("series", "sets of frames", 0.99, 0.95),
+    ("burst", "bursts", 0.99, 0.95),
+)
+
+
+def tally(rows: list[Row], groups: list[dict[str, Any]], paths: dict[int, str]) -> Counter[str]:
+    """Of one library, by kind: pairs that are "true", "found" and "right"; and bursts, and best shots among them."""
+    counts: Counter[str] = Counter()
     true, found = true_pairs(rows), found_pairs(groups, paths)
-    for kind, name, precision, recall in (
-        ("copy", "exact copies", 1, 1),
-        ("same", "re-encoded or resized", 1, 1),
-        ("edit", "mirrored, turned, cropped, recoloured", 0.99, 0.95),
-        ("series", "sets of frames", 0.99, 0.95),
-        ("burst", "bursts", 0.99, 0.95),
-    ):
-        right = len(true[kind] & found[kind])
-        figures[f"{name}, pairs"] = Figure(len(true[kind]), "")
-        figures[f"{name}, precision"] = Figure(right / len(found[kind]) if found[kind] else 1, "", precision, more=True)
-        figures[f"{name}, recall"] = Figure(right / len(true[kind]) if true[kind] else 1, "", recall, more=True)
-        for pair in sorted(sorted(pair) for pair in found[kind] ^ true[kind])[:5]:
+    for kind, name, *_ in TOLD:
+        counts[f"{kind} true"] = len(true[kind])
+        counts[f"{kind} found"] = len(found[kind])
+        counts[f"{kind} right"] = len(true[kind] & found[kind])
+        for pair in sorted(sorted(pair) for pair in found[kind] ^ true[kind])[:SHOWN]:
             say(f"{name}: {'wrongly' if frozenset(pair) in found[kind] else 'not'} together: {' and '.join(pair)}")
-    right, bursts = best_shots(rows, groups, paths)
-    figures["bursts"] = Figure(bursts, "")
-    figures["best shot of a burst right"] = Figure(right / bursts if bursts else 1, "", 0.9, more=True)
+    counts["best"], counts["bursts"] = best_shots(rows, groups, paths)
+    return counts
+
+
+def told(counts: Counter[str]) -> dict[str, Figure]:
+    figures = {}
+    for kind, name, precision, recall in TOLD:
+        true, found, right = (counts[f"{kind} {what}"] for what in ("true", "found", "right"))
+        figures[f"{name}, pairs"] = Figure(true, "")
+        figures[f"{name}, precision"] = Figure(right / found if found else 1, "", precision, more=True)
+        figures[f"{name}, recall"] = Figure(right / true if true else 1, "", recall, more=True)
+    figures["bursts"] = Figure(counts["bursts"], "")
+    figures["best shot of a burst right"] = Figure(
+        counts["best"] / counts["bursts"] if counts["bursts"] else 1, "", 0.9, more=True
+    )
     return figures
 
 
@@ -202,55 +240,60 @@ def near_million(count: int) -> dict[str, Figure]:
     }
 
 
-IMAGEDEDUP = """
-import json, sys, time
-library, method = sys.argv[1:]
-began = time.perf_counter()
-from imagededup import methods
-finder = getattr(methods, method)()
-found = finder.find_duplicates(image_dir=library, recursive=True, **({"num_enc_workers": 0} if method == "PHash" else {}))
-print(json.dumps([time.perf_counter() - began, found]))
-"""
-
-
-def beside_imagededup(python: str, library: Path, rows: list[Row]) -> dict[str, Figure]:
-    """What imagededup, with its own settings, finds of copies, encodings and alterations; it tells none from another."""
-    true = true_pairs(rows)
-    wanted = true["copy"] | true["same"] | true["edit"]
-    figures = {}
-    for method in ("PHash", "CNN"):
-        say(f"imagededup, {method}")
-        done = subprocess.run([python, "-c", IMAGEDEDUP, str(library), method], capture_output=True, text=True)
-        if done.returncode:
-            say(f"imagededup, {method}: missing ({done.stderr.strip().splitlines()[-1][:120]})")
-            continue
-        seconds, found = json.loads(done.stdout.strip().splitlines()[-1])
-        pairs = {frozenset((one, other)) for one, others in found.items() for other in others}
-        right = len(pairs & wanted)
-        figures[f"imagededup {method}, precision"] = Figure(right / len(pairs) if pairs else 1, "")
-        figures[f"imagededup {method}, recall"] = Figure(right / len(wanted) if wanted else 1, "")
-        figures[f"imagededup {method}, wall"] = Figure(seconds, "s")
-    return figures
-
-
 def main() -> None:
     parser = arguments(__doc__ or "")
-    parser.add_argument("--library", type=Path, help="a folder of pictures with truth.csv beside it; nothing in it is changed")
-    parser.add_argument("--imagededup", metavar="PYTHON", help="the python of an environment that has imagededup")
+    parser.add_argument(
+        "--library", type=Path, action="append", default=[],
+        help="a folder of pictures with truth.csv beside it, or several; nothing in it is changed",
+    )  # fmt: skip
+    parser.add_argument("--alter", type=int, default=0, metavar="N", help="photos of each that are altered, in a copy of it")
+    parser.add_argument("--home", type=Path, help="where these libraries were read to by an earlier run, or are to be")
+    for program in PROGRAMS:
+        parser.add_argument(f"--{program}", metavar="PYTHON", help=f"the python of an environment that has {program}")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
-        library = args.library or demo_library(Path(scratch) / "library", 60 if args.quick else 500)
-        if not args.library:
+        libraries = [_at_hand(library, Path(scratch) / str(n), args.alter) for n, library in enumerate(args.library)]
+        if not libraries:
+            libraries = [demo_library(Path(scratch) / "demo" / "library", 60 if args.quick else 500)]
             say("adding alterations and sets")
-            alter(library, 10 if args.quick else 60)
-        rows = read_truth(library.absolute())
-        groups, paths, taken = asyncio.run(group(library.absolute(), Path(scratch) / "home"))
-        figures = taken | compare(rows, groups, paths) | near_million(50_000 if args.quick else 1_000_000)
-        if args.imagededup:
-            figures |= beside_imagededup(args.imagededup, library, rows)
-        else:
-            say("imagededup: not compared with; name the python of its environment by --imagededup")
-        report("groups", {"library": "given" if args.library else "demo, with alterations"}, figures)
+            alter(libraries[0], 10 if args.quick else 60)
+        counts: Counter[str] = Counter()
+        taken: dict[str, Figure] = {}
+        for n, library in enumerate(libraries):
+            groups, paths, took = asyncio.run(group(library, (args.home or Path(scratch) / "homes") / str(n)))
+            counts += tally(read_truth(library), groups, paths)
+            taken = {name: _together(taken.get(name), figure) for name, figure in took.items()}
+        figures = taken | told(counts) | near_million(50_000 if args.quick else 1_000_000)
+        pythons = {program: getattr(args, program) for program in PROGRAMS}
+        true = true_pairs(read_truth(libraries[0]))
+        others, missing = beside(
+            pythons, libraries[0], true["copy"] | true["same"] | true["edit"], true["burst"] | true["series"]
+        )
+        made = (
+            "given" + (f", {args.alter} photos of each altered" if args.alter else "")
+            if args.library
+            else "demo, with alterations"
+        )
+        report("groups", {"libraries": len(libraries), "made": made, "missing": missing}, figures | others)
+
+
+def _at_hand(library: Path, scratch: Path, altered: int) -> Path:
+    """This library, or an altered copy of it."""
+    if not altered:
+        return library.absolute()
+    shutil.copytree(library, scratch / library.name)
+    truth = next(file for file in (library.parent / "truth.csv", library / "truth.csv") if file.exists())
+    shutil.copy(truth, scratch / "truth.csv")
+    (scratch / library.name / "truth.csv").unlink(missing_ok=True)
+    alter(scratch / library.name, altered)
+    return scratch / library.name
+
+
+def _together(one: Figure | None, other: Figure) -> Figure:
+    """Of two libraries: what both took, and the more of memory."""
+    if one is None:
+        return other
+    return replace(one, value=max(one.value, other.value) if one.unit == "MB" else one.value + other.value)
 
 
 if __name__ == "__main__":

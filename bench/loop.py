@@ -1,6 +1,9 @@
 """Time and memory of each station on one library, from the first scan to an undone deletion.
 
-    python -m bench.loop [--library DIR] [--quick]
+    python -m bench.loop [--library DIR | --photos N...] [--quick]
+
+With `--photos` so many small pictures are made as files, and taken through the loop by a process for each N: 10000 100000 1000000
+says how each station grows, as the power of N that its time, memory and disk follow from one size to the next.
 
 DIR holds pictures, and beside it may stand truth.csv (path, kind, ...): photos of kind blur, dark, receipt or screenshot
 are those that the made-up owner throws away. Without DIR a library of example pictures is made.
@@ -10,16 +13,23 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import json
+import math
 import os
 import random
 import resource
+import shutil
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
-from bench.common import Figure, arguments, demo_library, report, say
+from bench.common import Figure, arguments, demo_library, report, rss_mb, say
+from bench.synthetic import write_pictures
 
 JUNK = {"blur", "dark", "receipt", "screenshot"}
 
@@ -51,6 +61,9 @@ async def measure(library: Path, home: Path, labels: int) -> dict[str, Figure]:
         await work()
         took = time.perf_counter() - began
         figures[f"{name}, seconds"] = Figure(took, "s")
+        figures[f"{name}, RSS of the service after it"] = Figure(rss_mb(), "MB")
+        figures[f"{name}, largest child so far"] = Figure(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1000, "MB")
+        figures[f"{name}, disk after it"] = Figure(sum(f.stat().st_size for f in home.rglob("*") if f.is_file()) / 1e6, "MB")
         return took
 
     async with running(places, settings, [str(library)], port=0, watching=False) as started:
@@ -100,20 +113,49 @@ async def measure(library: Path, home: Path, labels: int) -> dict[str, Figure]:
         figures["trash, units a second"] = Figure(len(chosen) / took, "units/s")
         await timed(f"undo {len(chosen)}", lambda: review.undo(service, 1, [outcome.unit.uid for outcome in moved]))
     figures["largest child, RSS"] = Figure(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1000, "MB", 2000)
+    figures["service, RSS"] = Figure(rss_mb(), "MB")
     for name, file in (("library.db", places.library_db), ("cache.db", places.cache_db)):
         figures[f"{name}, a photo"] = Figure(file.stat().st_size / count / 1000, "KB")
     return {"photos": Figure(count, "")} | figures
 
 
+def at_sizes(sizes: list[int], scratch: Path) -> dict[str, Figure]:
+    """Each size in a process of its own, and by which power of the photos each figure grew from the size before."""
+    found: dict[int, dict[str, dict[str, Any]]] = {}
+    for count in sizes:
+        say(f"{count:,} photos")
+        write_pictures(scratch / str(count) / "library", count)
+        command = [sys.executable, "-m", "bench.loop", "--library", str(scratch / str(count) / "library")]
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+        found[count] = json.loads(done.stdout.splitlines()[-1])["figures"]
+        shutil.rmtree(scratch / str(count))
+    figures = {}
+    for name in found[sizes[0]]:
+        for count, before in zip(sizes, [None, *sizes], strict=False):
+            figure = found[count][name]
+            figures[f"{count:,}: {name}"] = Figure(figure["value"], figure["unit"])
+            was = found[before][name]["value"] if before else 0
+            if before and was > 0 < figure["value"] and figure["unit"] in ("s", "ms", "MB", "KB"):
+                power = math.log(figure["value"] / was) / math.log(count / before)
+                figures[f"{count:,}: {name}, grows as the power"] = Figure(power, "of N")
+    return figures
+
+
 def main() -> None:
     parser = arguments(__doc__ or "")
     parser.add_argument("--library", type=Path, help="a folder of pictures; nothing in it is changed for good")
+    parser.add_argument("--photos", type=int, nargs="*", default=[], metavar="N", help="libraries of so many small pictures")
     args = parser.parse_args()
+    labels = 20 if args.quick else 45
     with tempfile.TemporaryDirectory() as scratch:
-        library = args.library or demo_library(Path(scratch) / "library", 90 if args.quick else 500)
-        labels = 20 if args.quick else 45
-        figures = asyncio.run(measure(library.absolute(), Path(scratch) / "home", labels))
-        report("loop", {"library": "given" if args.library else "demo", "labels": labels}, figures)
+        if args.photos:
+            conditions: dict[str, object] = {"library": "small pictures", "sizes": args.photos}
+            figures = at_sizes(args.photos, Path(scratch))
+        else:
+            library = args.library or demo_library(Path(scratch) / "library", 90 if args.quick else 500)
+            conditions = {"library": "given" if args.library else "demo", "labels": labels}
+            figures = asyncio.run(measure(library.absolute(), Path(scratch) / "home", labels))
+    report("loop", conditions | {"load average": f"{os.getloadavg()[0]:.1f}"}, figures)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,16 @@
-"""Libraries that nobody has: rows written straight into the databases, as many as wanted."""
+"""Libraries that nobody has: rows written straight into the databases, or small files, as many as wanted."""
 
 from __future__ import annotations
 
+import csv
 import os
 import posixpath
 import random
 import secrets
+import time
 from collections.abc import Iterable, Iterator
 from itertools import islice
+from pathlib import Path
 
 from precious_daemon.models import Stamp
 from precious_daemon.store import Database
@@ -44,3 +47,23 @@ def add_photos(db: Database, root_id: int, first_id: int, rows: Iterable[tuple[s
     """
     db.conn.executemany(sql, files)
     return len(photos)
+
+
+def write_pictures(folder: Path, count: int) -> None:
+    """So many JPEGs of 2 KB, each another picture, in folders of 500; every fourth is dark, as truth.csv beside them says."""
+    import numpy as np
+    from PIL import Image
+
+    rng, then = np.random.default_rng(0), time.time() - 3600
+    folder.mkdir(parents=True)
+    with open(folder.parent / "truth.csv", "w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(("path", "kind"))
+        for number in range(count):
+            kind = "dark" if number % 4 == 0 else "photo"
+            path = folder / f"{number // 500:04}" / f"{number:07}.jpg"
+            path.parent.mkdir(exist_ok=True)
+            small = rng.integers(0, 60 if kind == "dark" else 256, (6, 8, 3), dtype=np.uint8)
+            Image.fromarray(small).resize((96, 72), Image.Resampling.BICUBIC).save(path, "JPEG", quality=80)
+            os.utime(path, (then - number, then - number))
+            rows.writerow((str(path.relative_to(folder)), kind))

@@ -8,9 +8,9 @@ import threading
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING
 
-from precious_daemon import outside, people, scan
+from precious_daemon import outside, people, scan, telling
 from precious_daemon.config import IngestSettings
-from precious_daemon.models import Root
+from precious_daemon.models import Root, UnitState
 from precious_daemon.progress import Board, Progress, Say
 from precious_daemon.readers import Ingest
 from precious_daemon.scan import ScanReport
@@ -43,7 +43,8 @@ class Arrivals:
 
     def warnings(self) -> list[str]:
         """What keeps photos from coming in as they should, in words."""
-        return [*self.watcher_warnings.values(), *([self.ingest.warning] if self.ingest.warning else [])]
+        waits = [self.ingest.warning] if self.ingest.warning else []
+        return [*self.watcher_warnings.values(), *waits, *self.ingest.readers.notes]
 
     async def stop(self) -> None:
         if self._reading:
@@ -143,3 +144,17 @@ class Arrivals:
         heard = await asyncio.to_thread(outside.listen, self._store, people.OWNER, self._service.settings.outside, self._clock())
         if heard != outside.Heard():
             log.info("said with other programs: %s", heard)
+        await self._look_into_trash()
+
+    async def _look_into_trash(self) -> None:
+        """What the owner did in the trash of the desktop: a photo that is brought back is one to keep."""
+        back: dict[int, list[int]] = {}
+        for unit in await self._service.trash.notice():
+            if unit.state is UnitState.PURGED:
+                log.warning("photo %d was removed for good %s", unit.photo_id, unit.error)
+                continue
+            back.setdefault(unit.voter_id, []).append(unit.photo_id)
+            if self._service.settings.outside.restored:
+                await self._store.awrite(outside.brought_back, unit.voter_id, unit.photo_id, self._clock())
+        for voter_id, ids in back.items():
+            await telling.tell(self._service, "restored", voter_id, ids)

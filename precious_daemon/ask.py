@@ -8,13 +8,14 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from precious_daemon import ledger, rating, verdict
+from precious_daemon import ledger, plugin_photos, rating, verdict
 from precious_daemon.config import AskSettings
+from precious_daemon.decide import looks
 from precious_daemon.errors import PreciousError
-from precious_daemon.models import Aim, Answer, Choice, Order, Photo, PhotoState, Question, Rating, Scope, Way
+from precious_daemon.models import TRAINING, Aim, Answer, Choice, Order, Photo, PhotoState, Question, Rating, Scope, Way
 from precious_daemon.pairing import Candidate, choose_many, choose_pair, plain_shuffle, smart_shuffle
 from precious_daemon.service import Service
-from precious_daemon.store import Database, answers, groups, photos, ratings, scopes, scores
+from precious_daemon.store import Database, answers, groups, photos, pictures, ratings, scopes, scores
 
 COMPARING = {Choice.FIRST, Choice.SECOND, Choice.DRAW, Choice.SKIP}
 JUDGING = {Choice.KEEP, Choice.DELETE, Choice.SKIP}
@@ -39,6 +40,8 @@ TOPS = (1, 3, 5, 10, 20)
 STEADY_KNOWN = 400
 SCOPED = 300  # photos of a part of the library that neighbours are looked for among
 RECENT = 6
+FEW_DELETED = 3  # labels that say delete, below which photos are looked for that may get one
+SUSPECTED = 200  # photos looked at for that
 LABELLED = 400  # labels that the border between keeping and deleting is looked for among
 # of the stream of all questions, while there is still something to learn and afterwards
 PAIRS_EARLY, PAIRS_LATER, BORDER = 0.25, 0.5, 0.5
@@ -210,6 +213,8 @@ def _next_label(
     if test < settings.test_labels and (behind_on_test or train >= settings.train_labels):
         for photo in photos.random_present(db, point, 1, voter_id, shown):
             return _single(db, Question.LABEL, "test", photo)
+    if 2 * train >= settings.train_labels and (suspect := _suspect(db, voter_id, point, shown)):
+        return _single(db, Question.LABEL, "train", suspect)
     representative = groups.next_representative(db, voter_id, shown)
     doubtful = _doubtful(db, voter_id, [i for i in ahead if i not in shown])
     if enough and (representative is None or chance < BORDER):
@@ -219,6 +224,19 @@ def _next_label(
     for photo in [chosen] if chosen else photos.random_present(db, point, 1, voter_id, shown):
         return _single(db, Question.LABEL, "train", photo)
     return None
+
+
+def _suspect(db: Database, voter_id: int, point: int, shown: Collection[int]) -> Photo | None:
+    """While hardly any answer says "delete": a photo that most would throw away, such as a blurred one or a screenshot.
+
+    Nothing is learnt of what was never seen, and in a tidy library the photos that stand for many others are all good ones.
+    """
+    labels = answers.labels(db, voter_id)
+    if sum(not label.keep for label in labels if label.purpose in TRAINING) >= FEW_DELETED:
+        return None
+    drawn = photos.random_present(db, point, SUSPECTED, voter_id, shown)
+    measures = pictures.qualities(db, {photo.content_hash for photo in drawn if photo.content_hash})
+    return next((photo for photo in drawn if any(looks(plugin_photos.known_of(photo, measures)))), None)
 
 
 def _doubtful(db: Database, voter_id: int, ahead: Sequence[int]) -> Photo | None:

@@ -10,7 +10,7 @@ halved .965 and more, mirrored or turned .983, recoloured .96; another frame of 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,6 +28,7 @@ PATCH = 16  # of which a picture is looked at part by part
 COARSE, FINE = 64, 192  # longest side in which a crop is looked for, and in which it is verified
 SMALLEST_CROP = 0.3  # of the sides; less shows too little to be sure
 LARGEST_CROP = 0.98
+TILTS = 45  # degrees to either side: beyond that it is nearer to a quarter
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
@@ -112,54 +113,61 @@ class Crop:
     agreement: float
 
 
-def find_crop(whole: Pixels, part: Pixels, scale: float | None = None) -> Crop | None:
+def find_crop(whole: Pixels, part: Pixels, ground: Ground, scale: float | None = None) -> Crop | None:
     """Where in a thumbnail another one is a part of it, or None.
 
-    `scale` is the length of a pixel of `part` in pixels of `whole`, where it is known. Looked for coarsely at all sizes,
-    then finely around the best.
+    `ground` is that of `whole`, COARSE; `scale` is the length of a pixel of `part` in pixels of `whole`, where it is known.
+    Looked for coarsely at all sizes, then finely around the best.
     """
     height, width = whole.shape[:2]
     fit = min(width / part.shape[1], height / part.shape[0])  # at which the part would just fill the whole
     tried = fit * np.geomspace(SMALLEST_CROP, LARGEST_CROP, 30) if scale is None else np.array([scale])
-    coarse = _best_at(whole, _at_most(part, COARSE), tried * max(part.shape[:2]) / min(max(part.shape[:2]), COARSE), COARSE)
+    reduced = _at_most(part, COARSE)
+    by = max(part.shape[:2]) / max(reduced.shape[:2])
+    coarse = ground.best((reduced, factor) for factor in tried * by)
     if coarse is None or coarse[0] < (0.35 if scale is None else 0.3):
         return None
-    found_at = coarse[1] * min(max(part.shape[:2]), COARSE) / max(part.shape[:2])
-    around = found_at * np.linspace(0.97, 1.03, 7)
-    fine = _best_at(whole, part, np.minimum(around, fit * LARGEST_CROP), FINE)
+    close, largest = Ground(whole, FINE), fit * LARGEST_CROP
+    if scale is not None and (close.agreement(part, scale) or 0.0) < 0.5:
+        return None
+    fine = close.best((part, factor) for factor in np.minimum(coarse[1] / by * np.linspace(0.97, 1.03, 7), largest))
     if fine is None:
         return None
-    closest = _best_at(whole, part, np.minimum(fine[1] * np.linspace(0.993, 1.007, 5), fit * LARGEST_CROP), FINE) or fine
+    closest = close.best((part, factor) for factor in np.minimum(fine[1] * np.linspace(0.993, 1.007, 5), largest)) or fine
     agreement, at = max(fine, closest)
     return Crop(at * part.shape[1] / width, at * part.shape[0] / height, agreement)
 
 
-def _best_at(whole: Pixels, part: Pixels, scales: NDArray[np.floating], side: int) -> tuple[float, float] | None:
-    """(agreement, scale) of the scale at which the part agrees best with any place of the whole."""
-    factor = min(1.0, side / max(whole.shape[:2]))
-    ground = _small(whole, factor)
-    shape = ground.shape
-    spectrum = np.conj(fft.rfft2(ground))
-    squares, sums = _summed(ground * ground), _summed(ground)
-    best: tuple[float, float] | None = None
-    for scale in scales:
-        piece = _small(part, float(scale) * factor)
+class Ground:
+    """A picture in which others are looked for, its longest side reduced to `side`."""
+
+    def __init__(self, picture: Pixels, side: int) -> None:
+        self._factor = min(1.0, side / max(picture.shape[:2]))
+        detail = _small(picture, self._factor)
+        self._shape = detail.shape
+        self._spectrum = fft.rfft2(detail)
+        self._squares, self._sums = _summed(detail * detail), _summed(detail)
+
+    def best(self, tried: Iterable[tuple[Pixels, float]]) -> tuple[float, float] | None:
+        """(agreement, scale) of the one, and the scale, that agrees best with any place here; of (picture, scale)."""
+        found = ((agreement, float(scale)) for piece, scale in tried if (agreement := self.agreement(piece, scale)) is not None)
+        return max(found, key=lambda one: one[0], default=None)
+
+    def agreement(self, picture: Pixels, scale: float) -> float | None:
+        """With the place that it agrees with best; None where it is too large, too small, or says nothing."""
+        piece = _small(picture, float(scale) * self._factor)
         h, w = piece.shape
-        if h > shape[0] or w > shape[1] or min(h, w) < 12:
-            continue
+        if h > self._shape[0] or w > self._shape[1] or min(h, w) < 12:
+            return None
         piece = piece - piece.mean()
         energy = float((piece * piece).sum())
         if energy < 4.0 * h * w:  # next to no detail: it would be found anywhere
-            continue
-        padded = np.zeros(shape, np.float32)
-        padded[:h, :w] = piece
-        found = fft.irfft2(np.conj(spectrum) * np.conj(fft.rfft2(padded)), shape)[: shape[0] - h + 1, : shape[1] - w + 1]
-        total, square = _windows(sums, h, w), _windows(squares, h, w)
+            return None
+        rows, columns = self._shape[0] - h + 1, self._shape[1] - w + 1
+        found = fft.irfft2(self._spectrum * np.conj(fft.rfft2(piece, self._shape)), self._shape)[:rows, :columns]
+        total, square = _windows(self._sums, h, w), _windows(self._squares, h, w)
         local = np.maximum(square - total * total / (h * w), 1e-3)
-        agreement = float((found / np.sqrt(local * energy)).max())
-        if best is None or agreement > best[0]:
-            best = agreement, float(scale)
-    return best
+        return float((found / np.sqrt(local * energy)).max())
 
 
 def _at_most(picture: Pixels, side: int) -> Pixels:
@@ -178,6 +186,40 @@ def _small(picture: Pixels, factor: float) -> Floats:
     size = (max(1, round(picture.shape[1] * factor)), max(1, round(picture.shape[0] * factor)))
     grey = np.asarray(Image.fromarray(picture).convert("L").resize(size, Image.Resampling.BILINEAR), np.float32)
     return _detail(grey, 3)
+
+
+# --- turned by a few degrees -------------------------------------------------------------------------------------------
+
+
+def find_tilt(one: Pixels, other: Pixels, scale: float) -> tuple[float, float] | None:
+    """(degrees, agreement): by how much `other` was turned, clockwise, to be what `one` is, or None.
+
+    What was straightened has lost its corners, and what was turned has got new ones; so its middle is looked for, a square
+    that lies within the picture at any angle. `scale` is the length of a pixel of `other` in pixels of `one`.
+    """
+    coarse, fine = Ground(one, COARSE), Ground(one, FINE)
+    reduced = _at_most(other, COARSE)
+    by = max(other.shape[:2]) / max(reduced.shape[:2])
+
+    def best(ground: Ground, picture: Pixels, angles: Iterable[float], scale: float) -> tuple[float, float]:
+        agreements = ((ground.agreement(_middle(picture, angle), scale) or 0.0, float(angle)) for angle in angles)
+        return max(agreements)
+
+    rough, angle = best(coarse, reduced, np.arange(-TILTS, TILTS + 1, 3.0), scale * by)
+    if rough < 0.35:
+        return None
+    _, angle = best(fine, other, angle + np.arange(-2.0, 2.1, 1.0), scale)
+    agreement, angle = best(fine, other, angle + np.arange(-0.6, 0.7, 0.3), scale)
+    return angle, agreement
+
+
+def _middle(picture: Pixels, angle: float) -> Pixels:
+    """The square in the middle of a picture, turned counter-clockwise by degrees."""
+    image = Image.fromarray(picture)
+    half = min(image.size) / 2 / 2**0.5
+    x, y = image.width / 2, image.height / 2
+    turned = image.rotate(angle, Image.Resampling.BICUBIC)
+    return np.asarray(turned.crop((round(x - half), round(y - half), round(x + half), round(y + half))))
 
 
 def _summed(values: Floats) -> NDArray[np.float64]:

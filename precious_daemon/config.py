@@ -12,6 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, get_type_hints
 
+from precious_daemon import places as places_of_the_earth
 from precious_daemon.errors import ConfigError
 from precious_daemon.listen import Place, clash, place, wrong
 
@@ -103,6 +104,11 @@ class IngestSettings:
     workers: int = _setting(0, "processes that read photos; 0 is one less than the cores, at least one", 0, 64)
     seconds_per_file: float = _setting(10.0, "a file that takes longer is listed as broken", 1, 600)
     worker_megabytes: int = _setting(1024, "address space of a reading process", 256, 65536)
+    executor: str = _setting(
+        "processes", "who reads: processes of this machine, or the workers of a dask scheduler that see the same folders",
+        choices=("processes", "dask"), by_hand=True,
+    )  # fmt: skip
+    scheduler: str = _setting("", "that scheduler's address, like tcp://192.168.1.2:8786", by_hand=True)
     preview_cache_gb: float = _setting(2.0, "previews kept on disk; older ones are made again on demand", 0, 10000)
 
 
@@ -167,6 +173,10 @@ class CertifySettings:
 class LearnSettings:
     memory_megabytes: int = _setting(2048, "memory of the learner; it stops rather than take more", 512, 1048576)
     threads: int = _setting(0, "cores the learner uses; 0 is all of them, at the lowest priority", 0, 256)
+    network: str = _setting(
+        "", "a classifier of torchvision that looks at photos, such as resnet50; empty is the one that comes along"
+    )
+    weights: str = _setting("", "its weights, a .safetensors file of yours; all photos are looked at anew")
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +198,13 @@ class SuggestSettings:
     )
     leave_of_day: int = _setting(1, "so many photos of each day stay, even if everything suggested by taste goes", 0, 1000)
     leave_of_event: int = _setting(1, "the same for photos taken with no more than three hours between them", 0, 1000)
+    leave_of_person: int = _setting(1, "the same for photos of each person that you named in another program", 0, 1000)
+    protect_people: tuple[str, ...] = _setting(
+        (), "photos of these people are never suggested; names as in the program where you named faces"
+    )
+    protect_places: tuple[str, ...] = _setting(
+        (), "photos taken there are never suggested: circles, like Home: 52.5163 13.3777 500 m"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -442,6 +459,11 @@ def _right(name: str, value: str, where: str) -> None:
     section, _, key = name.partition(".")
     if section == "web" and (fault := wrong(key, value)):
         raise ConfigError(f'{where}: {name}: "{value}" {fault}.')
+    if name == "suggest.protect_places":
+        try:
+            places_of_the_earth.read(value)
+        except ValueError as exc:
+            raise ConfigError(f'{where}: {name} has "{value}": {exc}.') from exc
 
 
 def night_time(text: str, where: str = "settings", name: str = "schedule.night") -> tuple[int, int]:

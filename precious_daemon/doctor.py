@@ -15,12 +15,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from precious_daemon import conditions, config, sandbox
+from precious_daemon import conditions, config, people, sandbox
 from precious_daemon.config import Places, Settings
 from precious_daemon.errors import PreciousError
 from precious_daemon.holes import CHECKED, HOLES, LIBHEIF
 from precious_daemon.models import RootState
-from precious_daemon.store import Store, backup, roots
+from precious_daemon.store import Store, backup, passwords, roots
 
 LEAST_SPACE = 1_000_000_000  # bytes
 OLDEST_CLOCK = 1_767_225_600  # 2026: before this program was written
@@ -269,6 +269,25 @@ def _service(places: Places, settings: Settings) -> Iterator[Finding]:
     yield from _unit(units.KINDS[units.default_kind()].file)
 
 
+def _network(places: Places, settings: Settings) -> Iterator[Finding]:
+    """What web.listen needs."""
+    web = settings.web
+    if not web.network:
+        return
+    protected = False
+    if places.library_db.exists():
+        with Store(places, writer=False) as store:
+            protected = store.read(passwords.is_set, people.OWNER)
+    if not protected:
+        why = "web.listen serves the page to the network, and you have no password."
+        yield Finding("network", "bad", why, "precious-daemon password")
+    elif web.tls_key and Path(web.tls_key).expanduser().stat().st_mode & 0o007:
+        yield Finding("network", "warn", f"{web.tls_key} can be read by everybody.", f"chmod o= '{web.tls_key}'")
+    else:
+        how = "through your proxy" if web.behind_proxy else "with TLS"
+        yield Finding("network", "ok", f"The page is served at {', '.join(web.listen)}, {how} and with passwords.")
+
+
 def _unit(file: Path) -> Iterator[Finding]:
     if not file.exists():
         yield Finding("start", "note", "It does not start by itself with the machine.", "precious-daemon service install")
@@ -307,6 +326,7 @@ CHECKS: tuple[Check, ...] = (
     _library,
     _folders,
     _service,
+    _network,
     _plugins,
 )
 

@@ -24,7 +24,7 @@ from precious_daemon.compare import Pixels
 from precious_daemon.jobfolder import PhotoRow
 from precious_daemon.models import Group, GroupKind, GroupMember, Quality
 from precious_daemon.series import Series, find_series, is_focus_stack
-from precious_daemon.twins import CROPPED, Twin, Vectors, could_be_one_shot, inverse, same_shape
+from precious_daemon.twins import CROPPED, TILTED, Twin, Vectors, could_be_one_shot, inverse, same_shape
 
 ALIKE_BITS, ALIKE_EMBEDDING = 16, 0.7  # of two frames by one camera within seconds: either will do
 SCENE_SECONDS, SCENE_EMBEDDING = 600.0, 0.85  # photos of one view: how far from the first of them
@@ -131,12 +131,13 @@ class Grouping:
             set_apart = (i not in held and i not in framed, twins.is_part(i))
             return (*set_apart, *_as_taken(photos[i]), -len(twins.same.get(i, ())), -twins.centre(i), *_plainest(photos[i]))
 
-        # a cutting of a view is found in other photos of it too, but less well than in the one that it was made of
-        closest = {j: max(twins.agreement(i, j) for i in twins.edits[j]) for j in free}
-        near = {
-            i: {j for j in twins.edits[i] if j in free and twins.agreement(i, j) >= closest[j] - FARTHER} - held - framed
-            for i in free
-        }
+        # a cutting of a view is found in other photos of it too, but less well than in the one that it was made of, or in
+        # what else was made of that one
+        def made_of(i: int, j: int) -> bool:
+            best = max(twins.edits[j] & free, key=lambda k: (twins.agreement(k, j), photos[k].content_hash))
+            return i == best or (best in twins.edits[i] and twins.agreement(i, j) >= twins.agreement(best, j) - FARTHER)
+
+        near = {i: {j for j in twins.edits[i] if j in free and made_of(i, j)} - held - framed for i in free}
         groups, edited = [], set[int]()
         for star in _stars(free, near, key=original_first):
             best = basename(photos[star[0]].path)
@@ -290,9 +291,12 @@ class _Pairs:
 
     def _edited(self, i: int, j: int, twin: Twin) -> bool:
         """Something was done to it that can be named, and it is no page: these look like each other's edits."""
-        page = _is_page(self._looks.quality[i]) and _is_page(self._looks.quality[j])
-        if page and twin.parts < (PAGE_CROP if twin.how == CROPPED else _PAGE.parts):
+        pages = _is_page(self._looks.quality[i]) and _is_page(self._looks.quality[j])
+        screens = [_is_screen(self._photos[k]) for k in (i, j)]
+        if pages and twin.parts < (PAGE_CROP if twin.how in (CROPPED, TILTED) else _PAGE.parts):
             return False
+        if (pages and twin.how == "" and all(screens)) or (twin.how == CROPPED and screens[0] != screens[1]):
+            return False  # one screen, a moment or a theme later; a screen that shows a photo
         if twin.how == "":
             return same_shape(self._photos[i], self._photos[j]) and self._toned(i, j, twin) is not None
         return True
@@ -302,7 +306,9 @@ class _Pairs:
         return any(twin.how == CROPPED and self._photos[i].content_hash == twin.other for twin in self._of(i))
 
     def agreement(self, i: int, j: int) -> float:
-        return (self._found.get((i, j)) or self._found[j, i]).whole
+        """Of what was tilted only the middle agrees, which says less."""
+        twin = self._found.get((i, j)) or self._found[j, i]
+        return twin.whole - FARTHER * (twin.how == TILTED)
 
     def centre(self, i: int) -> float:
         """How like it is to all its edits: the original is more so than any of them."""
@@ -317,6 +323,9 @@ class _Pairs:
         twin = self._found.get((original, edit)) or self._found[edit, original]
         back = (original, edit) not in self._found
         how = inverse(twin.how) if back else twin.how
+        if how == TILTED:
+            degrees = max(1, round(abs(twin.degrees)))
+            return f"turned by {degrees}°"
         if how == CROPPED:
             return "the whole of what was cropped" if back else f"cropped to about {5 * max(1, round(20 * twin.left))} %"
         tone = self._toned(original, edit, twin, back=back)
@@ -351,6 +360,11 @@ def _scale(a: PhotoRow, b: PhotoRow) -> float:
 def _says_nothing(q: Quality | None) -> bool:
     """A black, white or foggy frame: its hash is noise."""
     return q is None or q.contrast < 0.04 or q.entropy < 0.2 or q.flatness > 0.95
+
+
+def _is_screen(photo: PhotoRow) -> bool:
+    """Taken of a screen, as they are stored: no camera writes so."""
+    return photo.camera is None and photo.format == "PNG"
 
 
 def _is_page(q: Quality | None) -> bool:

@@ -12,9 +12,10 @@ from precious_daemon.config import AskSettings
 from precious_daemon.errors import NotEnoughAnswers
 from precious_daemon.jobfolder import PhotoRow
 from precious_daemon.models import TRAINING, Group, GroupKind, Lineup, Vote
-from precious_daemon.store import Database, answers, groups, photos, ratings, roots, scores
+from precious_daemon.store import Database, answers, groups, numbers, photos, ratings, roots, scores
 
 NIGHTS = 60  # that the history shows
+LEAST_OF_A_CLASS = 2  # labels that say keep, and that say delete
 NONE_LIKED = (1 << 63, 0.0)  # after the last photo
 
 
@@ -86,6 +87,11 @@ def _units(found: Iterable[Group]) -> dict[int, int]:
     return {photo_id: find(photo_id) for photo_id in leader}
 
 
+def write_numbers(db: Database, folder: Path, plugins: Sequence[str]) -> None:
+    """What these plugins measured, for models to learn from."""
+    jobfolder.write_numbers(folder, numbers.of_all(db, plugins))
+
+
 def write_answers(db: Database, folder: Path, voter_id: int) -> None:
     """The labels and votes of one voter that count."""
     jobfolder.write_labels(folder, answers.labels(db, voter_id))
@@ -120,16 +126,33 @@ def write_comparisons(db: Database, folder: Path, voter_id: int) -> tuple[int, i
 
 def check_enough(db: Database, voter_id: int, settings: AskSettings) -> None:
     """Raises NotEnoughAnswers with what is missing."""
+    if missing := lacking(db, voter_id, settings):
+        raise NotEnoughAnswers(missing)
+
+
+def lacking(db: Database, voter_id: int, settings: AskSettings) -> str | None:
+    """What keeps a model from being made for this voter, and what to do, in words; None where nothing does."""
     training = [label for label in answers.labels(db, voter_id) if label.purpose in TRAINING]
     missing = settings.train_labels - len(training)
     if missing > 0:
-        raise NotEnoughAnswers(
-            f"{missing} more keep-or-delete answers are needed before training ({len(training)} of {settings.train_labels})."
+        return f"{missing} more keep-or-delete answers are needed before training ({len(training)} of {settings.train_labels})."
+    deleted = sum(not label.keep for label in training)
+    if deleted < LEAST_OF_A_CLASS:
+        return (
+            f'{_few(deleted)} of your {len(training)} answers {"says" if deleted == 1 else "say"} "delete", so there is nothing '
+            "yet to learn from what you would throw away. Until two do, suggestions come from copies and bursts alone. The next "
+            "questions show what is thrown away most often: blurred, dark and empty photos, screenshots, pages of text. If you "
+            "keep those as well, there is little to clean up here, and nothing more that you need to do."
         )
-    for kept, word in ((True, "keep"), (False, "delete")):
-        count = sum(label.keep is kept for label in training)
-        if count < 2:
-            raise NotEnoughAnswers(
-                f'Only {count} of your {len(training)} answers say "{word}": at least 2 are needed to learn the difference. '
-                "Suggestions come from copies and bursts alone until then."
-            )
+    kept = len(training) - deleted
+    if kept < LEAST_OF_A_CLASS:
+        return (
+            f'{_few(kept)} of your {len(training)} answers {"says" if kept == 1 else "say"} "keep", so there is nothing yet to '
+            "tell what you would throw away from what you love. Until two do, suggestions come from copies and bursts alone. "
+            "Answer a few more photos; some that you keep are surely among them."
+        )
+    return None
+
+
+def _few(count: int) -> str:
+    return f"Only {count}" if count else "None"

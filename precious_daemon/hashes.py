@@ -26,6 +26,7 @@ RIGHT, LEFT = "turned by 90°", "turned by 270°"  # clockwise
 TRANSPOSED, TRANSVERSED = "mirrored and turned by 270°", "mirrored and turned by 90°"
 TURNS = (MIRRORED, FLIPPED, HALF, RIGHT, LEFT, TRANSPOSED, TRANSVERSED)
 """What can be done to a picture without a new pixel, besides nothing."""
+SIDEWAYS = (RIGHT, LEFT, TRANSPOSED, TRANSVERSED)
 
 
 def turned(hashes: Hashes, how: str) -> Hashes:

@@ -15,7 +15,7 @@ HOLES = {  # the first version without: below it, these
     "fonttools": ("4.61.0", "CVE-2025-66034"),
     "idna": ("3.15", "CVE-2026-45409"),
     "jinja2": ("3.1.6", "CVE-2025-27516"),
-    "pillow": ("13.0.0", "CVE-2026-55379, CVE-2026-54058 and others, fixed since 12.3"),
+    "pillow": ("13.0.0", "CVE-2026-55379, CVE-2026-54058"),
     "pyarrow": ("23.0.1", "CVE-2026-25087"),
     "pygments": ("2.20.0", "CVE-2026-4539"),
     "pytest": ("9.0.3", "CVE-2025-71176"),

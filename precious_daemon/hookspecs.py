@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from logging import Logger
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 import pluggy
@@ -35,6 +36,10 @@ class Later(Exception):
         self.seconds = seconds
 
 
+def _no_numbers() -> Mapping[str, float]:
+    return MappingProxyType({})
+
+
 @dataclass(frozen=True, slots=True)
 class PluginPhoto:
     """A photo, as plugins see it."""
@@ -51,6 +56,7 @@ class PluginPhoto:
     companions: tuple[str, ...] = ()  # names of the files that belong to it, in the same folder: RAW twin, video, sidecars
     looks: frozenset[str] = frozenset()  # what it looks like: screenshot, page, dark, empty, burnt, blurred, small
     larger: str | None = None  # place below its root of the same picture in a larger size, where there is one
+    numbers: Mapping[str, float] = field(default_factory=_no_numbers, hash=False)  # by the hook `features`: "NAME.number"
 
     @property
     def path(self) -> Path:
@@ -121,6 +127,18 @@ def startup(context: Context) -> None:
 
 
 @hookspec
+def features(photo: PluginPhoto, picture: bytes | None, context: Context) -> Mapping[str, float] | None:
+    """Numbers that say something about this photo, by names of small letters, digits and `_`: at most 64 of them.
+
+    Models learn from them beside their own measures, and rules and vetoes find them in `photo.numbers` as "NAME.number", NAME
+    being that of the plugin. `picture` is a JPEG of at most 1024 px, upright, where there is one.
+
+    Called in a process of its own, where it may load what it likes (import that inside of the function), at night, once for each
+    content: again only when the file has changed, or the plugin's module or settings have.
+    """
+
+
+@hookspec
 def rule(photo: PluginPhoto, now: float, context: Context) -> str | None:
     """Why this photo could go, as a short reason for the owner, or None.
 
@@ -134,6 +152,15 @@ def veto(photo: PluginPhoto, context: Context) -> str | None:
     """Why this photo must never be suggested, or None; photos that a veto fails on are not suggested either.
 
     Asked each night about every photo that might be suggested. Return a short reason that completes "held back, because …".
+    """
+
+
+@hookspec
+def people(photo: PluginPhoto, closely: bool, context: Context) -> Sequence[str] | None:
+    """The names of those who are in this photo, as far as its owner has named them elsewhere.
+
+    For `suggest.protect_people` and `suggest.leave_of_person`. Asked each night about every photo that is there, and then once
+    more, `closely`, about every photo that might be suggested: only then is it worth while to open the original.
     """
 
 

@@ -4,6 +4,7 @@
     photos.csv       the photos it is about, one `PhotoRow` a line
     labels.csv, votes.csv
     comparisons.csv  votes with all that they say; starts.bin, ratings.bin, guesses.bin: ratings by photo
+    numbers.jsonl    what plugins measured, by content hash
     embeddings.bin   records of a 32-byte content hash and a float16 vector, appended as they are made
     clusters.csv     what grouping found, beside groups.json
     twins.csv        pairs of contents that show one picture, and how
@@ -183,6 +184,22 @@ def write_twins(folder: Path, rows: Iterable[tuple[str, str, str]]) -> None:
 def read_twins(folder: Path) -> Iterator[tuple[bytes, bytes, str]]:
     for row in _read_csv(folder / "twins.csv"):
         yield bytes.fromhex(row["one"]), bytes.fromhex(row["other"]), row["found"]
+
+
+def write_numbers(folder: Path, rows: Iterable[tuple[bytes, dict[str, float]]]) -> None:
+    """What plugins measured, by content; the same content may come several times."""
+    with open(folder / "numbers.jsonl", "w", encoding="ascii") as file:
+        for content, numbers in rows:
+            file.write(json.dumps([content.hex(), numbers]) + "\n")
+
+
+def read_numbers(folder: Path) -> Iterator[tuple[bytes, dict[str, float]]]:
+    """Nothing where there is no such file."""
+    if (folder / "numbers.jsonl").exists():
+        with open(folder / "numbers.jsonl", encoding="ascii") as file:
+            for line in file:
+                content, numbers = json.loads(line)
+                yield bytes.fromhex(content), numbers
 
 
 def write_records(folder: Path, name: str, records: Iterable[bytes]) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from precious_daemon import joblog, lean
@@ -158,6 +159,19 @@ class Jobs:
                 return await job(say)
         finally:
             self.board.wipe(name)
+
+    async def adopt(self, voter_id: int, file: Path) -> str:
+        """Use a model from elsewhere from now on, once nothing else needs the machine; what it is, in a sentence."""
+        started = self._clock()
+
+        def say(what: str, done: int, total: int) -> None:
+            self.board.post(Progress("learn", what, done, total, started))
+
+        try:
+            async with self._heavy:
+                return await self.nightwork.adopt(say, voter_id, file)
+        finally:
+            self.board.wipe("learn")
 
     def _work(self, name: str) -> Callable[[Say], Awaitable[str]]:
         if name == "night":

@@ -463,7 +463,7 @@ class UnitFile:
     role: Role
     stamp: Stamp
     content_hash: bytes
-    trash_path: str | None  # relative to the root, once planned
+    trash_path: str | None  # relative to the root, or to the unit's `place`; once planned
     restored_path: str | None = None  # where it was put back; differs from `path` where that name was taken
 
 
@@ -485,6 +485,7 @@ class Unit:
     changed_at: float
     error: str | None
     files: tuple[UnitFile, ...]
+    place: str | None = None  # the trash of the desktop that it goes to; None is the one of its root
 
 
 # --- jobs --------------------------------------------------------------------------------------------------------------

@@ -3,30 +3,43 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import math
 import shutil
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from precious_daemon import children, handover, jobfolder, ledger, papers, people, propose, telling, verdict
+from precious_daemon import (
+    children,
+    handover,
+    jobfolder,
+    ledger,
+    networks,
+    papers,
+    people,
+    plugin_photos,
+    propose,
+    telling,
+    verdict,
+)  # fmt: skip
 from precious_daemon.children import Allowance
 from precious_daemon.errors import ChildFailed, NotEnoughAnswers, PreciousError
 from precious_daemon.instant import Instant
 from precious_daemon.models import Group, GroupKind, GroupMember, Voter
 from precious_daemon.progress import Say
-from precious_daemon.store import Database, answers, clusters, groups, pictures, ratings, scores, tasks, voters
+from precious_daemon.store import Database, answers, clusters, groups, numbers, pictures, ratings, scores, tasks, voters
 
 if TYPE_CHECKING:
     from precious_daemon.service import Service
 
 log = logging.getLogger(__name__)
 
-BACKBONE = "efficientnet-lite2-260"
+BACKBONE = networks.BUILT_IN
 T = TypeVar("T")
 
 
@@ -53,22 +66,57 @@ class Nightwork:
         self.instant = Instant(service.store, service.places, lambda: self._features("instant"))
 
     async def embed(self, say: Say) -> str:
+        """Look at what is new: our network, and plugins that measure photos."""
+        looked = await self._look(say)
+        return "; ".join(filter(None, [looked, await self._measure(say)]))
+
+    async def _measure(self, say: Say) -> str:
+        """Have plugins measure what they have not yet, and say so where there was anything."""
+        plugins, settings = self._service.plugins, self._service.settings
+        marks = {name: plugins.mark(name) for name in plugins.having("features")}
+        if not marks:
+            return ""
+        with children.job_folder(self._service.places, "measure") as folder:
+            count = await self._store.aread(plugin_photos.write_unmeasured, folder, marks)
+            if not count:
+                return ""
+            tables = {name: dict(settings.plugin.get(name, {})) for name in marks}
+            enabled = asdict(settings.plugins) | {"enabled": list(marks)}
+            job = await self._job("measure") | {
+                "count": count,
+                "places": {f.name: str(getattr(self._service.places, f.name)) for f in fields(self._service.places)},
+                "settings": {"plugins": enabled, "plugin": tables},
+            }
+            jobfolder.write_json(folder, "job.json", job)
+            try:
+                await self._child("precious_daemon.measuring", folder, say)
+            except ChildFailed as exc:  # the night goes on with what it has
+                return f"plugins could not measure photos: {exc}"
+            rows = [(r["plugin"], bytes.fromhex(r["content_hash"]), r["numbers"]) for r in _lines(folder / "numbers.jsonl")]
+            for part in _parts(((name, content, marks[name], made) for name, content, made in rows), 500):
+                await self._store.awrite(numbers.put, part)
+            errors = jobfolder.read_json(folder, "measured.json") if (folder / "measured.json").exists() else {}
+        told = [f"plugins measured {len(rows)} of {count} photos", *(f"{name}: {error}" for name, error in errors.items())]
+        return "; ".join(told)
+
+    async def _look(self, say: Say) -> str:
         with children.job_folder(self._service.places, "embed") as folder:
-            wanted = await self._store.aread(handover.write_wanted, BACKBONE, folder)
+            backbone = await self._backbone()
+            wanted = await self._store.aread(handover.write_wanted, backbone, folder)
             if not wanted:
                 return "nothing new to look at"
-            jobfolder.write_json(folder, "job.json", self._job("embed"))
+            jobfolder.write_json(folder, "job.json", await self._job("embed"))
             whole = await self._child("precious_daemon.learn", folder, say)
-            done = await self._keep_embeddings(folder)
+            done = await self._keep_embeddings(folder, backbone)
             if whole:
-                await self._store.awrite(pictures.forget_other_backbones, BACKBONE)
+                await self._store.awrite(pictures.forget_other_backbones, backbone)
         return f"looked at {done} of {wanted} photos" + ("" if whole else "; the rest follows")
 
-    async def _keep_embeddings(self, folder: Path) -> int:
+    async def _keep_embeddings(self, folder: Path, backbone: str) -> int:
         meta = jobfolder.read_json(folder, "meta.json")
         done = 0
         for part in _parts(jobfolder.read_embeddings(folder, meta["dimension"]), 500):
-            await self._store.awrite(pictures.put_embeddings, BACKBONE, part)
+            await self._store.awrite(pictures.put_embeddings, backbone, part)
             done += len(part)
         cost = meta.get("cost", {})
         for name, more in {"photos": done, "seconds": cost.get("seconds"), "energy_wh": cost.get("energy_wh")}.items():
@@ -154,6 +202,7 @@ class Nightwork:
         with children.job_folder(self._service.places, "learn") as folder:
             await self._store.aread(handover.write_photos, folder, voter_id)
             await self._store.aread(handover.write_answers, folder, voter_id)
+            await self._store.aread(handover.write_numbers, folder, self._service.plugins.having("features"))
             taught_until = self._clock()  # what is said from here on, this model does not know
             limits = self._service.settings.learn
             job = await self._features("learn", share) | {
@@ -192,6 +241,34 @@ class Nightwork:
         await asyncio.to_thread(papers.keep, self._service.places.nights, run, made, said)
         return str(report["why"])
 
+    async def adopt(self, say: Say, voter_id: int, file: Path) -> str:
+        """Score every photo by a model from elsewhere, until the next night makes one; what it is, in a sentence."""
+        await self.embed(say)
+        now = self._clock()
+        run = _run_name(now, voter_id)
+        with children.job_folder(self._service.places, "apply") as folder:
+            try:
+                await asyncio.to_thread(shutil.copyfile, file, folder / "model.safetensors")
+            except OSError as exc:
+                raise PreciousError(f"{file} cannot be read: {exc.strerror}. Nothing was changed.") from exc
+            await self._store.aread(handover.write_photos, folder)
+            jobfolder.write_json(folder, "job.json", await self._features("apply") | {"run": run, "came_from": file.name})
+            if not await self._child("precious_daemon.learn", folder, say):
+                return "stopped before every photo was scored; the last model stays"
+            report = jobfolder.read_json(folder, "report.json")
+            found = list(jobfolder.read_scores(folder))
+            await asyncio.to_thread(shutil.move, folder / "model.safetensors", self._service.places.models / f"{run}.safetensors")
+
+        def keep(db: Database) -> None:
+            scores.replace_scores(db, voter_id, found)
+            scores.put_evidence(db, voter_id, {})
+            scores.add_model(db, run, voter_id, report["champion"], report, now)
+            verdict.renew_pool(db, voter_id, self._service.rng, now)
+
+        await self._store.awrite(keep)
+        await verdict.refresh(self._service, voter_id)
+        return str(report["why"])
+
     async def sort(self, say: Say) -> str:
         """Learn the owner's own label sets, each from what each voter said of it."""
         work = [
@@ -217,6 +294,7 @@ class Nightwork:
             await self._store.aread(handover.write_photos, folder)
             jobfolder.write_labels(folder, [])
             jobfolder.write_votes(folder, [])
+            await self._store.aread(handover.write_numbers, folder, self._service.plugins.having("features"))
             jobfolder.write_json(folder, "classes.json", list(said.items()))
             jobfolder.write_json(folder, "job.json", await self._features("sort"))
             await self._child("precious_daemon.learn", folder, say)
@@ -241,7 +319,7 @@ class Nightwork:
         with children.job_folder(self._service.places, "rate") as folder:
             through, count = await self._store.aread(handover.write_comparisons, folder, voter_id)
             await self._store.aread(handover.write_photos, folder)
-            jobfolder.write_json(folder, "job.json", self._job("rate") | {"voter": voter_id})
+            jobfolder.write_json(folder, "job.json", await self._job("rate") | {"voter": voter_id})
             await self._child("precious_daemon.refit", folder, say)
             report = jobfolder.read_json(folder, "fit.json")
             found = dict(jobfolder.read_ratings(folder, "ratings.bin"))
@@ -265,13 +343,22 @@ class Nightwork:
         made = _of_each(told) if len(everybody) > 1 else told[0][1]
         return "; ".join([made, *(f"{name}: {error}" for name, error in errors.items())])
 
-    def _job(self, task: str, share: int = 1) -> dict[str, Any]:
+    async def _network(self) -> networks.Network | None:
+        return await asyncio.to_thread(networks.own, self._service.settings.learn)
+
+    async def _backbone(self) -> str:
+        network = await self._network()
+        return network.name if network else BACKBONE
+
+    async def _job(self, task: str, share: int = 1) -> dict[str, Any]:
         """What a child has to know. Of what is left of the night it gets one of so many shares."""
         seconds = None if self.budget is None else max(1.0, self.budget.seconds_left / share)
+        network = await self._network()
         return {
             "task": task,
             "cache_db": str(self._service.places.cache_db),
-            "backbone": BACKBONE,
+            "backbone": network.name if network else BACKBONE,
+            "network": network and network.job,
             "seed": 0,
             "seconds": seconds,
             "threads": self._service.settings.learn.threads,
@@ -279,7 +366,8 @@ class Nightwork:
 
     async def _features(self, task: str, share: int = 1) -> dict[str, Any]:
         """A job on the features of the network that has seen most photos: a new one needs some nights to see them all."""
-        return self._job(task, share) | {"backbone": await self._store.aread(pictures.backbone_in_use, BACKBONE)}
+        job = await self._job(task, share)
+        return job | {"backbone": await self._store.aread(pictures.backbone_in_use, job["backbone"])}
 
     async def _child(self, module: str, folder: Path, say: Say) -> bool:
         return await children.run_child(module, folder, say, self.budget.allowance if self.budget else None)
@@ -318,6 +406,15 @@ def _longest_waiting(db: Database) -> list[Voter]:
 
 def _of_each(told: Iterable[tuple[Voter, object]]) -> str:
     return "; ".join(f"{voter.name}: {what}" for voter, what in told)
+
+
+def _lines(file: Path) -> Iterator[dict[str, Any]]:
+    """JSON lines, without one that was cut short."""
+    if file.exists():
+        with open(file, encoding="ascii") as lines:
+            for line in lines:
+                if line.endswith("\n"):
+                    yield json.loads(line)
 
 
 def _parts(rows: Iterable[T], size: int) -> Iterator[list[T]]:

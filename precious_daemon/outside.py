@@ -80,6 +80,12 @@ def _restored(db: Database, voter_id: int, wanted: bool, now: float) -> int:
     return len(found)
 
 
+def brought_back(db: Database, voter_id: int, photo_id: int, now: float) -> None:
+    """The owner has taken a photo out of the trash of the desktop, which this voter had sent there."""
+    if not _is_blind(db, voter_id, photo_id):
+        answers.add(db, voter_id, Question.OUTSIDE, Choice.KEEP, photo_id, None, "outside", now)
+
+
 # --- sidecars ----------------------------------------------------------------------------------------------------------
 
 

@@ -30,7 +30,7 @@ class Previews:
 
     def __init__(self, store: Store, settings: IngestSettings, idle: float = IDLE) -> None:
         self._store, self._idle = store, idle
-        self._readers = Readers(replace(settings, workers=1))
+        self._readers = Readers(settings)
         self.use(settings)
         self._under_way: dict[tuple[str, int], asyncio.Task[Any]] = {}
         self._ending: asyncio.TimerHandle | None = None
@@ -38,7 +38,7 @@ class Previews:
     def use(self, settings: IngestSettings) -> None:
         """Go on with these settings."""
         self._limit = int(settings.preview_cache_gb * 1e9)
-        self._readers.use(replace(settings, workers=1))
+        self._readers.use(replace(settings, workers=1, executor="processes"))  # somebody waits: here is nearest
 
     async def make(self, photo: Photo) -> bytes | None:
         """A JPEG from the original; None where that is not to be had now: its folder is away, or it is not what it was."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from precious_daemon import certify, decide, people, plugin_photos, verdict
+from precious_daemon import certify, decide, people, places, plugin_photos, verdict
 from precious_daemon.models import Certificate, Group, GroupDecision, GroupKind, Label, Photo, Root, RootState, Score
 from precious_daemon.service import Service
 from precious_daemon.store import (
@@ -47,13 +47,17 @@ class _Gathered:
 async def propose(service: Service, voter_id: int, run: str) -> int:
     """Choose and store the suggestions of a voter, and what is held back; return how many are open."""
     now, chosen_by = service.clock(), service.settings.suggest
-    rules = await asyncio.to_thread(service.plugins.rules, plugin_photos.in_parts(service.store), now)
+    measured_by = service.plugins.having("features")
+    rules = await asyncio.to_thread(service.plugins.rules, plugin_photos.in_parts(service.store, measured_by), now)
     leave = chosen_by.leave_of_day, chosen_by.leave_of_event
     found = await service.store.aread(_gather, voter_id, rules.keys(), *leave)
+    vetoed = await vetoes(service, found.photos)
+    in_photos = await everybody(service, found.photos)
+    faces = list(occasions.of_people(found.photos.keys() - vetoed.keys(), in_photos, chosen_by.leave_of_person))
     proposal = decide.suggest(
         found.scores, found.groups, found.certificate, found.known, found.labels,
-        found.wishes.said | await vetoes(service, found.photos), found.evidence, found.decisions,
-        rules=rules, changed=found.changed, occasions=found.occasions, expected=found.wishes.expected,
+        found.wishes.said | vetoed, found.evidence, found.decisions,
+        rules=rules, changed=found.changed, occasions=found.occasions + faces, expected=found.wishes.expected,
     )  # fmt: skip
     chosen = [replace(s, certified=False) for s in proposal.suggestions]  # until the verdicts on the new list are in
     back = [(h.suggestion.photo_id, h.suggestion.kind, h.why, h.suggestion.reasons) for h in proposal.held]
@@ -118,11 +122,30 @@ def _since(
 # --- what speaks for a photo -------------------------------------------------------------------------------------------
 
 
+async def everybody(service: Service, closely: Mapping[int, Photo]) -> dict[int, set[str]]:
+    """Who is in which photo, of all there are; nobody where that plays no part. These photos are looked at `closely`."""
+    if not service.settings.suggest.leave_of_person or not service.plugins.having("people"):
+        return {}
+    named, _ = await asyncio.to_thread(service.plugins.people, plugin_photos.in_parts(service.store), False)
+    shown = await service.store.aread(plugin_photos.of, closely)
+    more, _ = await asyncio.to_thread(service.plugins.people, [shown], True)
+    return {photo: names for photo in named.keys() | more.keys() if (names := named.get(photo, set()) | more.get(photo, set()))}
+
+
 async def vetoes(service: Service, found: Mapping[int, Photo]) -> dict[int, str]:
     """Why photos must not be suggested, by their key: the state of their folder, the settings, plugins."""
-    shown = await service.store.aread(plugin_photos.of, found)
+    shown = await service.store.aread(plugin_photos.of, found, service.plugins.having("features"))
     watched = {root.id: root for root in await service.store.aread(roots.all_roots)}
     vetoed = await asyncio.to_thread(service.plugins.vetoes, shown)
+    chosen = service.settings.suggest
+    if chosen.protect_people:
+        named, unknown = await asyncio.to_thread(service.plugins.people, [shown], True)
+        vetoed |= unknown | _of_protected(named, chosen.protect_people)
+    if chosen.protect_places:
+        circles = [places.read(text) for text in chosen.protect_places]
+        for key, where in (await service.store.aread(photos.whereabouts, found.keys())).items():
+            if inside := next((circle.name for circle in circles if circle.holds(*where)), None):
+                vetoed[key] = f"it was taken in a place that you protect ({inside})"
     for key, photo in found.items():
         root = watched[photo.root_id]
         if root.state is not RootState.WATCHED:
@@ -130,6 +153,12 @@ async def vetoes(service: Service, found: Mapping[int, Photo]) -> dict[int, str]
         elif folder := _protected(root, photo, service.settings.suggest.never_from):
             vetoed[key] = f"nothing in {folder} is suggested (suggest.never_from in the settings)"
     return vetoed
+
+
+def _of_protected(named: Mapping[int, Iterable[str]], protected: Iterable[str]) -> dict[int, str]:
+    wanted = {name.strip().casefold() for name in protected}
+    found = {photo: sorted(name for name in names if name.casefold() in wanted) for photo, names in named.items()}
+    return {photo: f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'} in it" for photo, names in found.items() if names}
 
 
 def _protected(root: Root, photo: Photo, folders: Iterable[str]) -> str | None:

@@ -16,6 +16,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 from precious_daemon import errors
 from precious_daemon.config import IngestSettings
 from precious_daemon.models import FileEntry, Glimpse, PhotoFacts, Root, RootState, Told
+from precious_daemon.pools import reading_processes
 from precious_daemon.progress import Say
 from precious_daemon.store import Database, Store, photos, pictures, relatives, roots
 
@@ -57,17 +58,13 @@ def _look_into(paths: list[str], seconds: float) -> list[Told]:
     return look_into(paths, seconds)
 
 
-def _prepare(megabytes: int, folders: tuple[str, ...]) -> None:
-    from precious_daemon.ingest import prepare_worker
-
-    prepare_worker(megabytes, folders)
-
-
 class Readers:
     """A pool of reading processes, started on demand. A file that kills its process is found out by reading it alone."""
 
     def __init__(self, settings: IngestSettings) -> None:
         self._pool: Executor | None = None
+        self._opening = asyncio.Lock()
+        self.notes: list[str] = []  # what keeps others from reading for this machine, in words
         self._folders: tuple[str, ...] = ()
         self.use(settings)
 
@@ -87,7 +84,13 @@ class Readers:
 
     async def read(self, path: str) -> PhotoFacts:
         """Raises UnreadablePhoto, FileNotFoundError, or BrokenProcessPool where some file in work killed its process."""
-        return await self._in_pool(_read, path)
+        try:
+            return await self._in_pool(_read, path)
+        except FileNotFoundError:
+            if self._settings.executor == "processes" or not os.path.lexists(path):
+                raise
+            log.warning("%s is read here: a worker does not see it, perhaps for want of the folder it is in", path)
+            return await self.read_alone(path)
 
     async def glimpse(self, paths: list[str]) -> list[Glimpse | None]:
         """A first look at each file; None where only reading it in full will tell. Raises BrokenProcessPool as `read`."""
@@ -102,19 +105,35 @@ class Readers:
         return await self._in_pool(_look_into, paths)
 
     async def _in_pool(self, work: Callable[[A, float], T], what: A) -> T:
-        if self._pool is None:
-            self._pool = self._start(self.workers)
-        pool = self._pool
+        pool = await self.open()
         try:
             return await asyncio.get_running_loop().run_in_executor(pool, work, what, self._settings.seconds_per_file)
         except BrokenProcessPool:
-            if self._pool is pool:
+            if self._pool is pool and isinstance(pool, ProcessPoolExecutor):  # workers elsewhere see to theirs themselves
                 self.stop()
             raise
+        except asyncio.CancelledError as exc:
+            task = asyncio.current_task()
+            if isinstance(pool, ProcessPoolExecutor) or (task and task.cancelling()):
+                raise
+            raise errors.ServiceError(f"The scheduler {self._settings.scheduler} went away while photos were read.") from exc
+
+    async def open(self) -> Executor:
+        """Whoever reads: processes of this machine, or workers elsewhere. Raises ServiceError where those are not to be had."""
+        async with self._opening:
+            if self._pool is None:
+                if self._settings.executor == "dask":
+                    from precious_daemon.studio import Studio
+
+                    self._pool = studio = await asyncio.to_thread(Studio, self._settings, self._folders)
+                    self.workers, self.notes = studio.slots, studio.refused
+                else:
+                    self._pool = reading_processes(self.workers, self._settings.worker_megabytes, self._folders)
+            return self._pool
 
     async def read_alone(self, path: str) -> PhotoFacts:
         """Read one file in a process for it alone. One that kills its process is unreadable for good."""
-        pool = self._start(1)
+        pool = reading_processes(1, self._settings.worker_megabytes, self._folders)
         try:
             return await asyncio.get_running_loop().run_in_executor(pool, _read, path, self._settings.seconds_per_file)
         except BrokenProcessPool as exc:
@@ -124,17 +143,6 @@ class Readers:
             ) from exc
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
-
-    def _start(self, workers: int) -> Executor:
-        # one thread each: the pool itself uses the cores, and every thread of a worker takes address space
-        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-        os.environ.setdefault("PILLOW_BLOCKS_MAX", "16")  # memory of one picture is used for the next: 2 ms each
-        return ProcessPoolExecutor(
-            workers,
-            mp_context=multiprocessing.get_context("spawn"),
-            initializer=_prepare,
-            initargs=(self._settings.worker_megabytes, self._folders),
-        )
 
     def stop(self) -> None:
         """Let the processes end: memory is given back while there is nothing to read."""
@@ -187,6 +195,8 @@ class Ingest:
                 watched = {r.id: r for r in await self._store.aread(roots.all_roots) if r.state is RootState.WATCHED}
                 self.readers.within(root.path for root in watched.values())
                 total = done + await self._store.aread(photos.waiting_count, watched)
+                if total > done:
+                    await self.readers.open()
                 if total - done > A_FEW and not await self._first_look(watched, say):
                     break
                 waiting = await self._store.aread(photos.to_ingest, BATCH, watched, self._changed) if watched else []
@@ -199,9 +209,12 @@ class Ingest:
                         group.create_task(self._one(entry, watched[entry.root_id], gate, one_more))
                 await self._keep()
             return done
-        except BaseException:
+        except BaseException as exc:
             self._unstored.clear()  # read again the next time
             self.readers.kill()
+            for reason in getattr(exc, "exceptions", (exc,)):
+                if isinstance(reason, errors.ServiceError):
+                    self.warning = str(reason)
             raise
         finally:
             self.readers.stop()

@@ -44,7 +44,7 @@ def collect(db: Database, places: Places, settings: Settings, voter_id: int = 1)
     watched = roots.all_roots(db)
     said = answers.counts(db, voter_id)
     model = scores.newest_model(db, voter_id)
-    certificate, sentence, needed = scores.certificate(db, voter_id)
+    certificate, sentence, needed = verdict.of_taste(db, voter_id, settings.ask)
     disk, steady = _disk(places), ask.until_steady(db, voter_id)
     return {
         "version": __version__,

@@ -8,7 +8,7 @@ depends on their times and names; that is decided anew each time, in `groups`.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import log
 from os.path import basename, splitext
@@ -16,8 +16,19 @@ from os.path import basename, splitext
 import numpy as np
 from numpy.typing import NDArray
 
-from precious_daemon.compare import Pixels, Sheet, find_crop, likeness, sheet, undone
-from precious_daemon.hashes import LEFT, RIGHT, TURNS, Indexes, near_between, near_pairs, turned
+from precious_daemon.compare import (
+    COARSE,
+    SMALLEST_CROP,
+    Ground,
+    Pixels,
+    Sheet,
+    find_crop,
+    find_tilt,
+    likeness,
+    sheet,
+    undone,
+)
+from precious_daemon.hashes import LEFT, RIGHT, SIDEWAYS, TURNS, Indexes, near_between, near_pairs, turned
 from precious_daemon.jobfolder import PhotoRow
 
 Vectors = NDArray[np.float16] | NDArray[np.float32]
@@ -26,18 +37,21 @@ BITS = 10  # of 64, in the hash: the farthest that two encodings or recolourings
 TURNED_BITS = 10  # mirrored and turned, where a few bits are off: 4 as a rule, 10 at most
 WHOLE = 0.9  # correlation of detail: unrelated pictures .2, edits .93 and more
 CROP, SLIGHT_CROP = 0.78, 0.9  # of a crop: unrelated .3; of one that leaves nearly all, since another frame of a burst has .83
-NEIGHBOURS = 6  # most like a picture by embedding, in which a crop of it, or it as a crop, is looked for
-FEWER = 2  # the same, of what says nothing, for a photo of a camera
-NEIGHBOUR = 0.6  # cosine below which no crop was found
+TILT = 0.8  # of what was turned by a few degrees: unrelated .37
+SLIGHTEST_TILT = 1.0  # degrees: hands are no steadier from one frame to the next
+NEIGHBOUR = 0.55  # cosine of embeddings below which hardly any crop was found
+NEIGHBOURS, FEWER = 60, 12  # most like a picture by embedding: of one that says nothing; of such ones, of a photo of a camera
+NEAREST, NEXT = 6, 2  # of them, those looked at in every way; of such ones, for a photo of a camera
+MATES = 7  # photos of one name or moment: more is a name that says nothing
 ASKING, ASKED = 512, 8192  # photos whose neighbours are looked for together, and among how many at once: 30 MB
 PLANES = 3000  # pictures held ready for comparing: 120 MB
 
-CROPPED = "cropped"
+CROPPED, TILTED = "cropped", "tilted"
 
 
 @dataclass(frozen=True, slots=True)
 class Twin:
-    """`other` shows what `one` shows, but for what was done to it. `how` is one of TURNS, CROPPED, or empty."""
+    """`other` shows what `one` shows, but for what was done to it. `how` is one of TURNS, CROPPED, TILTED, or empty."""
 
     one: str  # content hashes, hex
     other: str
@@ -49,6 +63,7 @@ class Twin:
     light: float  # how much lighter `other` is
     grey: tuple[bool, bool]
     left: float = 1.0  # of a crop: share of the picture that is left
+    degrees: float = 0.0  # of a tilt: clockwise
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,23 +104,35 @@ def compare_each(
             seen.light, seen.grey,
         )  # fmt: skip
 
-    def is_plain_copy(i: int, j: int) -> bool:
-        bits = (photos[i].perceptual_hash ^ photos[j].perceptual_hash).bit_count()
-        return bits <= BITS and compare(i, j, "") is not None
+    def closest(i: int, j: int) -> Twin | None:
+        """As it is, mirrored or turned, where the hash did not tell: textures and dusk have few bits to tell by."""
+        found = [twin for how in ways(photos[i], photos[j]) if (twin := compare(i, j, how))]
+        return max(found, key=lambda twin: twin.whole, default=None)
+
+    @lru_cache(maxsize=PLANES)
+    def ground(i: int) -> Ground | None:
+        picture = thumbnail(i)
+        return None if picture is None else Ground(picture, COARSE)
 
     known = set(compared)
     new = sorted((i for i in among if photos[i].content_hash not in known), key=lambda i: photos[i].content_hash)
     old = [i for i in among if photos[i].content_hash in known]
     alike = _by_hash(photos, new, old)
     asked = _by_embedding(photos, new, [*new, *old], embedding)
-    for i, crops in zip(new, asked, strict=True):
+    for i, near in zip(new, asked, strict=True):
         found = dict[tuple[int, int], Twin]()
         for one, other, how in alike.get(i, ()):
             if (one, other) not in found and (twin := compare(one, other, how)):
                 found[one, other] = twin
-        for whole, part in crops:
-            pair = min(whole, part), max(whole, part)
-            if pair not in found and not is_plain_copy(*pair) and (twin := _crop(photos, whole, part, thumbnail)):
+        thorough = NEAREST if _silent(photos[i]) else NEXT
+        for place, j in enumerate(near):
+            pair = min(i, j), max(i, j)
+            if pair in found:
+                continue
+            twin = closest(*pair) if place < thorough else None
+            twin = twin or _crop(photos, i, j, thumbnail, ground, at_any_size=place < thorough)
+            twin = twin or (_tilt(photos, i, j, thumbnail) if 3 * place < thorough else None)  # dear
+            if twin:
                 found[pair] = twin
         yield Step(i, list(found.values()))
 
@@ -157,21 +184,14 @@ def inverse(how: str) -> str:
 
 def _by_embedding(
     photos: Sequence[PhotoRow], new: Sequence[int], every: Sequence[int], embedding: Vectors
-) -> Iterator[list[tuple[int, int]]]:
-    """(whole, part) of what could be a crop, for each of `new`; the larger picture is the whole. Photos with time and camera
-    are compared with those of the same moment; where one of the two says nothing, with those that are most like it, and
-    with those of its name."""
+) -> Iterator[list[int]]:
+    """What could be a crop of each of `new`, or it a crop of that, the likeliest first. Photos with time and camera are
+    compared with those of the same moment; where one of the two says nothing, with those that are most like it, and with
+    those of its name."""
     moments = _same_moment(photos, new, every)
     for i, near in zip(new, _neighbours(photos, new, every, embedding), strict=True):
-        yield [
-            (i, j) if _larger_first(photos[i]) < _larger_first(photos[j]) else (j, i)
-            for j in sorted({*moments.get(i, ()), *near} - {i})
-            if could_be_one_shot(photos[i], photos[j])
-        ]
-
-
-def _larger_first(photo: PhotoRow) -> tuple[int, str]:
-    return -photo.width * photo.height, photo.content_hash
+        likely = dict.fromkeys([*sorted(moments.get(i, set()) - set(near)), *near])
+        yield [j for j in likely if j != i and could_be_one_shot(photos[i], photos[j])]
 
 
 def _same_moment(photos: Sequence[PhotoRow], new: Sequence[int], every: Sequence[int]) -> dict[int, set[int]]:
@@ -188,7 +208,7 @@ def _same_moment(photos: Sequence[PhotoRow], new: Sequence[int], every: Sequence
             moments.setdefault(key, []).append(i)
     found: dict[int, set[int]] = {}
     for members in moments.values():
-        if len(members) <= NEIGHBOURS + 1:
+        if len(members) <= MATES:
             for i in members:
                 if i in place:
                     found.setdefault(i, set()).update(j for j in members if place.get(j, -1) < place[i])
@@ -199,7 +219,7 @@ def _neighbours(photos: Sequence[PhotoRow], new: Sequence[int], every: Sequence[
     """Those most like each of `new`, where one of the two says nothing of camera or time: what came from an editor or a
     messenger asks for what it was made from, and whatever it could be made from asks for that."""
     there = np.array(every, np.int64)
-    silent = np.array([photos[i].camera is None or photos[i].taken_at is None for i in every], bool)
+    silent = np.array([_silent(photos[i]) for i in every], bool)
     for start in range(0, len(new), ASKING):
         rows = np.arange(start, min(start + ASKING, len(new)))  # `every` begins with `new`
         found: list[list[int]] = [[] for _ in rows]
@@ -209,8 +229,12 @@ def _neighbours(photos: Sequence[PhotoRow], new: Sequence[int], every: Sequence[
         yield from found
 
 
+def _silent(photo: PhotoRow) -> bool:
+    return photo.camera is None or photo.taken_at is None
+
+
 def _nearest(embedding: Vectors, asking: Indexes, asked: Indexes, count: int) -> list[list[int]]:
-    """Of each row of `asking` the up to `count` of `asked` whose cosine is NEIGHBOUR or more; never itself."""
+    """Of each row of `asking` the up to `count` of `asked` whose cosine is NEIGHBOUR or more, likest first; never itself."""
     mine = _flat(embedding, asking)
     best = np.full((len(asking), count), -1.0, np.float32)
     which = np.zeros((len(asking), count), np.int64)
@@ -221,6 +245,8 @@ def _nearest(embedding: Vectors, asking: Indexes, asked: Indexes, count: int) ->
         cosines, among = np.hstack([best, cosines]), np.hstack([which, np.broadcast_to(part, cosines.shape)])
         order = np.argpartition(-cosines, count - 1, axis=1)[:, :count]
         best, which = np.take_along_axis(cosines, order, 1), np.take_along_axis(among, order, 1)
+    first = np.argsort(-best, axis=1, kind="stable")
+    best, which = np.take_along_axis(best, first, 1), np.take_along_axis(which, first, 1)
     return [row[near >= NEIGHBOUR].tolist() for row, near in zip(which, best, strict=True)]
 
 
@@ -230,23 +256,61 @@ def _flat(embedding: Vectors, rows: Indexes) -> NDArray[np.float32]:
     return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9))
 
 
-# --- crops -------------------------------------------------------------------------------------------------------------
+# --- crops and tilts ---------------------------------------------------------------------------------------------------
 
 
-def _crop(photos: Sequence[PhotoRow], i: int, j: int, thumbnail: Callable[[int], Pixels | None]) -> Twin | None:
-    whole, part = thumbnail(i), thumbnail(j)
-    if whole is None or part is None:
-        return None
+def _crop(
+    photos: Sequence[PhotoRow],
+    i: int,
+    j: int,
+    thumbnail: Callable[[int], Pixels | None],
+    ground: Callable[[int], Ground | None],
+    *,
+    at_any_size: bool,
+) -> Twin | None:
+    """Of the smaller in the larger: at the size that it has where nothing was resized, or at any."""
+    i, j = sorted((i, j), key=lambda k: (-photos[k].width * photos[k].height, photos[k].content_hash))
     a, b = photos[i], photos[j]
-    scale = None
-    if min(a.width, a.height, b.width, b.height) > 0 and b.width <= a.width and b.height <= a.height:
-        scale = (b.width / part.shape[1]) / (a.width / whole.shape[1])  # as it is where nothing was resized
-    crop = (find_crop(whole, part, scale) if scale else None) or find_crop(whole, part)
+    fits = 0 < b.width <= a.width and 0 < b.height <= a.height
+    if not fits and not at_any_size:
+        return None
+    whole, part, coarse = thumbnail(i), thumbnail(j), ground(i)
+    if whole is None or part is None or coarse is None:
+        return None
+    crop = find_crop(whole, part, coarse, _scale(a, whole, b, part)) if fits else None
+    crop = crop or (find_crop(whole, part, coarse) if at_any_size else None)
     slight = crop is not None and min(crop.width, crop.height) > 0.93
     if crop is None or crop.agreement < (SLIGHT_CROP if slight else CROP):
         return None
     left = crop.width * crop.height
+    if left < SMALLEST_CROP**2:
+        return None
     return Twin(a.content_hash, b.content_hash, CROPPED, crop.agreement, crop.agreement, 1, 0, 0, (False, False), left)
+
+
+def _tilt(photos: Sequence[PhotoRow], i: int, j: int, thumbnail: Callable[[int], Pixels | None]) -> Twin | None:
+    i, j = sorted((i, j), key=lambda k: (-photos[k].width * photos[k].height, photos[k].content_hash))
+    a, b = photos[i], photos[j]
+    whole, part = thumbnail(i), thumbnail(j)
+    if whole is None or part is None or min(a.width, b.width) < 1:
+        return None
+    found = find_tilt(whole, part, _scale(a, whole, b, part))
+    if found is None or found[1] < TILT or abs(found[0]) < SLIGHTEST_TILT:
+        return None
+    degrees, agreement = found
+    told = (TILTED, agreement, agreement, 1.0, 0.0, 0.0, (False, False), 1.0, degrees)
+    return Twin(a.content_hash, b.content_hash, *told)
+
+
+def _scale(a: PhotoRow, whole: Pixels, b: PhotoRow, part: Pixels) -> float:
+    """Length of a pixel of a thumbnail in pixels of another's, where neither photo was resized."""
+    return float(b.width / part.shape[1] / (a.width / whole.shape[1]))
+
+
+def ways(a: PhotoRow, b: PhotoRow) -> list[str]:
+    """What may have been done to a picture to get one of that shape, besides recolouring it: nothing, or one of TURNS."""
+    upright, lying = same_shape(a, b), same_shape(a, replace(b, width=b.height, height=b.width))
+    return [how for how in ("", *TURNS) if (lying if how in SIDEWAYS else upright)]
 
 
 def same_shape(a: PhotoRow, b: PhotoRow, tolerance: float = 0.02) -> bool:

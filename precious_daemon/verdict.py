@@ -10,13 +10,14 @@ import random
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from precious_daemon import certify
-from precious_daemon.config import CertifySettings
-from precious_daemon.models import TRAINING, SuggestionState
+from precious_daemon import certify, handover
+from precious_daemon.config import AskSettings, CertifySettings
+from precious_daemon.models import TRAINING, Certificate, SuggestionState
 from precious_daemon.service import Service
 from precious_daemon.store import Database, answers, audits, groups, scores
 
 COVER = 0.7  # a pool that holds less of the candidates than this gives way to a new one
+TITLES = {"copy": "Exact copies", "same": "Pictures saved again", "burst": "Weaker frames of bursts"}
 GROUPS = [kind for kind in certify.SUBJECTS if kind != certify.TASTE]
 
 
@@ -157,12 +158,24 @@ def _covered_pairs(db: Database, voter_id: int) -> Iterator[tuple[int, int]]:
 # --- in words ----------------------------------------------------------------------------------------------------------
 
 
+def of_taste(db: Database, voter_id: int, settings: AskSettings) -> tuple[Certificate | None, str, int | None]:
+    """`scores.certificate`, or in words what keeps the first model from being made."""
+    if scores.newest_model(db, voter_id) is None and (lacks := handover.lacking(db, voter_id, settings)):
+        return None, f"There is no model yet. {lacks}", None
+    return scores.certificate(db, voter_id)
+
+
 def of_groups(db: Database, voter_id: int) -> list[dict[str, Any]]:
     """{kind, certified, sentence, needed} of each kind of group that the last list held, for the page and for scripts."""
     known = audits.verdicts(db, voter_id)
     found = {kind: scores.certificate(db, voter_id, kind) for kind in GROUPS if kind in known}
     return [
-        {"kind": kind, "certified": certificate is not None, "sentence": sentence, "needed": needed}
+        {
+            "kind": kind,
+            "certified": certificate is not None,
+            "needed": needed,
+            "sentence": sentence if certificate else f"{TITLES[kind]}: {sentence}",
+        }
         for kind, (certificate, sentence, needed) in found.items()
     ]
 

@@ -202,7 +202,9 @@ async def test_page_status_and_report_say_what_is_certified_and_what_is_not(
 ) -> None:
     await propose.propose(service, 1, "run")
     for path in ("/suggestions", "/", "/report"):
-        assert "Not certified yet: 6 more answers are needed" in await (await browser.get(path)).text(), path
+        assert (
+            "Weaker frames of bursts: Not certified yet: 6 more answers are needed" in await (await browser.get(path)).text()
+        ), path
     text = await (await browser.get("/suggestions")).text()
     assert 'href="/blind?kind=burst"' in text
     assert "data-select-all hidden disabled" in text

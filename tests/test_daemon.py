@@ -114,6 +114,21 @@ assert http.client.HTTPSConnection and urllib.request.HTTPSHandler and sys.modul
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+def test_whatever_the_service_writes_is_its_owners_alone(here: Places, tmp_path: Path) -> None:
+    save(tmp_path / "pictures" / "a.jpg", 1)
+    service = ServiceProcess(str(tmp_path / "pictures"))
+    before = os.umask(0o022)
+    try:
+        service.start()
+        until(lambda: find(here) is not None and find(here).get("/api/status")["photos"]["present"] == 1, 60)  # type: ignore[union-attr]
+    finally:
+        os.umask(before)
+        service.close()
+    written = [path for path in here.data.parent.rglob("*") if not path.is_symlink()]
+    assert len(written) > 5
+    assert [path for path in written if path.stat().st_mode & 0o077] == []
+
+
 def test_second_service_on_one_library_is_refused(tmp_path: Path) -> None:
     service = ServiceProcess(str(tmp_path))
     try:

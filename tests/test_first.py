@@ -11,7 +11,7 @@ import pytest
 
 from precious_daemon import config, doctor, usual
 from precious_daemon.config import Places
-from precious_daemon.store import Store, roots
+from precious_daemon.store import Store, passwords, roots
 from tests.e2e.process import command
 from tests.pictures import save
 
@@ -135,3 +135,20 @@ def test_the_doctor_speaks_json_and_sets_the_exit_code(here: Places) -> None:
 
 def _warned(here: Places) -> bool:
     return any(finding.state == "warn" for finding in doctor.examine(here))
+
+
+@pytest.mark.usefixtures("_quick")
+def test_the_doctor_says_what_a_page_for_the_network_lacks(here: Places) -> None:
+    here.make()
+    key = here.data / "own.key"
+    key.touch()
+    key.chmod(0o644)
+    here.config_file.write_text(
+        f'[web]\nlisten = ["192.0.2.1:8766"]\ntls_cert = "{here.data / "own.pem"}"\ntls_key = "{key}"\n', "utf-8"
+    )
+    assert found(here)["network"].remedy == "precious-daemon password"
+    with Store(here) as store:
+        store.write(passwords.put, 1, "known", 0.0)
+    assert found(here)["network"].remedy == f"chmod o= '{key}'"
+    key.chmod(0o640)
+    assert found(here)["network"].state == "ok"

@@ -6,12 +6,14 @@ import os
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import pytest
 
 from precious_daemon import propose, review
-from precious_daemon.config import Places, Settings, SuggestSettings
+from precious_daemon.config import Places, PluginSettings, Settings, SuggestSettings, parse
+from precious_daemon.errors import ConfigError
 from precious_daemon.models import Group, GroupKind, GroupMember, Photo, Score
 from precious_daemon.plugins import Plugins
 from precious_daemon.service import Service
@@ -175,3 +177,69 @@ async def test_a_dismissed_photo_comes_back_when_a_copy_turns_up(service: Servic
 def test_by_default_rules_and_stars_are_looked_at(here: Places) -> None:
     plugins = Plugins.load(here, Settings())
     assert (plugins.having("rule"), plugins.having("veto")) == (["rules", "xmp"], ["xmp"])
+
+
+# --- people and places -------------------------------------------------------------------------------------------------
+
+FACES = """
+    from precious_daemon.hookspecs import hookimpl
+
+    @hookimpl
+    def people(photo, closely):
+        if photo.name == "IMG_0005.jpg" and closely and (photo.root / "broken").exists():
+            raise OSError("cannot be read")
+        return {"IMG_0000.jpg": ["Anna", "Ben"], "IMG_0001.jpg": ["Ben"], "IMG_0002.jpg": ["Ben"]}.get(photo.name)
+"""
+
+
+@pytest.fixture
+def faces(service: Service, here: Places) -> None:
+    put(here.plugins / "faces.py", dedent(FACES))
+    service.plugins = Plugins.load(here, Settings(plugins=PluginSettings(("faces",))))
+
+
+@pytest.mark.usefixtures("faces")
+async def test_nothing_with_a_protected_person_is_suggested(service: Service, library: list[Photo]) -> None:
+    by_name = {photo.path: photo for photo in library}
+    expect(service, *library)
+    settings(service, protect_people=("ANNA ", "Nobody"), leave_of_person=0, leave_of_day=0, leave_of_event=0)
+    going, back = await proposed(service)
+    assert back == {by_name["IMG_0000.jpg"].id: "Anna is in it"}
+    assert len(going) == 5
+    (root_of(service) / "broken").touch()
+    _, back = await proposed(service)
+    assert back[by_name["IMG_0005.jpg"].id] == "the plugin faces could not say who is in it"
+
+
+@pytest.mark.usefixtures("faces")
+@pytest.mark.parametrize(
+    ("leave", "kept"), [(0, {}), (1, {"Anna": 1, "Ben": 1}), (2, {"Anna": 1, "Ben": 2}), (5, {"Anna": 1, "Ben": 3})]
+)
+async def test_accepting_everything_leaves_some_of_each_person(
+    service: Service, library: list[Photo], leave: int, kept: dict[str, int]
+) -> None:
+    expect(service, *library)
+    settings(service, leave_of_person=leave, leave_of_day=0, leave_of_event=0)
+    going, back = await proposed(service)
+    names = {
+        photo.id: {"IMG_0000.jpg": "Anna Ben", "IMG_0001.jpg": "Ben", "IMG_0002.jpg": "Ben"}.get(photo.path, "")
+        for photo in library
+    }
+    left = [name for photo in library if photo.id not in going for name in names[photo.id].split()]
+    assert {name: left.count(name) for name in set(left)} == kept
+    assert all("the last photo" in why for why in back.values())
+
+
+async def test_nothing_from_a_protected_place_is_suggested(service: Service, library: list[Photo]) -> None:
+    expect(service, *library)
+    sql = "UPDATE photos SET latitude = ?, longitude = ? WHERE id = ?"
+    for photo, where in zip(library, [(52.5163, 13.3777), (52.5200, 13.3777), (52.5300, 13.3777)], strict=False):
+        service.store.write(lambda db, photo=photo, where=where: db.execute(sql, [*where, photo.id]))
+    settings(
+        service, protect_places=("Rome: 41.9 12.5 5 km", "the gate: 52.5163 13.3777 500 m"), leave_of_day=0, leave_of_event=0
+    )
+    going, back = await proposed(service)
+    assert back == dict.fromkeys([library[0].id, library[1].id], "it was taken in a place that you protect (the gate)")
+    assert len(going) == 4
+    with pytest.raises(ConfigError, match="a latitude goes from -90 to 90"):
+        parse({"suggest": {"protect_places": ["Mars: 100 0 1 km"]}})

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +19,7 @@ from precious_daemon.models import PhotoState
 from precious_daemon.readers import Ingest
 from precious_daemon.scan import add_root, scan
 from precious_daemon.store import Store, photos, pictures
+from tests.conftest import until
 from tests.pictures import save, settle
 
 
@@ -172,3 +175,17 @@ async def test_newest_photos_are_read_first(store: Store, tmp_path: Path) -> Non
     scan(store, root, WatchSettings(), time.time)
     waiting = store.read(photos.to_ingest, 10, [root.id])
     assert [entry.path for entry in waiting] == [f"{number}.jpg" for number in range(5)]
+
+
+def test_reading_processes_end_with_a_service_that_is_killed(tmp_path: Path) -> None:
+    code = (
+        "import os, sys, time; from precious_daemon.pools import reading_processes; pool = reading_processes(1, 1024, ())\n"
+        "if __name__ == '__main__':\n    print(pool.submit(os.getpid).result(), flush=True); time.sleep(60)"
+    )
+    script = tmp_path / "service.py"
+    script.write_text(code)
+    with subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True) as service:
+        assert service.stdout
+        reader = int(service.stdout.readline())
+        service.kill()
+    until(lambda: not os.path.exists(f"/proc/{reader}"), 10, "it waits for work for ever")

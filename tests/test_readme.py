@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 import subprocess
 import sys
 import types
@@ -29,7 +30,14 @@ def test_plugin_in_the_readme_works(tmp_path: Path) -> None:
 
 
 def test_generated_tables_are_up_to_date() -> None:
-    subprocess.run([sys.executable, "-m", "cogapp", "--check", "README.md"], cwd=TOP, check=True, capture_output=True)
+    pages = ["README.md", "docs/architecture.md"]
+    subprocess.run([sys.executable, "-m", "cogapp", "--check", *pages], cwd=TOP, check=True, capture_output=True)
+
+
+def test_the_picture_of_the_rooms_is_up_to_date() -> None:
+    made = runpy.run_path(str(TOP / "docs" / "make_architecture.py"))
+    assert made["PICTURE"].read_text("utf-8") == made["picture"](), "run `python docs/make_architecture.py`"
+    assert all(made["first_line"](room) for layer in made["layers"]() for room in layer), "a room says what it does"
 
 
 def test_every_file_that_the_readme_shows_is_there() -> None:

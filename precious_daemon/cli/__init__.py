@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any, NoReturn
 
@@ -43,7 +44,8 @@ def cli() -> None:
 
 
 def main() -> NoReturn:
-    """Entry point."""
+    """Entry point. What is written from here on is its owner's alone."""
+    os.umask(0o077)
     cli(prog_name="precious-daemon")
     raise AssertionError("click exits")
 
@@ -54,6 +56,6 @@ for command in (
     model.model,
     reviewing.suggest, reviewing.held, reviewing.apply, reviewing.undo, reviewing.trash,
     upkeep.backup, upkeep.verify, upkeep.repair, upkeep.config_group, plugins.plugins, upkeep.service,
-    first.password, first.token, first.doctor, first.completion,
+    first.password, first.token, first.doctor, first.completion, serving.worker,
 ):  # fmt: skip
     cli.add_command(command)

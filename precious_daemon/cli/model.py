@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 from pathlib import Path
 
 import click
 
-from precious_daemon.cli.talk import Ordered, for_voter, opened, progress
+from precious_daemon.cli.talk import Ordered, for_voter, opened, progress, reached
 from precious_daemon.errors import NotFound, PreciousError
 
 FILES = ("classifier.onnx", "reward.onnx", "model.safetensors", "card.md")
@@ -33,6 +32,8 @@ def model_export(folder: Path, run: str | None, force: bool, voter: str | None) 
     there = [name for name in FILES if (folder / name).exists()]
     if there and not force:
         raise PreciousError(f"{folder / there[0]} is there already. Name another folder, or say --force; nothing was written.")
+    import asyncio  # here: the service loads it in a way of its own
+
     asyncio.run(_export(folder, run or _newest(voter)))
     click.echo(f"{folder}: {', '.join(FILES)}. card.md says how to use them.")
 
@@ -50,7 +51,7 @@ def _newest(voter: str | None) -> str:
 
 
 async def _export(folder: Path, run: str) -> None:
-    from precious_daemon import children, jobfolder, papers
+    from precious_daemon import children, jobfolder, networks, papers
 
     places, settings = opened()
     file = places.models / f"{run}.safetensors"
@@ -58,7 +59,9 @@ async def _export(folder: Path, run: str) -> None:
         raise NotFound(f"There is no model {run} in {places.models}.")
     with children.job_folder(places, "export") as job, progress() as show:
         shutil.copy(file, job / "model.safetensors")
-        jobfolder.write_json(job, "job.json", {"task": "export", "run": run, "threads": settings.learn.threads})
+        network = networks.own(settings.learn)
+        about = {"task": "export", "run": run, "threads": settings.learn.threads, "network": network and network.job}
+        jobfolder.write_json(job, "job.json", about)
         await children.run_child(
             "precious_daemon.learn", job, lambda what, done, total: show({"what": what, "done": done, "total": total})
         )
@@ -68,3 +71,16 @@ async def _export(folder: Path, run: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         for name in FILES:
             shutil.copyfile(job / name, folder / name)
+
+
+@model.command("import")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, resolve_path=True, path_type=Path))
+@for_voter
+def model_import(file: Path, voter: str | None) -> None:
+    """Use a model.safetensors that was exported elsewhere, until a night here makes the next one.
+
+    It scores every photo. Nothing it suggests is certified before you have answered blindly. No other kind of file is read:
+    safetensors holds numbers, and nothing that runs.
+    """
+    with reached(voter) as service:
+        click.echo(service.post("/api/model", {"file": str(file)})["sentence"])

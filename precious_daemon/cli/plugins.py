@@ -105,11 +105,12 @@ def plugins_check(name: str | None) -> None:
 @plugins.command("new")
 @click.argument("name")
 @click.option("--into", type=click.Path(file_okay=False, path_type=Path), default=Path(), help="The folder to make it in.")
-def plugins_new(name: str, into: Path) -> None:
+@click.option("--measures", is_flag=True, help="One that measures photos, instead of one that holds back and lists.")
+def plugins_new(name: str, into: Path, measures: bool) -> None:
     """Begin a plugin of your own: write a package NAME that works, with its test."""
     from precious_daemon.plugins.fresh import write
 
-    folder = write(into, name)
+    folder = write(into, name, "measures" if measures else "review")
     click.echo(f"{folder} holds a plugin that works. Try it, and install it beside precious-daemon:")
     click.echo(f"  cd {folder} && python -m pytest && python -m pip install -e . && precious-daemon plugins enable {name}")
 

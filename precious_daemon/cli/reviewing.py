@@ -168,6 +168,8 @@ def trash_list(as_json: bool) -> None:
         return
     for unit in units:
         click.echo(f"{unit['uid'][:8]}  {when(unit['at'])}  {unit['path']}  {size(unit['bytes'])}  {unit['reason']}")
+        if unit["trash"]:
+            click.echo(f"          in {unit['trash']}")
     click.echo(f"{len(units):,} photos. `precious-daemon undo ID` brings one back.")
 
 
@@ -212,16 +214,18 @@ def trash_log(as_json: bool, limit: int) -> None:
 
 @trash.command("recover")
 @click.argument("folder", type=click.Path(exists=True, file_okay=False))
-def trash_recover(folder: str) -> None:
+@click.option("--dry-run", is_flag=True, help="Say what would come back; move nothing.")
+def trash_recover(folder: str, dry_run: bool) -> None:
     """Bring back everything in the trash of a watched FOLDER without the library: from the records beside the photos."""
     from precious_daemon.store import Lock
     from precious_daemon.trash import recover_records
 
-    lock = Lock(opened()[0])  # a running service would be surprised
+    lock = None if dry_run else Lock(opened()[0])  # a running service would be surprised
     try:
-        done = recover_records(str(Path(folder).absolute()))
+        done = recover_records(str(Path(folder).absolute()), dry_run=dry_run)
     finally:
-        lock.release()
+        if lock:
+            lock.release()
     for line in done:
         click.echo(line)
     click.echo(f"{len(done):,} files.")

@@ -123,6 +123,26 @@ async def _show_reading(started: Running) -> None:
 
 
 @click.command()
+@click.argument("address")
+@click.option("--threads", type=click.IntRange(1), help="Photos read at a time; one for each core unless given.")
+def worker(address: str, threads: int | None) -> None:
+    """Read photos for a service elsewhere, by way of the dask scheduler at ADDRESS, until Ctrl-C.
+
+    This machine has to see the watched folders under the same paths, and to have the same versions installed; a worker with
+    others gets nothing to do. What goes over the network is neither encrypted nor asked for a password unless dask is told to:
+    use it on a network of your own.
+
+    \b
+    dask scheduler                                   # on one machine
+    precious-daemon worker tcp://192.168.1.2:8786    # on each that reads
+    """
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    from precious_daemon import studio
+
+    studio.work_for(address, threads or os.cpu_count() or 1)
+
+
+@click.command()
 @click.option("--json", "as_json", is_flag=True, help="Everything, for scripts.")
 @click.option("--watch", is_flag=True, help="Show it anew every two seconds, until Ctrl-C.")
 def status(as_json: bool, watch: bool) -> None:

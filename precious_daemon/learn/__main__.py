@@ -47,6 +47,11 @@ def _run(folder: Path, job: dict[str, Any], started: float) -> int:
 
             export(folder, job)
             return 0
+        if job["task"] == "apply":
+            from precious_daemon.learn.applying import apply
+
+            apply(folder, job, deadline)
+            return 0
         from precious_daemon.learn.night import learn
 
         learn(folder, job, deadline)

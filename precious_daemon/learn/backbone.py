@@ -17,7 +17,9 @@ from __future__ import annotations
 
 import io
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,34 +27,103 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
+from precious_daemon.learn.limits import Refused
+from precious_daemon.learn.numbers import read_safetensors
+
 NAME = "efficientnet-lite2-260"
 PIXELS = 260
 DIMENSION = 1280
+IMAGENET_MEAN, IMAGENET_DEVIATION = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)  # of torchvision's models, 0 to 255
 STRIDE = 32  # pixels of the picture for one of the last feature map
 BATCH = 8
 
 
 class Backbone:
-    """EfficientNet-Lite2 without its last layer. Raises FileNotFoundError where the package of its weights is missing."""
+    """A network without its last layer: EfficientNet-Lite2, or the torchvision model that the owner named.
 
-    def __init__(self) -> None:
-        from efficientnet_lite_pytorch import EfficientNet
+    Raises FileNotFoundError where the package of its weights is missing, and Refused for weights that do not fit.
+    """
 
-        weights = torch.load(weights_file(), map_location="cpu", weights_only=True)
-        # not from_pretrained: it prints, and unpickles. 256: the padding of sizes that are whole strides
-        network = EfficientNet.from_name("efficientnet-lite2", image_size=256)
-        network.load_state_dict(weights)
+    def __init__(self, own: Mapping[str, str] | None = None) -> None:
+        """`own`: {"name", "model", "weights"}, as a job has it under "network"."""
+        self.name = own["name"] if own else NAME
+        network = _torchvision(own["model"], Path(own["weights"])) if own else _lite2()
         network.eval().requires_grad_(False)
-        _fold_batch_norms(network)
-        self.network = network.to(memory_format=torch.channels_last)
+        self.network: nn.Module = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch knows it
+        mean, deviation = (IMAGENET_MEAN, IMAGENET_DEVIATION) if own else ((127.0,) * 3, (128.0,) * 3)
+        self.mean, self.deviation = (torch.tensor(side)[:, None, None] for side in (mean, deviation))
+        self.dimension = int(self(torch.zeros(1, 3, STRIDE * 4, STRIDE * 4, dtype=torch.uint8)).shape[1]) if own else DIMENSION
 
     @torch.inference_mode()
     def __call__(self, pictures: Tensor) -> Tensor:
-        """Features of pictures. (n, 3, h, w) uint8 -> (n, 1280) float32."""
-        x = (pictures.to(torch.float32) - 127.0) / 128.0  # as it was trained: TensorFlow's lite preprocessing
-        x = x.contiguous(memory_format=torch.channels_last)
+        """Features of pictures. (n, 3, h, w) uint8 -> (n, dimension) float32."""
+        x = (pictures.to(torch.float32) - self.mean) / self.deviation
+        features: Tensor = self.network(x.contiguous(memory_format=torch.channels_last))
+        return features
+
+
+class _Pooled(nn.Module):
+    """The last feature map of an EfficientNet-Lite, averaged. (n, 3, h, w) -> (n, DIMENSION)."""
+
+    def __init__(self, network: Any) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: Tensor) -> Tensor:
         features: Tensor = self.network.extract_features(x)
         return features.mean((2, 3))
+
+
+def _lite2() -> nn.Module:
+    """Preprocessed as it was trained, by TensorFlow's lite preprocessing: (x - 127) / 128."""
+    from efficientnet_lite_pytorch import EfficientNet
+
+    weights = torch.load(weights_file(), map_location="cpu", weights_only=True)
+    # not from_pretrained: it prints, and unpickles. 256: the padding of sizes that are whole strides
+    network = EfficientNet.from_name("efficientnet-lite2", image_size=256)
+    network.load_state_dict(weights)
+    network.eval()
+    _fold_batch_norms(network)
+    return _Pooled(network)
+
+
+def _torchvision(model: str, weights: Path) -> nn.Module:
+    """A classifier of torchvision, its last layer taken off. Its weights are numbers in a safetensors file, never a pickle."""
+    found = read_safetensors(weights).tensors  # first of all: what is no such file is not looked into further
+    from precious_daemon.learn.vision import models
+
+    try:
+        network: nn.Module = models.get_model(model, weights=None)
+    except ValueError as exc:
+        some = "resnet50, regnet_y_3_2gf, efficientnet_v2_s, mobilenet_v3_large"
+        raise Refused(
+            f'torchvision has no model "{model}" (learn.network in the settings). It has, for instance, {some}.'
+        ) from exc
+    try:
+        network.load_state_dict(found)
+    except RuntimeError as exc:
+        raise Refused(f"{weights.name} holds no weights of {model}: {' '.join(str(exc).split())[:200]}.") from exc
+    layers = [name for name, layer in network.named_modules() if isinstance(layer, nn.Linear)]
+    owner, _, last = layers[-1].rpartition(".") if layers else ("", "", "")
+    if layers:
+        setattr(network.get_submodule(owner), last, nn.Identity())
+    try:
+        shape = network.eval()(torch.zeros(1, 3, 8 * STRIDE, 9 * STRIDE)).shape
+    except (RuntimeError, AssertionError) as exc:
+        raise Refused(f"{model} takes pictures of one size only; a convolutional network is needed, such as resnet50.") from exc
+    if len(shape) != 2 or not layers:
+        raise Refused(f"{model} gives no features of a whole picture; a classifier is needed, such as resnet50.")
+    return network
+
+
+def named(job: Mapping[str, Any]) -> str:
+    """The network that a job looks at pictures with."""
+    return str(job["network"]["name"]) if job.get("network") else NAME
+
+
+def weights_of(job: Mapping[str, Any]) -> Path:
+    """The file of its weights."""
+    return Path(job["network"]["weights"]) if job.get("network") else weights_file()
 
 
 def weights_file() -> Path:

@@ -119,10 +119,12 @@ def _nodes(task: Task, answered: Ints, seed: int) -> Ints:
 
 
 def _views(job: dict[str, Any], task: Task, nodes: Ints, answered: Ints, seed: int, deadline: Deadline) -> Views | None:
-    if deadline.left() < LEAST_FOR_VIEWS or job["backbone"] != backbone.NAME:
+    if deadline.left() < LEAST_FOR_VIEWS or job["backbone"] != backbone.named(job):
         return None
     with closing(open_cache(job["cache_db"])) as cache:
-        return make_views(cache, task.hashes, answered, nodes, task.space, seed, deadline.part(VIEWS_SHARE), VIEWS)
+        return make_views(
+            cache, task.hashes, answered, nodes, task.space, seed, deadline.part(VIEWS_SHARE), VIEWS, job.get("network")
+        )
 
 
 # --- the field ---------------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ photos take 640 MB as coordinates, and would take 5 GB as features.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ from urllib.parse import quote
 import numpy as np
 
 from precious_daemon import jobfolder
+from precious_daemon.jobfolder import PhotoRow
 from precious_daemon.learn.space import Examples, Space
 from precious_daemon.measures import MEASURES, Floats, Ints, facts, qualities
 from precious_daemon.models import TRAINING, Label, Quality
@@ -76,19 +77,17 @@ def read(folder: Path, job: Mapping[str, Any]) -> Task:
     """The job's photos that have features, and the answers about them."""
     rows = jobfolder.read_photos(folder)
     group = np.array([row.burst for row in rows], dtype=np.int64)
-    places: dict[bytes, list[int]] = {}
-    for place, row in enumerate(rows):
-        places.setdefault(bytes.fromhex(row.content_hash), []).append(place)
+    places = places_of(rows)
     rng = np.random.default_rng(int(job["seed"]))
     sampled = rng.permutation(len(rows)) < SAMPLE
     with closing(open_cache(str(job["cache_db"]))) as cache:
-        measures = np.hstack([facts(rows, group), _quality(cache, places, len(rows))])
-        sample = list(_features(cache, str(job["backbone"]), places, sampled))
+        measures = np.hstack([raw_measures(cache, rows, places), _of_plugins(folder, places, len(rows))])
+        sample = list(features(cache, str(job["backbone"]), places, sampled))
         if not sample:
             return _nothing()
         space = Space.fit(np.concatenate([block for _, block in sample]), measures[np.concatenate([p for p, _ in sample])])
         look = np.full((len(rows), space.axes.shape[1]), np.nan, dtype=np.float32)
-        for where, block in _features(cache, str(job["backbone"]), places):
+        for where, block in features(cache, str(job["backbone"]), places):
             look[where] = space.look(block)
     seen = np.flatnonzero(~np.isnan(look[:, 0]))
     ids = np.array([rows[i].id for i in seen], dtype=np.int64)
@@ -108,6 +107,20 @@ def read(folder: Path, job: Mapping[str, Any]) -> Task:
     )  # fmt: skip
 
 
+def places_of(rows: Sequence[PhotoRow]) -> dict[bytes, list[int]]:
+    """Positions of the photos of each content."""
+    places: dict[bytes, list[int]] = {}
+    for place, row in enumerate(rows):
+        places.setdefault(bytes.fromhex(row.content_hash), []).append(place)
+    return places
+
+
+def raw_measures(cache: sqlite3.Connection, rows: Sequence[PhotoRow], places: Mapping[bytes, list[int]]) -> Floats:
+    """(n, MEASURES) as they were taken."""
+    group = np.array([row.burst for row in rows], dtype=np.int64)
+    return np.hstack([facts(rows, group), _quality(cache, places, len(rows))])
+
+
 def _answers(labels: Iterator[Label], position: Mapping[int, int]) -> Answers:
     """The newest label of each photo that is there, by position."""
     newest = {position[x.photo_id]: (x.at, not x.keep) for x in sorted(labels, key=lambda x: x.at) if x.photo_id in position}
@@ -121,7 +134,7 @@ def _answers(labels: Iterator[Label], position: Mapping[int, int]) -> Answers:
     )
 
 
-def _features(
+def features(
     cache: sqlite3.Connection, backbone: str, places: Mapping[bytes, list[int]], only: np.ndarray[Any, Any] | None = None
 ) -> Iterator[tuple[Ints, Floats]]:
     """Blocks of (positions, features in float32), in the order of the cache."""
@@ -153,6 +166,20 @@ def _quality(cache: sqlite3.Connection, places: Mapping[bytes, list[int]], count
         for place in places.get(key, ()):
             found[place] = Quality.unpack(blob)
     return qualities(found)
+
+
+def _of_plugins(folder: Path, places: Mapping[bytes, list[int]], count: int) -> Floats:
+    """(count, numbers) that plugins measured, by their names; the mean of those that are known where one is not."""
+    told = list(jobfolder.read_numbers(folder))
+    names = {name: column for column, name in enumerate(sorted({name for _, numbers in told for name in numbers}))}
+    table = np.full((count, len(names)), np.nan, dtype=np.float32)
+    for content, numbers in told:
+        for place in places.get(content, ()):
+            for name, value in numbers.items():
+                table[place, names[name]] = value
+    known = np.isfinite(table)
+    middle = np.where(known, table, 0).sum(0) / np.maximum(known.sum(0), 1)
+    return np.where(known, table, middle).astype(np.float32)
 
 
 def _nothing() -> Task:

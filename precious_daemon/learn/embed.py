@@ -20,15 +20,16 @@ from precious_daemon.learn.limits import Deadline, Refused, cost
 
 def embed(folder: Path, job: dict[str, Any], deadline: Deadline) -> bool:
     """True when all that was wanted was looked at; False when the time was up before. What is written is whole."""
-    if job["backbone"] != backbone.NAME:
+    if job["backbone"] != backbone.named(job):
         raise Refused(f'There is no network named "{job["backbone"]}"; this version has {backbone.NAME}.')
     meter = Meter()
     wanted = _hashes((folder / "wanted.bin").read_bytes())
-    before = _drop_cut_record(folder)
+    network = backbone.Backbone(job.get("network"))
+    before = _drop_cut_record(folder, network.dimension)
     left = [key for key in dict.fromkeys(wanted) if key not in before]
-    run = _Run(folder, len(before), len(before) + len(left), lambda: cost(deadline, meter))
+    about = {"backbone": network.name, "dimension": network.dimension}
+    run = _Run(folder, len(before), len(before) + len(left), about, lambda: cost(deadline, meter))
     run.report()
-    network = backbone.Backbone()
     with closing(open_cache(job["cache_db"])) as cache, open(folder / "embeddings.bin", "ab", buffering=0) as file:
         for keys, pictures in _batches(_pictures(cache, left, run)):
             features = network(pictures).to(torch.float16).numpy()
@@ -43,13 +44,12 @@ def embed(folder: Path, job: dict[str, Any], deadline: Deadline) -> bool:
 class _Run:
     """How far it is, in meta.json and on stdout, and what was passed over."""
 
-    def __init__(self, folder: Path, done: int, total: int, cost: Callable[[], dict[str, float]]) -> None:
-        self.done, self._folder, self._total, self._cost = done, folder, total, cost
+    def __init__(self, folder: Path, done: int, total: int, about: dict[str, Any], cost: Callable[[], dict[str, float]]) -> None:
+        self.done, self._folder, self._total, self._about, self._cost = done, folder, total, about, cost
         self._skipped: list[dict[str, str]] = []
 
     def report(self) -> None:
-        meta: dict[str, Any] = {"backbone": backbone.NAME, "dimension": backbone.DIMENSION}
-        meta |= {"done": self.done, "total": self._total, "cost": self._cost()}
+        meta = self._about | {"done": self.done, "total": self._total, "cost": self._cost()}
         jobfolder.write_json(self._folder, "meta.json", meta)
         jobfolder.say("looking at photos", self.done + len(self._skipped), self._total)
 
@@ -63,11 +63,11 @@ def _hashes(blob: bytes) -> list[bytes]:
     return [blob[i : i + size] for i in range(0, len(blob) - size + 1, size)]
 
 
-def _drop_cut_record(folder: Path) -> set[bytes]:
+def _drop_cut_record(folder: Path, dimension: int) -> set[bytes]:
     """Hashes that an earlier run on this folder has done. A record that it was stopped in is cut off."""
-    done = {key for key, _ in jobfolder.read_embeddings(folder, backbone.DIMENSION)}
+    done = {key for key, _ in jobfolder.read_embeddings(folder, dimension)}
     with open(folder / "embeddings.bin", "ab") as file:
-        file.truncate(len(done) * (jobfolder.HASH_BYTES + 2 * backbone.DIMENSION))
+        file.truncate(len(done) * (jobfolder.HASH_BYTES + 2 * dimension))
     return done
 
 

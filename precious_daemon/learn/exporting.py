@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from precious_daemon import jobfolder
 from precious_daemon.learn import head
-from precious_daemon.learn.backbone import NAME, PIXELS, STRIDE, Backbone
+from precious_daemon.learn.backbone import PIXELS, STRIDE, Backbone, named
 from precious_daemon.learn.limits import Refused
 from precious_daemon.measures import FACTS, MEASURES
 from precious_daemon.models import Quality
@@ -31,24 +31,25 @@ OUTPUTS = {"classifier.onnx": "keep", "reward.onnx": "taste"}
 NOTE = "onnx.md"
 OPSET = 20
 TOLERANCE = 1e-3  # by which an exported score may differ from ours on the same pixels
-MEASURE_NAMES = (*(f.name for f in fields(Quality)), "bits", "pixels", "camera", "png", "frames")
+MEASURE_NAMES = ("bits", "pixels", "camera", "png", "frames", *(f.name for f in fields(Quality)))  # as `data.raw_measures`
 ASPECT = 4.0  # at most
 
 
 def export(folder: Path, job: dict[str, Any]) -> None:
     """Reads model.safetensors in the folder; leaves the files of OUTPUTS and NOTE, checked. Raises Refused."""
     jobfolder.say("reading the model", 0, 0)
-    model = head.load(folder / "model.safetensors", NAME)
+    model = head.load(folder / "model.safetensors", named(job))
     _check_packages()
-    whole = _Whole(model).eval()
+    network = Backbone(job.get("network"))
+    whole = _Whole(network, model).eval()
     jobfolder.say("writing ONNX", 0, 0)
-    about = {"run": str(job["run"]), "champion": model.champion, "backbone": NAME}
+    about = {"run": str(job["run"]), "champion": model.champion, "backbone": named(job)}
     graph = _graph(whole)
     for done, (name, output) in enumerate(OUTPUTS.items()):
         jobfolder.say("checking it", done, len(OUTPUTS))
         jobfolder.write_bytes(folder, name, _part(graph, output, about))
         _check(whole, folder / name)
-    jobfolder.write_bytes(folder, NOTE, _note(job, model).encode())
+    jobfolder.write_bytes(folder, NOTE, _note(job, model, network).encode())
     jobfolder.write_json(folder, "report.json", {"champion": model.champion, "run": job["run"]})
 
 
@@ -64,13 +65,18 @@ def _check_packages() -> None:
 class _Whole(nn.Module):
     """Pixels that have the network's size, and measures -> keep and taste."""
 
-    def __init__(self, model: head.Head) -> None:
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, backbone: Backbone, model: head.Head) -> None:
         super().__init__()
-        self.network, self.head = Backbone().network, model
+        self.network, self.head = backbone.network, model
+        self.register_buffer("mean", backbone.mean)
+        self.register_buffer("deviation", backbone.deviation)
 
     def forward(self, sized: Tensor, measures: Tensor) -> tuple[Tensor, Tensor]:
         """(n, 3, h, w) of 0 to 255 and (n, MEASURES) -> (n,) each."""
-        found: tuple[Tensor, Tensor] = self.head(self.network.extract_features((sized - 127.0) / 128.0).mean((2, 3)), measures)
+        found: tuple[Tensor, Tensor] = self.head(self.network((sized - self.mean) / self.deviation), measures)
         return found
 
 
@@ -169,7 +175,7 @@ def _check(whole: nn.Module, file: Path) -> None:
         raise Refused(f"{file.name} gives other scores than the model ({found} for {wanted}). Nothing was exported.")
 
 
-def _note(job: dict[str, Any], model: head.Head) -> str:
+def _note(job: dict[str, Any], model: head.Head, network: Backbone) -> str:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("precious_daemon.learn"), undefined=jinja2.StrictUndefined, trim_blocks=True,
         lstrip_blocks=True, keep_trailing_newline=True,
@@ -177,4 +183,5 @@ def _note(job: dict[str, Any], model: head.Head) -> str:
     return environment.get_template(NOTE).render(
         run=job["run"], champion=model.champion, graph=hasattr(model, "nodes_log_odds"), names=MEASURE_NAMES, facts=FACTS,
         pixels=PIXELS, stride=STRIDE, aspect=f"{ASPECT:g}",
+        mean=network.mean.flatten().tolist(), deviation=network.deviation.flatten().tolist(),
     )  # fmt: skip

@@ -7,27 +7,24 @@ spreading has a say, were scored by the graph, and here go by their nearest neig
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 from torch import Tensor, nn
 
 from precious_daemon.learn.baseline import GRAPH_AXES, NEIGHBOURS, Linear, Platt, coordinates, mean_length
 from precious_daemon.learn.champion import ORDER, Field
 from precious_daemon.learn.limits import Refused
+from precious_daemon.learn.numbers import read_safetensors
 from precious_daemon.learn.space import Examples, Space
 from precious_daemon.measures import DEVIATIONS, MEASURES, Floats
 
 CLASSES = "delete,keep"
-LARGEST = 512_000_000  # bytes of a file that is read
 _LINEAR = {"regression": "regression", "fixmatch": "fixmatch", "mean_rank": "fixmatch"}
 _GRAPH = ("label_spreading", "mean_rank")
 
@@ -61,36 +58,6 @@ def save(file: Path, found: Mapping[str, Floats], about: Mapping[str, Any]) -> N
     metadata = {name: str(value) for name, value in about.items()} | {"classes": CLASSES}
     save_file({name: np.ascontiguousarray(tensor, dtype=np.float32) for name, tensor in found.items()}, part, metadata)
     part.replace(file)
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """A model's file as it was read."""
-
-    tensors: dict[str, Tensor]
-    about: dict[str, str]  # champion, run, backbone, classes
-
-
-def read_safetensors(file: Path) -> Stored:
-    """Numbers from a file that may come from anywhere. Raises Refused for every other kind of file, before looking further."""
-    name = file.name
-    try:
-        if file.stat().st_size > LARGEST:
-            raise Refused(f"{name} is larger than {LARGEST // 1_000_000} MB: that is no model of this program.")
-        with open(file, "rb") as opened:
-            start = opened.read(9)
-        length = int.from_bytes(start[:8], "little")
-        if len(start) < 9 or start[8:] != b"{" or length > file.stat().st_size:
-            raise Refused(
-                f"{name} is no safetensors file, and only such are read: other kinds (.pt, .pth, .ckpt, .pkl, .bin) can run "
-                "programs when they are opened. Save its tensors with safetensors.torch.save_file, and give that file."
-            )
-        with safe_open(file, framework="pt") as opened:
-            return Stored({key: opened.get_tensor(key) for key in opened.keys()}, dict(opened.metadata() or {}))  # noqa: SIM118
-    except (SafetensorError, json.JSONDecodeError) as exc:
-        raise Refused(f"{name} is a damaged safetensors file ({exc}). Copy it once more.") from exc
-    except OSError as exc:
-        raise Refused(f"{name} cannot be read: {exc.strerror}.") from exc
 
 
 def load(file: Path, backbone: str) -> Head:

@@ -97,7 +97,7 @@ def learn(folder: Path, job: dict[str, Any], deadline: Deadline) -> None:
         "measures": {"weight": field.spread.weight, "shares": field.spread.shares.tolist()},
         "examples": shown.examples(task, keep, evidence),
         "conditions": _conditions(job, views),
-        "hashes": _hashes(folder, task),
+        "hashes": _hashes(folder, job, task),
     }  # fmt: skip
     named = _name_photos(folder, task, words)
     words["cost"] = cost(deadline, meter) | {f"looking_{name}": value for name, value in job.get("looking", {}).items()}
@@ -141,10 +141,12 @@ def _among(nodes: Ints, answers: Answers) -> Answers:
 
 
 def _views(job: dict[str, Any], task: Task, nodes: Ints, seed: int, deadline: Deadline) -> Views | None:
-    if deadline.left() < LEAST_FOR_VIEWS or job["backbone"] != backbone.NAME:
+    if deadline.left() < LEAST_FOR_VIEWS or job["backbone"] != backbone.named(job):
         return None  # no time, or the features are an older network's, and this one's views lie in another space
     with closing(open_cache(job["cache_db"])) as cache:
-        return make_views(cache, task.hashes, task.train.where, nodes, task.space, seed, deadline.part(VIEWS_SHARE))
+        return make_views(
+            cache, task.hashes, task.train.where, nodes, task.space, seed, deadline.part(VIEWS_SHARE), own=job.get("network")
+        )
 
 
 # --- from the graph to the whole library -------------------------------------------------------------------------------
@@ -191,13 +193,13 @@ def _counts(task: Task) -> dict[str, Any]:
     return {"delete": deleted, "keep": kept, "trained_on": len(task.train), "tested_on": len(task.test)} | task.purposes
 
 
-def _hashes(folder: Path, task: Task) -> dict[str, str]:
+def _hashes(folder: Path, job: dict[str, Any], task: Task) -> dict[str, str]:
     """SHA-256 of all that made the model, and of the model: two of them are the same only where all of this is."""
     x = task.examples
     parts: dict[str, list[Any]] = {
         "photos": task.hashes,
         "features": [np.ascontiguousarray(x.look), np.ascontiguousarray(x.measures)],  # as they are: a copy may be 1 GB
-        "backbone": [backbone.weights_file().read_bytes()],
+        "backbone": [backbone.weights_of(job).read_bytes()],
         "model": [(folder / "model.safetensors").read_bytes()],
     }
     found = {name: hashlib.sha256() for name in parts}
@@ -209,7 +211,7 @@ def _hashes(folder: Path, task: Task) -> dict[str, str]:
 
 def _conditions(job: dict[str, Any], views: Views | None) -> dict[str, Any]:
     return {
-        "backbone": backbone.NAME,
+        "backbone": str(job["backbone"]),
         "device": f"cpu, {job['threads'] or os.cpu_count()} threads, {platform.machine()}",
         "versions": {"python": platform.python_version()} | {name: version(name) for name in _LIBRARIES},
         "photos_with_views": len(views.where) if views else 0,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -27,12 +28,16 @@ def make_views(
     seed: int,
     deadline: Deadline,
     most: int = MOST,
+    own: Mapping[str, str] | None = None,
 ) -> Views:
-    """Views of photos among `nodes`; positions in the result are places in `nodes`. A broken thumbnail is passed over."""
+    """Views of photos among `nodes`; positions in the result are places in `nodes`. A broken thumbnail is passed over.
+
+    `own` is the network that the owner named, where there is one.
+    """
     order = np.random.default_rng(seed).permutation(len(nodes))
     order = np.concatenate([order[np.isin(nodes[order], labelled)], order[~np.isin(nodes[order], labelled)]])
     total = min(len(order), max(most, len(labelled)))
-    network = Backbone()
+    network = Backbone(own)
     where, weak, strong = [], [], []
     for place in order[:total]:
         if deadline.passed():

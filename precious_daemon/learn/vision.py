@@ -29,7 +29,8 @@ def _declare_missing_operators() -> torch.library.Library | None:
 
 _library = _declare_missing_operators()
 
+from torchvision import models  # noqa: E402
 from torchvision.transforms import v2 as transforms  # noqa: E402
 from torchvision.transforms.v2 import functional  # noqa: E402
 
-__all__ = ["functional", "transforms"]
+__all__ = ["functional", "models", "transforms"]

@@ -8,12 +8,15 @@ waits: call it from a thread, not from the event loop.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import inspect
 import logging
+import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Self
 
 import pluggy
@@ -30,6 +33,15 @@ __all__ = ["PluginInfo", "Plugins", "in_words"]
 log = logging.getLogger(__name__)
 
 STATUS_SECONDS = 60.0
+_RIGHT: dict[str, Callable[[Any], bool]] = {
+    "veto": lambda answer: isinstance(answer, str | None),
+    "rule": lambda answer: isinstance(answer, str | None),
+    "people": lambda answer: answer is None or (not isinstance(answer, str) and all(isinstance(name, str) for name in answer)),
+}
+_WANTED = {"veto": "a text or None", "rule": "a text or None", "people": "a list of names or None"}
+LARGEST_NUMBER = 1e30
+MOST_NUMBERS = 64  # that a plugin makes of a photo
+_NUMBER = re.compile(r"[a-z][a-z0-9_]{0,39}")
 GRACE = 1.0  # seconds that an async hook gets to clean up after it was cancelled
 
 
@@ -152,6 +164,48 @@ class Plugins:
                         found[key] = (*found.get(key, ()), reason)
         return found
 
+    def measure(self, name: str, photo: PluginPhoto, picture: bytes | None) -> dict[str, float] | Exception:
+        """The numbers that a plugin makes of a photo, checked; or what it raised."""
+        numbers = self.call_one(name, "features", photo=photo, picture=picture)
+        if isinstance(numbers, Exception):
+            return numbers
+        try:
+            checked = {str(key): float(value) for key, value in (numbers or {}).items()}
+        except (AttributeError, TypeError, ValueError) as exc:
+            return TypeError(f"features has to return numbers by name, or None, not {numbers!r} ({exc})")
+        right = all(_NUMBER.fullmatch(key) and abs(value) <= LARGEST_NUMBER for key, value in checked.items())
+        if not right or len(checked) > MOST_NUMBERS:
+            wanted = f"at most {MOST_NUMBERS} finite numbers, named with small letters, digits and _"
+            return ValueError(f"features has to return {wanted}, not {checked!r}")
+        return checked
+
+    def mark(self, name: str) -> str:
+        """What changes when the code or the settings of a plugin do."""
+        plugin = self._manager.get_plugin(name)
+        source = inspect.getsourcefile(plugin) if inspect.ismodule(plugin) else None
+        code = Path(source).read_bytes() if source else b""
+        return hashlib.sha256(code + repr(options.read(plugin, name, self._settings.plugin.get(name, {}))).encode()).hexdigest()
+
+    def people(self, parts: Iterable[Mapping[int, PluginPhoto]], closely: bool) -> tuple[dict[int, set[str]], dict[int, str]]:
+        """(names of those in each photo, why a plugin could not tell), by the key of the photo. Photos come in parts, as for
+        `rules`; a plugin that failed is not asked about further parts, and could not tell of any photo of theirs."""
+        found: dict[int, set[str]] = {}
+        unknown: dict[int, str] = {}
+        asked = self.having("people")
+        failed: set[str] = set()
+        memos: dict[str, dict[str, Any]] = {name: {} for name in asked}
+        for photos in parts if asked else ():
+            for name in asked:
+                said: dict[int, Any] = {}
+                if name not in failed and self._ask_for_each(name, "people", photos, said, memos[name], closely=closely):
+                    failed.add(name)
+                told = dict(said)
+                for key in photos:
+                    found.setdefault(key, set()).update(told.get(key) or ())
+                    if name in failed and key not in told:
+                        unknown[key] = f"the plugin {name} could not say who is in it"
+        return found, unknown
+
     def status_lines(self) -> dict[str, str]:
         """One line of each plugin that has something to say, asked for at most once a minute."""
         now = time.monotonic()
@@ -165,7 +219,7 @@ class Plugins:
         name: str,
         hook: str,
         photos: Mapping[int, PluginPhoto],
-        said: dict[int, str | None],
+        said: dict[int, Any],
         memo: dict[str, Any],
         **more: Any,
     ) -> Exception | None:
@@ -174,10 +228,10 @@ class Plugins:
         def each(ask: _Ask, context: Context) -> None:
             context = replace(context, memo=memo)
             for key, photo in photos.items():
-                reason = ask(photo=photo, context=context, **more)
-                if not isinstance(reason, str | None):
-                    raise TypeError(f"{hook} has to return a text or None, not {reason!r}")
-                said[key] = reason
+                answer = ask(photo=photo, context=context, **more)
+                if not _RIGHT[hook](answer):
+                    raise TypeError(f"{hook} has to return {_WANTED[hook]}, not {answer!r}")
+                said[key] = answer
 
         result = self._alone(name, hook, each)
         return result if isinstance(result, Exception) else None

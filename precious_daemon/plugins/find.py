@@ -24,7 +24,7 @@ from precious_daemon.hookspecs import PROJECT
 
 log = logging.getLogger(__name__)
 
-BUILT_IN = ("report", "rules", "xmp", "links", "plan", "webhook", "notify", "email", "immich")
+BUILT_IN = ("report", "rules", "xmp", "links", "plan", "webhook", "notify", "email", "immich", "digikam", "trash")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")  # it names a folder and a table of the settings
 
 

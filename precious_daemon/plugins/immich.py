@@ -1,8 +1,8 @@
 """Immich: holds back favourites and what is in albums there; on request tags suggestions there, and follows to its trash.
 
 It speaks to your own server with an API key, which needs the permissions asset.read and album.read, and for what is switched on
-tag.create, tag.asset, album.create, albumAsset.create, albumAsset.delete and asset.delete. A photo is known there by the
-SHA-1 of its bytes, whatever it is called. Immich's own trash is used, never its deletion: what goes there can be restored.
+person.read, tag.create, tag.asset, album.create, albumAsset.create, albumAsset.delete and asset.delete. A photo is known there by
+the SHA-1 of its bytes, whatever it is called. Immich's own trash is used, never its deletion: what goes there can be restored.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ class Settings:
     api_key: str = setting("", "file:/path and env:NAME say where it is")
     favourites: bool = setting(True, "favourites are held back")
     albums: bool = setting(True, "photos in albums are held back")
+    people: bool = setting(False, "people named there count for suggest.protect_people and suggest.leave_of_person")
     tag: str = setting("", 'suggestions get this tag there, like "precious/suggested"; empty tags none')
     album: str = setting("", "suggestions are put into an album of this name there; empty makes none")
     trash: bool = setting(False, "what you approve goes to the trash there too, and comes back with an undo")
@@ -80,6 +81,35 @@ def _search(server: Server, query: dict[str, Any]) -> Iterator[dict[str, Any]]:
             found = server.ask("POST", "/search/metadata", sent)["assets"]
             yield from found["items"]
             page = found["nextPage"]
+
+
+@hookimpl
+def people(photo: PluginPhoto, closely: bool, context: Context) -> Sequence[str]:
+    """By its name and size where many are asked about, and by its bytes where it matters."""
+    if not context.settings.people:
+        return ()
+    if "faces" not in context.memo:
+        context.memo["faces"] = _faces(context.settings)
+    there: Sequence[tuple[str, str, str]] = context.memo["faces"].get(photo.size, ())
+    if closely and there:
+        checksum = _checksum(photo.path)
+        return sorted({name for name, found, _ in there if found == checksum})
+    return sorted({name for name, _, file in there if file == photo.name})
+
+
+def _faces(chosen: Settings) -> dict[int, list[tuple[str, str, str]]]:
+    """(name of somebody, checksum, name of the file) of each asset that they are in, under its size."""
+    server, found = _server(chosen), dict[int, list[tuple[str, str, str]]]()
+    page, more = 1, True
+    while more:
+        answer = server.ask("GET", f"/people?page={page}&size={A_PAGE}&withHidden=true")
+        for person in answer["people"]:
+            for asset in _search(server, {"personIds": [person["id"]]}) if person["name"] else ():
+                size = (asset.get("exifInfo") or {}).get("fileSizeInByte")
+                if size is not None:
+                    found.setdefault(size, []).append((person["name"], asset["checksum"], asset["originalFileName"]))
+        page, more = page + 1, bool(answer.get("hasNextPage"))
+    return found
 
 
 # --- showing -----------------------------------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ from precious_daemon.plugins import words
 from precious_daemon.plugins.options import setting
 
 KINDS = ("html", "json", "jsonl", "csv")
-COLUMNS = [f.name for f in fields(SuggestedPhoto) if f.name not in ("uid", "root")]
+COLUMNS = [f.name for f in fields(SuggestedPhoto) if f.name not in ("uid", "root", "numbers")]
 CHUNK = 8  # pieces of the page written at once: what is in memory at any time
 
 

@@ -1,9 +1,9 @@
 """XMP: holds back what you rated, picked, tagged or edited elsewhere; on request writes suggestions into sidecars.
 
-Ratings, labels, digiKam's pick flags, keywords and signs of editing are read from sidecars, and from inside of JPEGs. With
-`write`, each suggestion gets `precious:` fields in its sidecar, and a rating, a label and a pick flag where it has none; they are
-taken out again when the photo is no longer suggested. The top of your ranking can get stars. Originals are never written, nor
-anything that another program wrote.
+Ratings, labels, digiKam's pick flags, keywords, named faces and signs of editing are read from sidecars, and from inside of
+JPEGs. With `write`, each suggestion gets `precious:` fields in its sidecar, and a rating, a label and a pick flag where it has
+none; they are taken out again when the photo is no longer suggested. The top of your ranking can get stars. Originals are never
+written, nor anything that another program wrote.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ class Settings:
     keep_labels: tuple[str, ...] = setting((), "photos with one of these colour labels are held back")
     keep_tags: tuple[str, ...] = setting(("favourite", "favorite"), "photos with one of these keywords are held back")
     edits: bool = setting(True, "photos that were edited are held back")
+    people: bool = setting(True, "faces named there count for suggest.protect_people and suggest.leave_of_person")
     rejected: bool = setting(True, "photos rejected elsewhere (rating -1) are suggested")
     picks: bool = setting(True, "digiKam's pick flags: accepted photos are held back, rejected ones suggested")
     embedded: bool = setting(True, "look inside of JPEGs too, not only at sidecars")
@@ -84,16 +85,33 @@ def _theirs(found: Packet, space: str, name: str) -> int | None:
     return None if value == found.number(packet.OURS, name) else value
 
 
+@hookimpl
+def people(photo: PluginPhoto, closely: bool, context: Context) -> Sequence[str]:
+    if not context.settings.people:
+        return ()
+    named: set[str] = set()
+    for data in _data(photo, closely and context.settings.embedded):
+        with suppress(NotXmp):
+            named |= packet.people(data)
+    return sorted(named)
+
+
 def packets(photo: PluginPhoto, inside: bool) -> Iterator[Packet]:
     """What sidecars say of a photo, and what it says itself. One that cannot be read says nothing."""
+    for data in _data(photo, inside):
+        with suppress(NotXmp):
+            yield packet.read(data)
+
+
+def _data(photo: PluginPhoto, inside: bool) -> Iterator[bytes]:
     for name in photo.companions:
         if name.lower().endswith(".xmp"):
-            with suppress(NotXmp, OSError):
-                yield packet.read(_bytes(photo.root / photo.folder / name))
+            with suppress(OSError):
+                yield _bytes(photo.root / photo.folder / name)
     if inside and photo.name.lower().endswith((".jpg", ".jpeg")):
-        with suppress(NotXmp, OSError):
+        with suppress(OSError):
             if data := packet.embedded(photo.path):
-                yield packet.read(data)
+                yield data
 
 
 def _edited(found: Packet) -> bool:

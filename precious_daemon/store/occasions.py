@@ -1,8 +1,9 @@
-"""Days and events, read from when photos were taken: what must not be emptied by a single night's list."""
+"""Days and events, read from when photos were taken, and people: what must not be emptied by a single night's list."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import UTC, datetime
 
 from precious_daemon.decide import Occasion
@@ -40,6 +41,19 @@ def _of_day(begins: datetime, leave: int) -> str:
 def _of_event(begins: datetime, leave: int) -> str:
     date = f"{begins:%-d %B %Y at %H:%M}"
     return f"the last photo{'' if leave == 1 else 's'} of what happened on {date}"
+
+
+def of_people(candidates: Collection[int], in_photos: Mapping[int, Collection[str]], leave: int) -> Iterator[Occasion]:
+    """Those who are in any of these photos: so many photos of each stay. `in_photos` names who is in every photo there is."""
+    present: dict[str, int] = defaultdict(int)
+    might_go: dict[str, set[int]] = defaultdict(set)
+    for photo, names in in_photos.items() if leave else ():
+        for name in names:
+            present[name] += 1
+            if photo in candidates:
+                might_go[name].add(photo)
+    for name, members in might_go.items():
+        yield Occasion(frozenset(members), present[name], leave, f"the last photo{'' if leave == 1 else 's'} of {name}")
 
 
 class _Run:

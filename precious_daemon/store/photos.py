@@ -7,6 +7,7 @@ import posixpath
 import secrets
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from precious_daemon.errors import NotFound
@@ -131,6 +132,13 @@ def details(db: Database, photo_id: int) -> Details:
     return Details(*db.execute(sql, [photo_id]).fetchone())
 
 
+def whereabouts(db: Database, ids: Iterable[int]) -> dict[int, tuple[float, float]]:
+    """Latitude and longitude of those of these photos that know theirs."""
+    marks = ",".join(str(int(i)) for i in ids)
+    sql = f"SELECT id, latitude, longitude FROM photos WHERE id IN ({marks}) AND latitude IS NOT NULL AND longitude IS NOT NULL"
+    return {row[0]: (row[1], row[2]) for row in db.execute(sql)}
+
+
 def all_ambiguous(db: Database, limit: int) -> list[Photo]:
     """Photos that are there, and whose companions cannot be told."""
     sql = f"""
@@ -150,22 +158,39 @@ def counts(db: Database) -> dict[PhotoState, int]:
     return {state: found.get(state, 0) for state in PhotoState}
 
 
-def page(db: Database, state: PhotoState, after: tuple[float, int] | None = None, limit: int = 100) -> list[Photo]:
-    """Newest first by the time taken; `after` is (taken_at, id) of the last one shown."""
-    where = "state = ?"
+def page(
+    db: Database, state: PhotoState, after: tuple[float, int] | None = None, limit: int = 100, *, newer: bool = False
+) -> list[Photo]:
+    """Newest first by the time taken; `after` is (taken_at, id) of the last one shown, or with `newer` of the first one."""
+    where, order, compare = "state = ?", *(("ASC", ">") if newer else ("DESC", "<"))
     values: list[Any] = [state]
     if after:
         # the first condition is what an index on an expression can seek by
-        where += " AND coalesce(taken_at, 0) <= ? AND (coalesce(taken_at, 0), id) < (?, ?)"
+        where += f" AND coalesce(taken_at, 0) {compare}= ? AND (coalesce(taken_at, 0), id) {compare} (?, ?)"
         values += (after[0], *after)
-    sql = f"SELECT {_COLUMNS} FROM photos WHERE {where} ORDER BY coalesce(taken_at, 0) DESC, id DESC LIMIT ?"
-    return [photo_from(row) for row in db.query(sql, [*values, limit])]
+    sql = f"SELECT {_COLUMNS} FROM photos WHERE {where} ORDER BY coalesce(taken_at, 0) {order}, id {order} LIMIT ?"
+    found = [photo_from(row) for row in db.query(sql, [*values, limit])]
+    return found[::-1] if newer else found
 
 
-def newest(db: Database, after: tuple[float, int] | None = None, limit: int = 100) -> list[Photo]:
+def newest(db: Database, after: tuple[float, int] | None = None, limit: int = 100, *, newer: bool = False) -> list[Photo]:
     """As `page`, of all that are there: those that wait to be read among those that have been."""
-    found = [photo for state in (PhotoState.PRESENT, PhotoState.NEW) for photo in page(db, state, after, limit)]
-    return sorted(found, key=lambda photo: (photo.taken_at or 0, photo.id), reverse=True)[:limit]
+    each = (page(db, state, after, limit, newer=newer) for state in (PhotoState.PRESENT, PhotoState.NEW))
+    found = sorted((photo for part in each for photo in part), key=lambda photo: (photo.taken_at or 0, photo.id), reverse=True)
+    return found[-limit:] if newer else found[:limit]
+
+
+def months(db: Database, state: PhotoState) -> list[datetime]:
+    """The beginnings of the months that photos were taken in, newest first: as many steps in an index as there are months."""
+    before = "SELECT coalesce(taken_at, 0) FROM photos WHERE state = :state AND coalesce(taken_at, 0) < {}"
+    before = f"({before} ORDER BY coalesce(taken_at, 0) DESC, id DESC LIMIT 1)"
+    start = "CAST(strftime('%s', newest, 'unixepoch', 'start of month') AS INTEGER)"
+    sql = f"""
+        WITH RECURSIVE months (newest) AS (
+            SELECT {before.format("9e999")} UNION ALL SELECT {before.format(start)} FROM months WHERE newest IS NOT NULL
+        ) SELECT {start} FROM months WHERE newest IS NOT NULL
+    """
+    return [datetime.fromtimestamp(at, UTC) for (at,) in db.execute(sql, {"state": state})]
 
 
 def random_present(

@@ -540,6 +540,30 @@ def m020_certified_apart(db: Database) -> None:
     """)
 
 
+@library()
+def m022_trash_of_the_desktop(db: Database) -> None:
+    """Units may go to the trash that file managers show; the paths of their files in the trash are relative to it."""
+    db.execute("ALTER TABLE units ADD COLUMN place BLOB")
+
+
+@library()
+def m024_passwords(db: Database) -> None:
+    """Passwords of profiles, and tries that failed; where a browser signed in from."""
+    db.executescript("""
+        CREATE TABLE passwords (
+            voter_id INTEGER PRIMARY KEY REFERENCES voters(id),
+            hash TEXT NOT NULL,              -- argon2id, with its salt and parameters
+            changed_at REAL NOT NULL
+        );
+        CREATE TABLE sign_in_failures (
+            key BLOB PRIMARY KEY,            -- a hash of the account or of the address
+            count INTEGER NOT NULL,
+            last_at REAL NOT NULL
+        );
+        ALTER TABLE sessions ADD COLUMN address TEXT;
+    """)
+
+
 @cache()
 def c001_derived(db: Database) -> None:
     db.executescript("""
@@ -738,22 +762,23 @@ def c009_tasks(db: Database) -> None:
     """)
 
 
-@library()
-def m024_passwords(db: Database) -> None:
-    """Passwords of profiles, and tries that failed; where a browser signed in from."""
+@cache()
+def c020_numbers_of_plugins(db: Database) -> None:
     db.executescript("""
-        CREATE TABLE passwords (
-            voter_id INTEGER PRIMARY KEY REFERENCES voters(id),
-            hash TEXT NOT NULL,              -- argon2id, with its salt and parameters
-            changed_at REAL NOT NULL
-        );
-        CREATE TABLE sign_in_failures (
-            key BLOB PRIMARY KEY,            -- a hash of the account or of the address
-            count INTEGER NOT NULL,
-            last_at REAL NOT NULL
-        );
-        ALTER TABLE sessions ADD COLUMN address TEXT;
+        CREATE TABLE plugin_numbers (
+            content_hash BLOB NOT NULL,
+            plugin TEXT NOT NULL,
+            mark TEXT NOT NULL,              -- of the plugin's code and settings when it made them
+            numbers TEXT NOT NULL,           -- JSON: value by name
+            PRIMARY KEY (content_hash, plugin)
+        ) WITHOUT ROWID;
     """)
+
+
+@cache()
+def c010_compare_anew(db: Database) -> None:
+    """Crops are looked for among more neighbours, and tilts at all: what was compared before is so once more."""
+    db.execute("DELETE FROM compared")
 
 
 def migrate(places: Places) -> None:

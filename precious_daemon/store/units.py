@@ -3,6 +3,7 @@
     approved -> planned -> done -> restoring -> undone
         \\----------\\-> refused
                             done -> purging -> purged
+                            done -> undone, purged: by its owner, in the trash of the desktop
 
 A step is one transaction, and takes along what has to agree with it: the photo, the suggestion, and the owner's
 "delete", which counts only for as long as the unit does.
@@ -43,7 +44,7 @@ def _unit(row: dict[str, Any], files: Iterable[UnitFile]) -> Unit:
     return Unit(
         row["id"], row["uid"], row["batch"], row["voter_id"], row["photo_id"], row["root_id"], row["suggestion_id"],
         row["keeper_id"], row["reason"], UnitState(row["state"]), row["approved_at"], row["changed_at"], row["error"],
-        tuple(files),
+        tuple(files), _path(row["place"]),
     )  # fmt: skip
 
 
@@ -90,6 +91,11 @@ def in_states(db: Database, *states: UnitState) -> list[Unit]:
 def listing(db: Database, limit: int, after: int | None = None) -> list[Unit]:
     """What is in the trash, newest first. `after` is the id of the last one shown."""
     return _units(db, "state = 'done' AND id < ? ORDER BY id DESC LIMIT ?", [2**63 - 1 if after is None else after, limit])
+
+
+def in_desktop(db: Database) -> list[Unit]:
+    """What is in the trash of the desktop, where its owner may do with it what they want."""
+    return _units(db, "state = 'done' AND place IS NOT NULL ORDER BY id", [])
 
 
 def done_since(db: Database, photo_ids: Iterable[int], since: float) -> list[Unit]:
@@ -166,9 +172,13 @@ def approve(
     return get(db, unit_id)
 
 
-def plan(db: Database, unit: Unit, trash_paths: Iterable[str], now: float) -> Unit:
-    """About to be moved. The photo counts as trashed from here, so that a scan does not take it for missing."""
+def plan(db: Database, unit: Unit, trash_paths: Iterable[str], now: float, place: str | None = None) -> Unit:
+    """About to be moved, to a trash of the desktop where `place` is one.
+
+    The photo counts as trashed from here, so that a scan does not take it for missing.
+    """
     _step(db, unit, [UnitState.APPROVED], UnitState.PLANNED, now)
+    db.execute("UPDATE units SET place = ? WHERE id = ?", [None if place is None else os.fsencode(place), unit.id])
     for file, trash_path in zip(unit.files, trash_paths, strict=True):
         values = [os.fsencode(trash_path), unit.id, os.fsencode(file.path)]
         db.execute("UPDATE unit_files SET trash_path = ? WHERE unit_id = ? AND path = ?", values)
@@ -220,6 +230,14 @@ def not_restored(db: Database, unit: Unit, now: float) -> Unit:
     return get(db, unit.id)
 
 
+def returned(db: Database, unit: Unit, now: float) -> Unit:
+    """Its owner has brought it back with another program, and a scan has found it, perhaps in another place."""
+    _step(db, unit, [UnitState.DONE], UnitState.UNDONE, now)
+    _set_suggestion(db, unit, "restored", now)
+    _take_back(db, unit, now)
+    return get(db, unit.id)
+
+
 def undone(db: Database, unit: Unit, now: float) -> Unit:
     """All of its files are out of the trash.
 
@@ -237,6 +255,19 @@ def undone(db: Database, unit: Unit, now: float) -> Unit:
 # --- for good ----------------------------------------------------------------------------------------------------------
 
 
+def emptied(db: Database, unit: Unit, why: str, now: float) -> Unit:
+    """Its owner has removed it for good with another program: it is gone, and not ours to undo."""
+    _step(db, unit, [UnitState.DONE], UnitState.PURGED, now, why)
+    _photo_is_gone(db, unit, now)
+    return get(db, unit.id)
+
+
+def emptied_since(db: Database, since: float) -> int:
+    """Units that were removed with other programs since then."""
+    sql = "SELECT count(*) FROM units WHERE state = 'purged' AND changed_at >= ? AND error IS NOT NULL"
+    return int(db.execute(sql, [since]).fetchone()[0])
+
+
 def purge(db: Database, unit: Unit, now: float) -> Unit:
     """About to be removed for good: from here it can only be finished."""
     _step(db, unit, [UnitState.DONE], UnitState.PURGING, now)
@@ -246,7 +277,7 @@ def purge(db: Database, unit: Unit, now: float) -> Unit:
 def purged(db: Database, unit: Unit, now: float) -> Unit:
     """Its files are gone. What the owner said of the photo stays, and goes on teaching."""
     _step(db, unit, [UnitState.PURGING], UnitState.PURGED, now)
-    db.execute("UPDATE photos SET state = 'purged', changed_at = ? WHERE id = ? AND state = 'trashed'", [now, unit.photo_id])
+    _photo_is_gone(db, unit, now)
     return get(db, unit.id)
 
 
@@ -282,6 +313,10 @@ def _photo_is_back(db: Database, unit: Unit, now: float) -> None:
     """A scan that has seen more in the meantime knows better."""
     sql = f"UPDATE photos SET state = {photos.READ_OR_NOT}, changed_at = ? WHERE id = ? AND state = 'trashed'"
     db.execute(sql, [now, unit.photo_id])
+
+
+def _photo_is_gone(db: Database, unit: Unit, now: float) -> None:
+    db.execute("UPDATE photos SET state = 'purged', changed_at = ? WHERE id = ? AND state = 'trashed'", [now, unit.photo_id])
 
 
 def _set_suggestion(db: Database, unit: Unit, state: str, now: float) -> None:

@@ -1,4 +1,6 @@
-"""The only room that moves an original: into `ROOT/.precious-trash/`, after the owner approved it, and back.
+"""The only room that moves an original: into the trash on its own disk, after the owner approved it, and back.
+
+That is `ROOT/.precious-trash/`, or with the plugin `trash` the one that file managers show.
 
 A unit is one capture with its companions: all of its files move, or none. Each goes through the steps in `steps`: gate,
 cap, approval, intent, verify, record, move, recheck, commit. The journal (`store.units`) and the records beside the files
@@ -7,6 +9,7 @@ each suffice to put all back. Nothing is ever removed for good but by `purge`, w
     moves    the system calls: beneath a held folder, never following a link, never replacing
     gate     is this folder what it was, is each file what it was
     records  the trash on the disk, and putting back from records alone
+    desktop  the trash that file managers show, where the owner wants that one
     keeper   is what stays in its place still there
     steps    one unit's way, and what to do after a crash
     purge    the end of that way, where the owner wants one
@@ -16,6 +19,7 @@ each suffice to put all back. Nothing is ever removed for good but by `purge`, w
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 import threading
 import time
@@ -37,6 +41,8 @@ from precious_daemon.trash.records import home_of, recover_records
 from precious_daemon.trash.steps import Steps
 
 __all__ = ["Outcome", "Trash", "recover_records"]
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -63,10 +69,10 @@ class Trash:
         self, store: Store, places: Places, settings: Settings, clock: Callable[[], float] = time.time, disk: Disk | None = None
     ) -> None:
         self._store = store
-        self.use(settings)
         self._clock = clock
         disk = disk or Disk()
         self._steps = Steps(store, disk, places.audit_log, clock)
+        self.use(settings)
         self._purge = Purge(store, disk, places.audit_log, clock)
         self._batch = asyncio.Lock()  # one batch at a time
         self._unit = threading.Lock()  # a unit runs to its end even where its caller was cancelled, so each is read anew
@@ -74,6 +80,7 @@ class Trash:
     def use(self, settings: Settings) -> None:
         """Go on with these settings."""
         self._settings = settings.trash
+        self._steps.to_desktop = "trash" in settings.plugins.enabled
 
     # --- to the trash --------------------------------------------------------------------------------------------------
 
@@ -190,16 +197,24 @@ class Trash:
             return Outcome(self._store.read(units.get, unit.id), False, str(failure)), None
         except LogFailed as failure:
             return Outcome(self._store.read(units.get, unit.id), False, str(failure)), str(failure)
-        return _settled(unit), None
+        return self._moved(unit), None
+
+    def _moved(self, unit: Unit) -> Outcome:
+        if unit.state is not UnitState.DONE or not self._steps.to_desktop:
+            return _settled(unit)
+        if unit.place:
+            return Outcome(unit, True, f"Moved {with_companions(unit)} to the trash of your desktop.")
+        why = "for the one of your desktop cannot be used for it"
+        return Outcome(unit, True, f"Moved {with_companions(unit)} to the trash of its folder, {why}.")
 
     def _check(self, unit: Unit) -> Outcome:
         try:
             if refusal := self._lapsed(unit):
                 raise TrashRefused(refusal)
-            self._steps.check(unit)
+            place = self._steps.check(unit)
         except TrashRefused as refused:
             return Outcome(unit, False, str(refused))
-        return Outcome(unit, False, f"Would move {with_companions(unit)} to {home_of(unit)}.")
+        return Outcome(unit, False, f"Would move {with_companions(unit)} to {printable(place or home_of(unit))}.")
 
     def _lapsed(self, unit: Unit) -> str | None:
         """Why an approval no longer counts; one from the future was given by another clock."""
@@ -239,6 +254,21 @@ class Trash:
         renamed = [printable(file.restored_path) for file in unit.files if file.restored_path and file.restored_path != file.path]
         taken = f", as {' and '.join(renamed)}, for the old name is taken" if renamed else ""
         return Outcome(unit, True, f"Put {with_companions(unit)} back{taken}.")
+
+    async def notice(self) -> list[Unit]:
+        """Look into the trash of the desktop: what its owner has brought back there (undone) or removed for good (purged)."""
+        async with self._batch:
+            found = [await self._run(self._notice, unit) for unit in await self._store.aread(units.in_desktop)]
+        return [unit for unit in found if unit is not None]
+
+    def _notice(self, unit: Unit) -> Unit | None:
+        unit = self._store.read(units.get, unit.id)
+        try:
+            unit = self._steps.notice(unit) if unit.state is UnitState.DONE else unit
+        except (TrashRefused, OSError) as exc:  # its folder is away, or frozen: looked at again another time
+            log.info("%s in the trash of the desktop cannot be looked at: %s", name_of(unit), exc)
+            return None
+        return unit if unit.state in (UnitState.UNDONE, UnitState.PURGED) else None
 
     async def listing(self, limit: int = 200, after: int | None = None) -> list[Unit]:
         """What is in the trash, newest first. `after` is the id of the last unit shown."""

@@ -98,7 +98,7 @@ def _writable(root: Root, fd: int) -> None:
 def look_for(disk: Disk, root: Root, fd: int, sample: Sequence[FileEntry]) -> None:
     """A sample of known photos is where it was, but for one or a tenth that the owner may have moved since the last scan."""
     gone = sum(1 for entry in sample if disk.status(fd, entry.path) is None)
-    if gone > max(1, len(sample) // 10) or gone == len(sample):
+    if sample and (gone > max(1, len(sample) // 10) or gone == len(sample)):
         raise TrashRefused(
             f"{printable(root.path)}: {gone} of {len(sample)} known photos are not where they were. "
             "Nothing was moved; scan the folder first."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import posixpath
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,8 +11,9 @@ from pathlib import Path
 from precious_daemon.errors import TrashRefused
 from precious_daemon.models import Role, Root, RootState, Unit, UnitFile
 from precious_daemon.store import Store, roots
-from precious_daemon.trash import audit
+from precious_daemon.trash import audit, desktop
 from precious_daemon.trash.moves import Disk, DiskFailed, explained, printable, shown
+from precious_daemon.trash.records import drop_home, home_of
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +77,7 @@ class Journal:
             "action": action,
             "root": root.path,
             "path": (file.restored_path or file.path) if file else None,
-            "trash": file.trash_path if file else None,
+            "trash": posixpath.join(unit.place or "", file.trash_path) if unit and file and file.trash_path else None,
             "blake3": file.content_hash.hex() if file else None,
             "batch": unit.batch if unit else None,
             "unit": unit.uid if unit else None,
@@ -90,6 +92,13 @@ class Journal:
                 f"{printable(str(self._audit_log))} cannot be written ({exc.strerror}). Nothing more is moved until it can."
             ) from exc
 
-    def _in_trash(self, unit: Unit, fd: int) -> list[UnitFile]:
+    def _in_trash(self, unit: Unit, trash: int | None) -> list[UnitFile]:
         """The files of a unit whose place in the trash is not empty, whatever stands there."""
-        return [f for f in unit.files if f.trash_path and self._disk.status(fd, f.trash_path) is not None]
+        if trash is None:
+            return []
+        return [f for f in unit.files if f.trash_path and self._disk.status(trash, f.trash_path) is not None]
+
+    def _drop(self, unit: Unit, fd: int, trash: int | None) -> None:
+        """Remove what we wrote beside the files of a unit, now that they are not in the trash any more."""
+        desktop.drop_infos(self._disk, trash, unit.place, (f.trash_path for f in unit.files))
+        drop_home(self._disk, fd, home_of(unit))

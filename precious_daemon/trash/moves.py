@@ -1,7 +1,7 @@
 """The system calls that moving needs: open beneath a held folder, rename without replacing, sync.
 
 All of them take descriptors, so that a name swapped for a link in the meantime leads nowhere else. The only files that
-are ever removed are our own restore record, and, by `purge` alone, what has lain in the trash.
+are ever removed are our own records of what was moved, and, by `purge` alone, what has lain in the trash.
 """
 
 from __future__ import annotations
@@ -57,6 +57,19 @@ def shown(path: str) -> str:
 
 def stamp_of(status: os.stat_result) -> Stamp:
     return Stamp(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+
+
+def mount_of(place: str | int) -> tuple[int, str]:
+    """What tells mounts apart: two of one file system have one device, and yet nothing can be renamed between them."""
+    folder = os.open(place, _FOLDER | os.O_CLOEXEC) if isinstance(place, str) else place
+    try:
+        device, mount = os.fstat(folder).st_dev, ""
+        with contextlib.suppress(OSError), open(f"/proc/self/fdinfo/{folder}", encoding="ascii") as lines:
+            mount = next((line for line in lines if line.startswith("mnt_id:")), "")
+        return device, mount
+    finally:
+        if isinstance(place, str):
+            os.close(folder)
 
 
 class _OpenHow(ctypes.Structure):
@@ -155,22 +168,30 @@ class Disk:
 
         Its own rename shows whether this file system can rename without replacing, before any photo depends on it.
         """
-        fd = os.open(RECORD_NEW, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=folder)
+        self.write_new(folder, RECORD_NEW, data)
+        self.rename(folder, RECORD_NEW, folder, RECORD)
+        self.sync(folder)
+
+    def write_new(self, folder: int, name: str, data: bytes) -> None:
+        """Write a file of ours that is not there yet, and put its content on the disk."""
+        fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=folder)
         try:
             while data:
                 data = data[os.write(fd, data) :]
             self.sync(fd)
         finally:
             os.close(fd)
-        self.rename(folder, RECORD_NEW, folder, RECORD)
-        self.sync(folder)
 
     def drop_record(self, folder: int) -> None:
         """Remove our own record from a unit's folder that holds nothing else."""
         if not set(os.listdir(folder)) - {RECORD, RECORD_NEW}:
             for name in (RECORD, RECORD_NEW):
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(name, dir_fd=folder)
+                self.drop(folder, name)
+
+    def drop(self, folder: int, name: str) -> None:
+        """Remove a file that we wrote beside what was moved. It may be gone already."""
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(name, dir_fd=folder)
 
     def remove(self, folder: int, name: str) -> None:
         """Remove a file from our trash for good."""

@@ -15,11 +15,11 @@ from contextlib import ExitStack
 from precious_daemon.errors import TrashRefused
 from precious_daemon.models import Role, Unit
 from precious_daemon.store import roots, units
+from precious_daemon.trash.desktop import held
 from precious_daemon.trash.gate import Found, entered, read_file
 from precious_daemon.trash.journal import Journal, name_of, refusal_of
 from precious_daemon.trash.keeper import check_keeper
 from precious_daemon.trash.moves import DiskFailed, Swapped, shown
-from precious_daemon.trash.records import drop_home, home_of
 
 LEAST_DAYS = 30
 
@@ -30,42 +30,44 @@ class Purge(Journal):
     def check(self, unit: Unit) -> None:
         """Would it be removed? TrashRefused says why not."""
         root = self._store.read(roots.get, unit.root_id)
-        with entered(self._disk, root) as fd, ExitStack() as stack:
-            self._verified(unit, fd, stack)
+        with entered(self._disk, root) as fd, held(unit.place, fd) as trash, ExitStack() as stack:
+            self._verified(unit, trash, stack)
 
     def purge(self, unit: Unit) -> Unit:
         """Remove its files, or refuse and touch none. DiskFailed: stopped on the way, and finished when its disk is well."""
         root = self._store.read(roots.get, unit.root_id)
-        with entered(self._disk, root) as fd:
+        with entered(self._disk, root) as fd, held(unit.place, fd) as trash:
             with ExitStack() as stack:
                 try:
-                    found = self._verified(unit, fd, stack)
+                    found = self._verified(unit, trash, stack)
                 except OSError as exc:
                     raise refusal_of(exc, f"{name_of(unit)} could not be looked at, and stays in the trash") from exc
                 self._log("purging", unit, unit.reason)
                 unit = self._store.write(units.purge, unit, self._clock())
                 self._remove(unit, found)
-            return self._purged(unit, fd)
+            return self._purged(unit, fd, trash)
 
     def finish(self, unit: Unit) -> str:
         """After a crash in the middle: the owner has confirmed it and some of it may be gone, so the rest goes too."""
         name, root = name_of(unit), self._store.read(roots.get, unit.root_id)
         try:
-            with entered(self._disk, root) as fd:
+            with entered(self._disk, root) as fd, held(unit.place, fd) as trash:
                 with ExitStack() as stack:
-                    left = [read_file(self._disk, fd, f.trash_path or "", stack) for f in self._in_trash(unit, fd)]
+                    left = [read_file(self._disk, trash or fd, f.trash_path or "", stack) for f in self._in_trash(unit, trash)]
                     known = {f.content_hash for f in unit.files}
                     self._remove(unit, [file for file in left if file.content_hash in known])
-                self._purged(unit, fd)
+                self._purged(unit, fd, trash)
         except (TrashRefused, OSError) as exc:
             return f"{name} was being removed for good when the service ended, and waits. {exc}"
         return f"{name} was being removed for good when the service ended, and is gone."
 
-    def _verified(self, unit: Unit, fd: int, stack: ExitStack) -> list[Found]:
+    def _verified(self, unit: Unit, trash: int | None, stack: ExitStack) -> list[Found]:
         """Every file in the trash is the one that was moved there, to the last byte."""
         found = []
         for file in unit.files:
-            now = read_file(self._disk, fd, file.trash_path or "", stack)
+            if trash is None:
+                raise TrashRefused(f"{shown(file.path)} is not in the trash any more.")
+            now = read_file(self._disk, trash, file.trash_path or "", stack)
             if now.content_hash != file.content_hash or now.stamp.inode != file.stamp.inode:
                 raise TrashRefused(f"{shown(file.path)} in the trash is not the file that was moved there, so it stays.")
             found.append(now)
@@ -86,7 +88,7 @@ class Purge(Journal):
         except (Swapped, DiskFailed, OSError) as exc:
             raise self._stopped(unit, refusal_of(exc, f"{name_of(unit)} could not be removed whole")) from exc
 
-    def _purged(self, unit: Unit, fd: int) -> Unit:
-        drop_home(self._disk, fd, home_of(unit))
+    def _purged(self, unit: Unit, fd: int, trash: int | None) -> Unit:
+        self._drop(unit, fd, trash)
         self._log("purged", unit, unit.reason)
         return self._store.write(units.purged, unit, self._clock())

@@ -1,5 +1,5 @@
 """The trash on the disk: `ROOT/.precious-trash/<batch>/<unit>/` holds the files of one capture under their own names,
-and a `record.json` that says where each came from.
+and a `record.json` that says where each came from. Files that go to the trash of the desktop have their record here, too.
 
 The records alone are enough to put everything back, so a lost database loses no photo. `recover_records` does that; so
 can anybody with a file manager.
@@ -20,6 +20,7 @@ from typing import Any
 
 from precious_daemon.errors import RootError, TrashRefused
 from precious_daemon.models import Role, Root, Unit
+from precious_daemon.trash import desktop
 from precious_daemon.trash.moves import (
     NAMES,
     RECORD,
@@ -47,12 +48,20 @@ _HELP = (
 
 
 def home_of(unit: Unit) -> str:
-    """The folder of a unit in the trash, relative to its root."""
+    """The folder of a unit in the trash of its root: there is its record, and its files where they are in no other trash."""
     return f"{TRASH}/{unit.batch}/{unit.uid}"
 
 
-def trash_paths(unit: Unit) -> list[str]:
-    """Where each file of a unit goes: its own name, made different where two files of the capture share it."""
+def where_is(unit: Unit, root: Root) -> str:
+    """The folder that its files are in, for its owner."""
+    return posixpath.join(unit.place, desktop.FILES) if unit.place else posixpath.join(root.path, home_of(unit))
+
+
+def trash_paths(unit: Unit, in_desktop: bool = False) -> list[str]:
+    """Where each file of a unit goes: its own name, made different where two files of the capture share it.
+
+    In the trash of the desktop, which is everybody's, the name has the id of the unit in it.
+    """
     taken, paths = {RECORD, RECORD_NEW}, []
     for file in unit.files:
         own = posixpath.basename(file.path)
@@ -61,8 +70,15 @@ def trash_paths(unit: Unit) -> list[str]:
         while name.casefold() in taken:
             name, number = f"{stem} ({number}){suffix}", number + 1
         taken.add(name.casefold())
-        paths.append(f"{home_of(unit)}/{name}")
+        paths.append(f"{desktop.FILES}/{_marked(name, unit.uid)}" if in_desktop else f"{home_of(unit)}/{name}")
     return paths
+
+
+def _marked(name: str, mark: str) -> str:
+    stem, suffix = posixpath.splitext(name)
+    while stem and len(os.fsencode(f"{stem}.{mark}{suffix}")) > desktop.LONGEST:
+        stem = stem[:-1]
+    return f"{stem}.{mark}{suffix}"
 
 
 @contextmanager
@@ -85,7 +101,7 @@ def made_home(disk: Disk, root: int, unit: Unit) -> Iterator[int]:
 
 
 def drop_home(disk: Disk, root: int, home: str) -> None:
-    """Remove the record of a unit and its folders, as far as nothing else is in them.
+    """Remove the record of a unit and its folders beneath a root, as far as nothing else is in them.
 
     What cannot be removed stays: a record without files harms nothing.
     """
@@ -118,6 +134,8 @@ def record(root: Root, unit: Unit, now: float) -> bytes:
         "note": _HELP, "version": _VERSION, "unit": unit.uid, "batch": unit.batch, "root": root.path, "marker": root.marker,
         "reason": unit.reason, "approved_at": _utc(unit.approved_at), "moved_at": _utc(now), "files": files,
     }  # fmt: skip
+    if unit.place is not None:
+        entry["trash"] = unit.place
     return json.dumps(entry, indent=1).encode("ascii") + b"\n"
 
 
@@ -127,15 +145,15 @@ def _utc(at: float) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One file on its way back. Both are relative to the root."""
+    """One file on its way back. `path` is relative to the root, `trash_path` to that or to the trash of the desktop."""
 
     trash_path: str
     path: str
     role: Role
 
 
-def _read_record(disk: Disk, root: int, home: str) -> list[Member]:
-    """The members that a record names. ValueError where it is no record of ours."""
+def _read_record(disk: Disk, root: int, home: str) -> tuple[bool, list[Member]]:
+    """(whether they are in the trash of the desktop, the members that a record names). ValueError where it is none of ours."""
     fd = disk.open(root, f"{home}/{RECORD}", os.O_RDONLY | os.O_NONBLOCK)
     try:
         return members_of(os.read(fd, _RECORD_BYTES), home)
@@ -143,12 +161,13 @@ def _read_record(disk: Disk, root: int, home: str) -> list[Member]:
         os.close(fd)
 
 
-def members_of(data: bytes, home: str) -> list[Member]:
+def members_of(data: bytes, home: str) -> tuple[bool, list[Member]]:
     """The members that a record names, for a unit's folder of this name. ValueError where it is no record of ours."""
     try:
         entry: Any = json.loads(data)
         if entry["version"] != _VERSION:
             raise ValueError("it was written by another version")
+        in_desktop = "trash" in entry
         files = [(str(file["path"]), str(file["trash"]), Role(file["role"])) for file in entry["files"]]
     except (KeyError, TypeError, RecursionError) as exc:
         raise ValueError(f"something is missing in it, or not what it has to be: {exc}") from exc
@@ -156,7 +175,10 @@ def members_of(data: bytes, home: str) -> list[Member]:
         os.fsencode(path + name)  # a ValueError where no file can be called so
         if "/" in name or any(part in ("", ".", "..") for part in (name, *path.split("/"))) or "\0" in path + name:
             raise ValueError("it names a file outside its folder")
-    return [Member(f"{home}/{name}", path, role) for path, name, role in files]
+        if in_desktop and posixpath.basename(home) not in name:
+            raise ValueError("it names a file that is not its own")
+    folder = desktop.FILES if in_desktop else home
+    return in_desktop, [Member(f"{folder}/{name}", path, role) for path, name, role in files]
 
 
 # --- putting back ------------------------------------------------------------------------------------------------------
@@ -179,12 +201,12 @@ def free_names(disk: Disk, root: int, members: Sequence[Member], attempt: int = 
     raise TrashRefused(f"All names for {shown(still)} are taken; it is still in the trash.")
 
 
-def bring_back(disk: Disk, root: int, moves: Sequence[tuple[str, str]]) -> None:
-    """Move (trash path, target) pairs, all or none, and put the result on the disk. Errors as `carry`."""
+def bring_back(disk: Disk, root: int, trash: int, moves: Sequence[tuple[str, str]]) -> None:
+    """Move (path below the trash, target) pairs, all or none, and put the result on the disk. Errors as `carry`."""
     with ExitStack() as stack:
         carried, folders = [], []
         for trash_path, target in moves:
-            home = stack.enter_context(disk.folder(root, posixpath.dirname(trash_path)))
+            home = stack.enter_context(disk.folder(trash, posixpath.dirname(trash_path)))
             folder = made_folder(disk, root, posixpath.dirname(target), stack)
             file = disk.open(home, posixpath.basename(trash_path), os.O_RDONLY | os.O_NONBLOCK)
             stack.callback(os.close, file)
@@ -207,8 +229,10 @@ def made_folder(disk: Disk, root: int, path: str, stack: ExitStack) -> int:
     return folder
 
 
-def recover_records(root_path: str, disk: Disk | None = None) -> list[str]:
+def recover_records(root_path: str, disk: Disk | None = None, *, dry_run: bool = False) -> list[str]:
     """Put back everything that the records in a root's trash name, without any database. Returns a sentence for each.
+
+    A `dry_run` says what would come back, and changes nothing.
 
     For the day when the database is gone: whoever calls it has to hold the library's lock, if there is a library. It can
     be repeated at will. A name that is taken stays as it is, and the photo comes back as "name (restored)".
@@ -226,7 +250,7 @@ def recover_records(root_path: str, disk: Disk | None = None) -> list[str]:
             raise RootError(
                 f"{printable(root_path)} has no {TRASH}: nothing was ever moved to the trash in this folder."
             ) from None
-        return [_recover_one(disk, root, home) for home in homes]
+        return [_recover_one(disk, root, root_path, home, dry_run) for home in homes]
     finally:
         os.close(root)
 
@@ -241,25 +265,36 @@ def _homes(disk: Disk, root: int) -> Iterator[str]:
                 continue  # no folder of ours
 
 
-def _recover_one(disk: Disk, root: int, home: str) -> str:
+def _recover_one(disk: Disk, root: int, root_path: str, home: str, dry_run: bool) -> str:
     try:
-        members = [m for m in _read_record(disk, root, home) if disk.status(root, m.trash_path) is not None]
+        in_desktop, named = _read_record(disk, root, home)
+        for place in [p.path for p in desktop.places(root_path)] if in_desktop else [None]:
+            with contextlib.suppress(TrashRefused), desktop.held(place, root) as trash:
+                members = [m for m in named if trash is not None and disk.status(trash, m.trash_path) is not None]
+                if trash is not None and members and dry_run:
+                    return f"{', '.join(map(shown, free_names(disk, root, members)[1]))} would be restored."
+                if trash is not None and members:
+                    return _recovered(disk, root, trash, home, place, members)
     except (OSError, ValueError) as exc:
         return f"{home} was left as it is, for its {RECORD} cannot be used: {exc}."
-    if not members:
+    if not dry_run:
         drop_home(disk, root, home)
-        return f"{home} was empty."
+    return f"{home} {'is' if dry_run else 'was'} empty."
+
+
+def _recovered(disk: Disk, root: int, trash: int, home: str, place: str | None, members: Sequence[Member]) -> str:
     attempt = 0
     while True:
         try:
             attempt, targets = free_names(disk, root, members, attempt)
-            bring_back(disk, root, [(m.trash_path, target) for m, target in zip(members, targets, strict=True)])
+            bring_back(disk, root, trash, [(m.trash_path, target) for m, target in zip(members, targets, strict=True)])
         except FileExistsError:
             attempt += 1
         except DiskFailed:
             raise
         except (TrashRefused, OSError) as exc:
-            return f"{shown(members[0].path)} is still in {home}: {exc}."
+            return f"{shown(members[0].path)} is still in {printable(place or home)}: {exc}."
         else:
+            desktop.drop_infos(disk, trash, place, (m.trash_path for m in members))
             drop_home(disk, root, home)
             return f"{', '.join(shown(target) for target in targets)} restored."

@@ -16,6 +16,8 @@ from precious_daemon.captures import pair
 from precious_daemon.errors import TrashRefused
 from precious_daemon.models import Photo, PhotoState, Role, Root, Unit, UnitFile, UnitState
 from precious_daemon.store import photos, roots, units
+from precious_daemon.trash import desktop
+from precious_daemon.trash.desktop import held
 from precious_daemon.trash.gate import SAMPLE, Found, entered, find_file, look_for, read_file
 from precious_daemon.trash.journal import Journal, LogFailed, name_of, refusal_of
 from precious_daemon.trash.keeper import check_keeper
@@ -25,6 +27,7 @@ from precious_daemon.trash.moves import (
     Swapped,
     Unsupported,
     carry,
+    mount_of,
     printable,
     shown,
     sync_folders,
@@ -33,13 +36,13 @@ from precious_daemon.trash.moves import (
 from precious_daemon.trash.records import (
     Member,
     bring_back,
-    drop_home,
     free_names,
     home_of,
     made_folder,
     made_home,
     record,
     trash_paths,
+    where_is,
 )
 
 log = logging.getLogger(__name__)
@@ -47,6 +50,8 @@ log = logging.getLogger(__name__)
 
 class Steps(Journal):
     """What one unit goes through. Refusals are TrashRefused: nothing was moved, or everything is back."""
+
+    to_desktop = False  # to the trash that file managers show, where there is one on the same mount
 
     # --- step 2: what an approval is bound to --------------------------------------------------------------------------
 
@@ -73,11 +78,16 @@ class Steps(Journal):
 
     # --- steps 0 and 3 to 8 --------------------------------------------------------------------------------------------
 
-    def check(self, unit: Unit) -> None:
-        """Steps 0 and 4 alone: would it be moved? TrashRefused says why not."""
+    def check(self, unit: Unit) -> str | None:
+        """Steps 0 and 4 alone: would it be moved, and to which trash of the desktop, if any? TrashRefused says why not."""
         with ExitStack() as stack:
             root, fd = self._gate(unit, stack)
             self._verified(unit, root, fd, stack)
+            place = self._place(root, fd)
+        return place.path if place else None
+
+    def _place(self, root: Root, fd: int) -> desktop.Place | None:
+        return desktop.choose(self._disk, fd, root.path) if self.to_desktop else None
 
     def move(self, unit: Unit) -> Unit:
         """Move all files of an approved unit to the trash, or none: it comes back done, or refused with the reason.
@@ -91,24 +101,33 @@ class Steps(Journal):
                 if isinstance(refusal, DiskFailed):
                     self._freeze(unit.root_id, str(refusal))
                 return self._refused(unit, refusal)
-            unit = self._store.write(units.plan, unit, trash_paths(unit), self._clock())  # 3
+            place = self._place(root, fd)
+            paths = trash_paths(unit, place is not None)
+            unit = self._store.write(units.plan, unit, paths, self._clock(), place.path if place else None)  # 3
             try:
                 found = self._verified(unit, root, fd, stack)  # 4
                 home = stack.enter_context(made_home(self._disk, fd, unit))  # 5
                 self._disk.write_record(home, record(root, unit, self._clock()))
+                target = home
+                if place:
+                    _, target, info = stack.enter_context(desktop.made(self._disk, place, fd))
+                    desktop.write_infos(self._disk, info, place, root, unit, self._clock())
                 moves = [
-                    Move(f.folder, f.name, home, posixpath.basename(file.trash_path or ""), f.file, f.stamp)
+                    Move(f.folder, f.name, target, posixpath.basename(file.trash_path or ""), f.file, f.stamp)
                     for f, file in zip(found, unit.files, strict=True)
                 ]
                 carry(self._disk, moves)  # 6, 7
-                self._recheck_home(unit, fd, home, moves)
-                sync_folders(self._disk, [*(f.folder for f in found), home])  # 8
+                self._recheck_target(unit, fd, target, moves)
+                sync_folders(self._disk, [*(f.folder for f in found), target])  # 8
             except (TrashRefused, OSError) as exc:
                 return self._cancelled(unit, fd, exc)
             return self._done(unit)
 
     def _gate(self, unit: Unit, stack: ExitStack) -> tuple[Root, int]:
         _require_present(self._store.read(photos.get, unit.photo_id))
+        return self._entered(unit, stack)
+
+    def _entered(self, unit: Unit, stack: ExitStack) -> tuple[Root, int]:
         root = self._store.read(roots.get, unit.root_id)
         fd = stack.enter_context(entered(self._disk, root, self._store.read(roots.suggest_only, root.id)))
         try:
@@ -126,7 +145,7 @@ class Steps(Journal):
         found = []
         for file in unit.files:
             now = read_file(self._disk, fd, file.path, stack)
-            if now.stamp.dev != os.fstat(fd).st_dev:
+            if mount_of(now.file) != mount_of(fd):
                 raise TrashRefused(
                     f"{shown(file.path)} is on another disk than the trash of {printable(root.path)}, so it is only suggested."
                 )
@@ -150,13 +169,15 @@ class Steps(Journal):
                         "scan."
                     )
 
-    def _recheck_home(self, unit: Unit, fd: int, home: int, moves: Sequence[Move]) -> None:
-        """The trash is still where it was: nobody moved it out of the root while it was being filled."""
+    def _recheck_target(self, unit: Unit, fd: int, target: int, moves: Sequence[Move]) -> None:
+        """The trash is still where it was: nobody moved it away while it was being filled."""
         try:
-            there = self._disk.status(fd, home_of(unit))
-        except OSError:
+            with held(unit.place, fd) as trash:
+                folder = posixpath.dirname(unit.files[0].trash_path or "")
+                there = None if trash is None else self._disk.status(trash, folder)
+        except (TrashRefused, OSError):
             there = None
-        here = os.fstat(home)
+        here = os.fstat(target)
         if there is None or (there.st_dev, there.st_ino) != (here.st_dev, here.st_ino):
             take_back(self._disk, moves)
             raise Swapped("The trash folder itself was moved away or replaced.")
@@ -180,12 +201,13 @@ class Steps(Journal):
         if isinstance(refusal, DiskFailed):
             raise self._stopped(unit, refusal) from exc
         try:
-            left = self._in_trash(unit, fd)
-        except OSError as failure:
+            with held(unit.place, fd) as trash:
+                if not (left := self._in_trash(unit, trash)):
+                    self._drop(unit, fd, trash)
+        except (TrashRefused, OSError) as failure:
             raise self._stopped(unit, failure) from exc
         if left:
             raise self._stopped(unit, DiskFailed(f"{shown(left[0].path)} is still in the trash. {refusal}")) from exc
-        drop_home(self._disk, fd, home_of(unit))
         if isinstance(refusal, Unsupported):
             self._store.write(roots.set_suggest_only, unit.root_id, str(refusal))
         if isinstance(refusal, Swapped):
@@ -200,30 +222,28 @@ class Steps(Journal):
         TrashRefused: all is still in the trash. DiskFailed, LogFailed: as `move`.
         """
         root = self._store.read(roots.get, unit.root_id)
-        with entered(self._disk, root) as fd:
+        with entered(self._disk, root) as fd, held(unit.place, fd) as trash:
             try:
-                unit = self._brought_back(unit, fd)
+                unit = self._brought_back(unit, fd, trash)
             except (TrashRefused, OSError) as exc:
-                refusal = refusal_of(
-                    exc, f"{name_of(unit)} could not be put back, and is in {printable(root.path)}/{home_of(unit)}"
-                )
+                refusal = refusal_of(exc, f"{name_of(unit)} could not be put back, and is in {printable(where_is(unit, root))}")
                 if isinstance(refusal, DiskFailed):
                     raise self._stopped(unit, refusal) from exc
                 unit = self._store.read(units.get, unit.id)
-                if unit.state is UnitState.RESTORING and self._is_whole(unit, fd):
+                if unit.state is UnitState.RESTORING and self._is_whole(unit, trash):
                     self._store.write(units.not_restored, unit, self._clock())
                 if isinstance(refusal, Swapped):
                     self._freeze(root.id, f"{refusal} Something else is changing its files.")
                 raise refusal from exc
-            drop_home(self._disk, fd, home_of(unit))
+            self._drop(unit, fd, trash)
             self._log("restored", unit, unit.reason)
             return self._store.write(units.undone, unit, self._clock())
 
-    def _brought_back(self, unit: Unit, fd: int) -> Unit:
+    def _brought_back(self, unit: Unit, fd: int, trash: int | None) -> Unit:
         """The unit with the names that its files have now. Those that are out of the trash already stay where they are."""
         attempt = 0
         while True:
-            trashed = self._in_trash(unit, fd)
+            trashed = self._in_trash(unit, trash)
             places = {f.path: self._place_of(unit, f, fd) for f in unit.files if f not in trashed}
             if lost := [f for f in unit.files if f.role is Role.STILL and f not in trashed and not places[f.path]]:
                 raise TrashRefused(f"{shown(lost[0].path)} is not in the trash any more, so there is nothing to put back.")
@@ -234,15 +254,15 @@ class Steps(Journal):
                 targets |= zip((m.path for m in members), names, strict=True)
             unit = self._store.write(units.restore, unit, [targets[f.path] for f in unit.files], self._clock())
             try:
-                bring_back(self._disk, fd, [(m.trash_path, targets[m.path]) for m in members])
+                bring_back(self._disk, fd, fd if trash is None else trash, [(m.trash_path, targets[m.path]) for m in members])
             except FileExistsError:
                 attempt += 1  # taken at this very moment: the next name
             else:
                 return unit
 
-    def _is_whole(self, unit: Unit, fd: int) -> bool:
+    def _is_whole(self, unit: Unit, trash: int | None) -> bool:
         try:
-            return len(self._in_trash(unit, fd)) == len(unit.files)
+            return len(self._in_trash(unit, trash)) == len(unit.files)
         except OSError:
             return False
 
@@ -258,6 +278,29 @@ class Steps(Journal):
                 return file.restored_path
         return find_file(self._disk, fd, posixpath.dirname(file.path), file.stamp)
 
+    def notice(self, unit: Unit) -> Unit:
+        """A unit in the trash of the desktop as its owner has left it there: brought back, removed for good, or as it was.
+
+        Where they brought back the still alone, its companions follow. Raises as `restore`, and where its folder is away.
+        """
+        with ExitStack() as stack:
+            _, fd = self._entered(unit, stack)
+            trash = stack.enter_context(held(unit.place, fd))
+            stills = [f for f in unit.files if f.role is Role.STILL]
+            left = self._in_trash(unit, trash)
+            if any(f in left for f in stills):
+                return unit
+            if self._store.read(photos.get, unit.photo_id).state is not PhotoState.TRASHED:  # a scan has found it
+                if not left:
+                    self._drop(unit, fd, trash)
+                    self._log("restored", unit, ELSEWHERE)
+                    return self._store.write(units.returned, unit, self._clock())
+            elif not any(self._place_of(unit, f, fd) for f in stills):
+                self._drop(unit, fd, trash)
+                self._log("emptied", unit, ELSEWHERE)
+                return self._store.write(units.emptied, unit, ELSEWHERE, self._clock())
+        return self.restore(unit)
+
     # --- after a crash -------------------------------------------------------------------------------------------------
 
     def settle(self, unit: Unit) -> str:
@@ -267,23 +310,33 @@ class Steps(Journal):
             self._refused(unit, TrashRefused("The service ended before it was moved; approve it again."))
             return f"{name} was approved but not moved; it waits for you to approve it again."
         try:
-            if unit.state is UnitState.RESTORING:
-                self.restore(unit)
-                return f"{name} was being put back when the service ended, and is back."
-            root = self._store.read(roots.get, unit.root_id)
-            with entered(self._disk, root) as fd:
-                return self._settle_planned(unit, fd)
+            with ExitStack() as stack:
+                _, fd = self._entered(unit, stack)
+                if unit.state is UnitState.PLANNED:
+                    self._check_folder(unit, fd)
+                    return self._settle_planned(unit, fd, stack.enter_context(held(unit.place, fd)))
+            self.restore(unit)
+            return f"{name} was being put back when the service ended, and is back."
         except TrashRefused as refusal:
             return f"{name} was on its way when the service ended, and waits as it is. {refusal}"
 
-    def _settle_planned(self, unit: Unit, fd: int) -> str:
-        name = name_of(unit)
+    def _check_folder(self, unit: Unit, fd: int) -> None:
+        """The record is written before a file is moved: where files are missing and so is that, it is not the folder it was."""
+        if self._store.read(photos.get, unit.photo_id).state is not PhotoState.TRASHED:
+            return  # a scan has found it
+        if self._disk.status(fd, home_of(unit)) is None and any(self._disk.status(fd, f.path) is None for f in unit.files):
+            raise TrashRefused("Neither its files nor its record are there. Is its disk mounted?")
+
+    def _settle_planned(self, unit: Unit, fd: int, trash: int | None) -> str:
+        name, place = name_of(unit), fd if trash is None else trash
         try:
-            there = {f.path: self._disk.status(fd, f.trash_path or "") for f in unit.files}
-            moved = [f for f in unit.files if there[f.path] is not None]
+            moved = self._in_trash(unit, trash)
+            there = {f.path: self._disk.status(place, f.trash_path or "") for f in moved}
             right = [f for f in moved if (status := there[f.path]) and status.st_ino == f.stamp.inode]
             with ExitStack() as stack:
-                home = stack.enter_context(self._disk.folder(fd, home_of(unit))) if moved else -1
+                home = (
+                    stack.enter_context(self._disk.folder(place, posixpath.dirname(moved[0].trash_path or ""))) if moved else -1
+                )
                 folders = [made_folder(self._disk, fd, posixpath.dirname(f.path), stack) for f in moved]
                 if len(right) == len(unit.files):
                     sync_folders(self._disk, [*folders, home])
@@ -308,6 +361,7 @@ class Steps(Journal):
             return unit.error or ""
 
 
+ELSEWHERE = "by its owner, in the trash of the desktop"
 _ALIKE = 40  # letters that the names of a still and its companions share at least: Google Takeout cuts long ones off
 
 

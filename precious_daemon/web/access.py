@@ -99,7 +99,7 @@ async def change_password(request: web.Request) -> web.Response:
     Other browsers of the profile are signed out.
     """
     service, voter_id, fields = request.app[SERVICE], request[VOTER], await said(request)
-    new, current = fields.text("password", "", passwords.LONGEST + 1), fields.text("current", "", passwords.LONGEST + 1)
+    new, current = fields.text("password", longest=passwords.LONGEST + 1), fields.text("current", "", passwords.LONGEST + 1)
     if fields.text("again", new, passwords.LONGEST + 1) != new:
         raise BadRequest("The two new passwords are not the same. Nothing was changed.")
     if SESSION in request and await service.store.aread(stored.is_set, voter_id):

@@ -26,7 +26,7 @@ READING = frozenset({"GET", "HEAD"})
 PUBLIC = frozenset({"/login", "/static/{name}"})
 """Routes that need no session: nothing of the owner's is in them."""
 PICTURES = ("/thumb/", "/preview/", "/full/")
-NOT_PAGES = (*PICTURES, "/api/", "/static/")
+NOT_PAGES = (*PICTURES, "/api/", "/static/", "/metrics")
 BODIES = frozenset({"application/json", "application/x-www-form-urlencoded", "multipart/form-data", "text/csv"})
 
 HEADERS = {

@@ -18,6 +18,7 @@ from precious_daemon.web.jobs import OUTCOMES, deed
 from precious_daemon.web.keys import ADDRESS, LOGIN, SERVICE, VOTER
 from precious_daemon.web.language import N_, _, _n
 from precious_daemon.web.render import page
+from precious_daemon.web.talk import said
 
 routes = web.RouteTableDef()
 
@@ -116,5 +117,6 @@ async def login_link(request: web.Request) -> web.Response:
     """A fresh link for `precious-daemon login`; only the service's own key gets one."""
     if hdrs.AUTHORIZATION not in request.headers:
         raise web.HTTPNotFound
+    await said(request)
     link, address = request.app[LOGIN].link(), request.app[ADDRESS]
     return web.json_response({"url": link, "local": link.replace(address.url, address.local, 1)})

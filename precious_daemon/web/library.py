@@ -5,6 +5,8 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from aiohttp import hdrs, web
@@ -16,7 +18,7 @@ from precious_daemon.web import facts, within, words
 from precious_daemon.web.facts import Fact
 from precious_daemon.web.keys import SERVICE, VOTER
 from precious_daemon.web.language import N_, _n
-from precious_daemon.web.problems import BadRequest, wants_page
+from precious_daemon.web.problems import BadRequest, form, wants_page
 from precious_daemon.web.render import page
 from precious_daemon.web.talk import keyset, photo_json, reply, said, whole
 
@@ -51,21 +53,41 @@ async def show_photos(request: web.Request) -> web.Response:
         state = PhotoState(request.query.get("state", PhotoState.PRESENT))
     except ValueError as exc:
         raise BadRequest(f'"state" has to be one of {words.listed(PhotoState)}.') from exc
-    place = keyset(request)
-    if state is PhotoState.PRESENT:  # those that wait are on the grid as well: as a tile, until there is a picture
-        found = await store.aread(photos.newest, place, PHOTOS_A_PAGE)
-    else:
-        found = await store.aread(photos.page, state, place, PHOTOS_A_PAGE)
+    newer = "before" in request.query
+    place = keyset(request, "before" if newer else "after")
+
+    def look(db: Database) -> tuple[list[Photo], bool, bool]:
+        """The page, and whether there are newer and older ones."""
+        # those that wait are on the grid as well: as a tile, until there is a picture
+        find = photos.newest if state is PhotoState.PRESENT else partial(photos.page, state=state)
+        found = find(db, after=place, limit=PHOTOS_A_PAGE, newer=newer)
+        ends = [find(db, after=_place(found[end]), limit=1, newer=end == 0) for end in (0, -1)] if found else [[], []]
+        return found, bool(ends[0]), bool(ends[1])
+
+    found, has_newer, has_older = await store.aread(look)
     return await page(
-        request,
-        "photos.html",
-        state=state,
-        states=STATES,
-        counts=await store.aread(photos.counts),
-        months=by_month(found),
-        older=f"{found[-1].taken_at or 0!r},{found[-1].id}" if len(found) == PHOTOS_A_PAGE else None,
-        first="after" not in request.query,
-    )
+        request, "photos.html", state=state, states=STATES, counts=await store.aread(photos.counts), months=by_month(found),
+        newer=_said(found[0]) if has_newer else None, older=_said(found[-1]) if has_older else None, address=str(request.rel_url),
+        years=_years(await store.aread(photos.months, state)),
+    )  # fmt: skip
+
+
+def _place(photo: Photo) -> tuple[float, int]:
+    return photo.taken_at or 0.0, photo.id
+
+
+def _said(photo: Photo) -> str:
+    at, number = _place(photo)
+    return f"{at!r},{number}"
+
+
+def _years(months: Iterable[datetime]) -> dict[int, list[tuple[str, str]]]:
+    """By year: the names of its months, newest first, each with where its photos begin."""
+    found: dict[int, list[tuple[str, str]]] = {}
+    for month in months:
+        following = (month + timedelta(days=31)).replace(day=1)
+        found.setdefault(month.year, []).append((words.MONTHS[month.month - 1], f"{following.timestamp()!r},0"))
+    return found
 
 
 @routes.get("/photos/apart")
@@ -292,7 +314,7 @@ async def import_votes(request: web.Request) -> web.Response:
 async def _uploaded(request: web.Request) -> bytes:
     if not wants_page(request):
         return await request.read()
-    field = (await request.post()).get("file")
+    field = (await form(request)).get("file")
     if not isinstance(field, web.FileField) or not field.filename:
         raise BadRequest("Choose a CSV file first; nothing was changed.")
     return field.file.read()

@@ -16,6 +16,7 @@ from precious_daemon.store import Database, passwords, sessions
 from precious_daemon.web import guard
 from precious_daemon.web.keys import DOOR, LOGIN, SERVICE, Address
 from precious_daemon.web.language import N_
+from precious_daemon.web.problems import form
 from precious_daemon.web.render import page
 
 routes = web.RouteTableDef()
@@ -61,8 +62,8 @@ async def _page(request: web.Request, status: int = 200, **more: Any) -> web.Res
 @routes.post("/login")
 async def enter(request: web.Request) -> web.Response:
     """By the link's token, or by name and password."""
-    form = await request.post()
-    token, name, password = (str(form.get(field, "")) for field in ("token", "name", "password"))
+    fields = await form(request)
+    token, name, password = (str(fields.get(field, "")) for field in ("token", "name", "password"))
     if password:
         try:
             voter_id = await request.app[DOOR].knock(name[:LONGEST], password, guard.asks_from(request))

@@ -36,6 +36,7 @@ BODIES: dict[str, tuple[dict[str, dict[str, Any]], tuple[str, ...]]] = {
         },
         ("choice", "photos"),
     ),
+    "/api/model": ({"file": _TEXT}, ("file",)),
     "/api/ranking/out": ({"uids": _NAMES}, ("uids",)),
     "/api/ranking/back": ({"uids": _NAMES}, ("uids",)),
     "/api/suggestions/approve": ({"uids": _NAMES, "count": _NUMBER}, ("uids",)),
@@ -88,7 +89,8 @@ def _operation(method: str, path: str, handler: Any) -> dict[str, Any]:
     said = inspect.getdoc(handler) or ""
     summary, _, more = said.partition("\n")
     scope = scopes.needed(method, path)
-    problem = {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/Problem"}}}}
+    content = {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/Problem"}}}}
+    problem = content if path.startswith("/api/") else {}
     operation: dict[str, Any] = {
         "operationId": f"{method.lower()}{re.sub(r'[^a-z]+', '_', path)}".rstrip("_"),
         "summary": summary,

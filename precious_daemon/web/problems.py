@@ -7,6 +7,7 @@ import sqlite3
 from typing import Any
 
 from aiohttp import web
+from multidict import MultiDictProxy
 
 from precious_daemon.errors import (
     CountNeeded,
@@ -86,6 +87,14 @@ async def _answer(request: web.Request, status: int, sentence: str, **more: Any)
     except Exception:
         log.exception("the page that says so failed, too")
         return web.Response(status=500, text=sentence)
+
+
+async def form(request: web.Request) -> MultiDictProxy[str | bytes | bytearray | web.FileField]:
+    """The fields of a form. Raises BadRequest for one that is none, such as parts without what divides them."""
+    try:
+        return await request.post()
+    except (ValueError, AssertionError, LookupError) as exc:  # whatever the parser stumbles over
+        raise BadRequest("The form cannot be read. Send it again.") from exc
 
 
 def wants_page(request: web.Request) -> bool:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from precious_daemon import __version__
+from precious_daemon import __version__, people
 from precious_daemon.models import Photo, SuggestionState, Voter
-from precious_daemon.store import Database, suggestions, voters
+from precious_daemon.store import Database, passwords, suggestions, voters
 from precious_daemon.web import language, words
 from precious_daemon.web.keys import SERVICE, VOTER
 from precious_daemon.web.language import N_
@@ -140,17 +140,18 @@ async def page(request: web.Request, template: str, status: int = 200, **values:
     """A whole page. What cannot be UTF-8 is replaced, so that no file name can stop one from being shown."""
     service = request.app[SERVICE]
     now = service.clock()
-    to_review, everybody = 0, list[Voter]()
+    to_review, everybody, owns = 0, list[Voter](), True
     if VOTER in request:
-        to_review, everybody = await service.store.aread(_around, request[VOTER])
+        to_review, everybody, owns = await service.store.aread(_around, request[VOTER])
     html = environment().get_template(template).render(
-        values, here=request.path, to_review=to_review, signed_in=VOTER in request, people=everybody,
+        values, here=request.path, to_review=to_review, signed_in=VOTER in request, people=everybody, owns=owns,
         voter=next((voter for voter in everybody if voter.id == request[VOTER]), None),
         moment=lambda at: words.moment(at, now), ago=lambda at: words.ago(at, now),
     )  # fmt: skip
     return web.Response(body=html.encode("utf-8", "replace"), status=status, content_type="text/html", charset="utf-8")
 
 
-def _around(db: Database, voter_id: int) -> tuple[int, list[Voter]]:
-    """What every page shows beside its own: how much there is to review, and who there is."""
-    return suggestions.counts(db, voter_id)[SuggestionState.OPEN], voters.active(db)
+def _around(db: Database, voter_id: int) -> tuple[int, list[Voter], bool]:
+    """What every page shows beside its own: how much there is to review, who there is, and whether the owner's links show."""
+    owns = voter_id == people.OWNER or not passwords.is_set(db, people.OWNER)
+    return suggestions.counts(db, voter_id)[SuggestionState.OPEN], voters.active(db), owns

@@ -5,18 +5,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from aiohttp import hdrs, web
 
-from precious_daemon import papers, verdict
+from precious_daemon import handover, papers, verdict
 from precious_daemon.errors import NotFound
 from precious_daemon.models import Photo
 from precious_daemon.store import Database, photos, scores
 from precious_daemon.web import words
 from precious_daemon.web.keys import SERVICE, VOTER
 from precious_daemon.web.language import N_
+from precious_daemon.web.problems import BadRequest
 from precious_daemon.web.render import page
+from precious_daemon.web.talk import reply, said
 
 routes = web.RouteTableDef()
 
@@ -156,7 +159,10 @@ async def show_report(request: web.Request) -> web.Response:
     apart = await store.aread(verdict.of_groups, request[VOTER])
     for_now = await _for_now(request)
     if model is None:
-        return await page(request, "report.html", model=None, sentence=sentence, needed=needed, apart=apart, for_now=for_now)
+        lacks = await store.aread(handover.lacking, request[VOTER], request.app[SERVICE].settings.ask)
+        return await page(
+            request, "report.html", model=None, lacks=lacks, sentence=sentence, needed=needed, apart=apart, for_now=for_now
+        )
     report: dict[str, Any] = model["report"]
     files = await asyncio.to_thread(_files, request, model["run"])
     cost = costs(report.get("cost") or {})
@@ -175,6 +181,16 @@ async def report_json(request: web.Request) -> web.Response:
     """Everything that the newest model says of itself, for scripts; null without one."""
     model = await request.app[SERVICE].store.aread(scores.newest_model, request[VOTER])
     return web.json_response(model)
+
+
+@routes.post("/api/model")
+async def adopt(request: web.Request) -> web.Response:
+    """Use the model in a `file` of this machine, a safetensors that was exported, until a night makes the next one."""
+    file = Path((await said(request)).text("file", longest=4096))
+    if not file.is_absolute():
+        raise BadRequest('"file" has to be a whole path.')
+    sentence = await request.app[SERVICE].jobs.adopt(request[VOTER], file)
+    return reply(request, {"sentence": sentence}, "/report")
 
 
 @routes.get("/report/{run}/{name}")

@@ -10,9 +10,10 @@ from typing import Any
 from aiohttp import web
 
 from precious_daemon import review, verdict
+from precious_daemon.config import AskSettings
 from precious_daemon.models import Certificate, Photo, Root, SuggestionState, Unit
 from precious_daemon.service import Service
-from precious_daemon.store import Database, held, photos, pictures, roots, scores, suggestions, units, voters
+from precious_daemon.store import Database, held, photos, pictures, roots, suggestions, units, voters
 from precious_daemon.store.suggestions import SuggestionRow
 from precious_daemon.trash import Outcome
 from precious_daemon.web import language, words
@@ -27,6 +28,7 @@ A_PAGE = 48
 MEASURES = ("sharpness", "brightness", "contrast")
 UNITS_A_PAGE = 60
 UNITS_FOR_SCRIPTS = 1000
+LATELY = 30 * 86400.0  # seconds for which the page says what was removed with other programs
 JUST_NOW = 15 * 60
 """Seconds after a move in which the page still offers to undo it."""
 
@@ -68,7 +70,7 @@ class Listing:
         return f"{last.place},{last.id}"
 
 
-def _listing(db: Database, voter_id: int, after: tuple[float, int] | None, shared: bool) -> Listing:
+def _listing(db: Database, voter_id: int, asking: AskSettings, after: tuple[float, int] | None, shared: bool) -> Listing:
     """The open suggestions of one voter, or with `shared` those of everybody."""
     rows = suggestions.page(db, None if shared else voter_id, after=after, limit=A_PAGE)
     keepers = photos.many(db, (r.suggestion.keeper_id for r in rows if r.suggestion.keeper_id is not None))
@@ -92,7 +94,7 @@ def _listing(db: Database, voter_id: int, after: tuple[float, int] | None, share
     if shared:
         count, size = suggestions.everybodys(db)
     names = {voter.id: voter.name for voter in voters.everybody(db) if voter.id != voter_id}
-    return Listing(found, count, size, *scores.certificate(db, voter_id), names, verdict.of_groups(db, voter_id))
+    return Listing(found, count, size, *verdict.of_taste(db, voter_id, asking), names, verdict.of_groups(db, voter_id))
 
 
 def _shared(request: web.Request) -> bool:
@@ -103,7 +105,7 @@ def _shared(request: web.Request) -> bool:
 @routes.get("/suggestions")
 async def show_suggestions(request: web.Request) -> web.Response:
     service = request.app[SERVICE]
-    listing = await service.store.aread(_listing, request[VOTER], keyset(request), _shared(request))
+    listing = await service.store.aread(_listing, request[VOTER], service.settings.ask, keyset(request), _shared(request))
     return await page(
         request, "suggestions.html", listing=listing, shared=_shared(request), first="after" not in request.query,
         last_moved=await _last_moved(request),
@@ -123,7 +125,8 @@ async def _last_moved(request: web.Request) -> list[Unit]:
 
 @routes.get("/api/suggestions")
 async def list_suggestions(request: web.Request) -> web.Response:
-    listing = await request.app[SERVICE].store.aread(_listing, request[VOTER], keyset(request), _shared(request))
+    service = request.app[SERVICE]
+    listing = await service.store.aread(_listing, request[VOTER], service.settings.ask, keyset(request), _shared(request))
     return web.json_response(
         {
             "suggestions": [
@@ -252,8 +255,10 @@ async def show_trash(request: web.Request) -> web.Response:
     older = thrown[-1].unit.id if len(thrown) == UNITS_A_PAGE else None
     ripe = await service.trash.ripe()
     count, size = await service.store.aread(units.totals)
+    emptied = await service.store.aread(units.emptied_since, service.clock() - LATELY)
     return await page(
-        request, "trash.html", thrown=thrown, older=older, first="after" not in request.query, count=count, size=size,
+        request, "trash.html", emptied=emptied, thrown=thrown, older=older, first="after" not in request.query,
+        count=count, size=size,
         ripe=len(ripe), ripe_size=sum(f.stamp.size for unit in ripe for f in unit.files), days=service.settings.trash.purge_days,
     )  # fmt: skip
 
@@ -267,6 +272,7 @@ async def list_trash(request: web.Request) -> web.Response:
                     "uid": t.unit.uid, "id": t.unit.id, "batch": t.unit.batch, "photo": photo_json(t.photo),
                     "at": t.unit.changed_at,
                     "reason": t.unit.reason, "root": words.shown(t.root.path), "path": words.shown(t.photo.path), "bytes": t.size,
+                    "trash": t.unit.place and words.shown(t.unit.place),
                 }
                 for t in await _trash(request, UNITS_FOR_SCRIPTS)
             ]

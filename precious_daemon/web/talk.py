@@ -10,7 +10,7 @@ from aiohttp import hdrs, web
 
 from precious_daemon.ask import Asked
 from precious_daemon.models import Photo
-from precious_daemon.web.problems import BadRequest, wants_page
+from precious_daemon.web.problems import BadRequest, form, wants_page
 from precious_daemon.web.render import preview, scaled, thumb, version
 from precious_daemon.web.words import name, shown
 
@@ -83,11 +83,11 @@ def whole(value: object, field: str = "number") -> int:
 
 async def said(request: web.Request) -> Said:
     if wants_page(request):
-        form = await request.post()
-        return Said({key: form.getall(key) for key in form})
+        sent = await form(request)
+        return Said({key: sent.getall(key) for key in sent})
     try:
         fields = json.loads(await request.text() or "{}")
-    except ValueError as exc:
+    except (ValueError, LookupError) as exc:  # the latter for an encoding that nobody knows
         raise BadRequest("The body is not valid JSON.") from exc
     if not isinstance(fields, dict):
         raise BadRequest("The body has to be a JSON object.")
@@ -96,7 +96,7 @@ async def said(request: web.Request) -> Said:
 
 async def said_fields(request: web.Request) -> dict[str, str]:
     """The fields of a form or of a JSON object as texts, for whoever reads them on their own."""
-    fields: Mapping[str, Any] = await request.post() if wants_page(request) else (await said(request))._fields
+    fields: Mapping[str, Any] = await form(request) if wants_page(request) else (await said(request))._fields
     return {key: value for key, value in fields.items() if isinstance(value, str)}
 
 
@@ -107,16 +107,16 @@ def reply(request: web.Request, value: Any, back: str) -> web.Response:
     return web.json_response(value)
 
 
-def keyset(request: web.Request) -> tuple[float, int] | None:
+def keyset(request: web.Request, name: str = "after") -> tuple[float, int] | None:
     """`?after=VALUE,ID`, the place of the last row shown; None for the first page."""
-    after = request.query.get("after")
+    after = request.query.get(name)
     if not after:
         return None
     value, _, row = after.partition(",")
     try:
         return float(value), whole(row)
     except ValueError as exc:
-        raise BadRequest('"after" has to be what a page gave.') from exc
+        raise BadRequest(f'"{name}" has to be what a page gave.') from exc
 
 
 def photo_json(photo: Photo) -> dict[str, Any]:

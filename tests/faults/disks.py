@@ -5,6 +5,7 @@ from __future__ import annotations
 import array
 import fcntl
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -12,16 +13,32 @@ _EXT4_IOC_SHUTDOWN = 0x8004587D  # _IOR('X', 125, __u32), linux/fs/ext4/ext4.h
 _NO_LOG_FLUSH = 2
 
 
-class Disk:
-    """An ext4 in a file, mounted at `path`."""
+MAKE = {
+    "ext4": ["mkfs.ext4", "-q", "-F", "-m", "0"],
+    "btrfs": ["mkfs.btrfs", "-q"],
+    "vfat": ["mkfs.vfat"],
+}
 
-    def __init__(self, image: Path, path: Path, megabytes: int = 64) -> None:
+
+class Missing(Exception):
+    """This machine has no such file system."""
+
+
+class Disk:
+    """A file system in a file, mounted at `path`. Missing where this machine has none of this kind."""
+
+    def __init__(self, image: Path, path: Path, megabytes: int = 64, kind: str = "ext4") -> None:
         self.image, self.path = image, path
         path.mkdir(exist_ok=True)
         with image.open("wb") as file:
             file.truncate(megabytes << 20)
-        _run("mkfs.ext4", "-q", "-F", "-m", "0", str(image))
-        self.mount()
+        if shutil.which(MAKE[kind][0]) is None:
+            raise Missing(f"{MAKE[kind][0]} is not installed")
+        _run(*MAKE[kind], str(image))
+        done = subprocess.run(["mount", "-o", "loop", str(image), str(path)], capture_output=True, text=True, check=False)
+        if "unknown filesystem type" in done.stderr:
+            raise Missing(f"this kernel has no {kind}")
+        assert done.returncode == 0, done.stderr
 
     def mount(self, options: str = "") -> None:
         _run("mount", "-o", "loop" + (f",{options}" if options else ""), str(self.image), str(self.path))
@@ -56,6 +73,12 @@ def small_memory(path: Path, megabytes: int) -> None:
     """Mount a tmpfs of this size."""
     path.mkdir(exist_ok=True)
     _run("mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(path))
+
+
+def bind(what: Path, where: Path) -> None:
+    """The same file system once more, somewhere else."""
+    where.mkdir(parents=True, exist_ok=True)
+    _run("mount", "--bind", str(what), str(where))
 
 
 def unmount(path: Path) -> None:

@@ -7,6 +7,7 @@ import pickle
 import shutil
 import warnings
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -20,9 +21,9 @@ from sklearn.metrics import average_precision_score
 from precious_daemon import jobfolder
 from precious_daemon.cli import cli
 from precious_daemon.config import places
-from precious_daemon.learn import exporting, head, night
+from precious_daemon.learn import applying, exporting, head, night
 from precious_daemon.learn.backbone import NAME, Backbone, read_picture
-from precious_daemon.learn.data import read
+from precious_daemon.learn.data import open_cache, places_of, raw_measures, read
 from precious_daemon.learn.limits import Deadline, Refused
 from precious_daemon.measures import MEASURES
 from precious_daemon.store import Store, scores
@@ -65,6 +66,21 @@ def test_a_file_scores_photos_as_the_night_did(
     for place in outside:
         wanted = found[int(task.ids[place])]
         assert (float(keep[place]), float(taste[place])) == pytest.approx(wanted, abs=2e-3)
+
+
+def test_a_model_that_was_brought_along_scores_every_photo(embedded: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    taught_here = taught(embedded, "origin", "regression", monkeypatch)
+    folder = embedded.job("brought", "apply", run="20260101-020000", came_from="model.safetensors")
+    shutil.copy(taught_here / "model.safetensors", folder)
+    jobfolder.write_photos(folder, embedded.rows())
+    applying.apply(folder, jobfolder.read_json(folder, "job.json"), Deadline(None, 0))
+    ours = {score.photo_id: score for score in jobfolder.read_scores(taught_here)}
+    found = list(jobfolder.read_scores(folder))
+    assert [score.photo_id for score in found] == sorted(ours)
+    for score in found:
+        assert (score.keep, score.taste) == pytest.approx((ours[score.photo_id].keep, ours[score.photo_id].taste), abs=2e-3)
+    report = jobfolder.read_json(folder, "report.json")
+    assert report["why"].startswith("Regression, as model.safetensors has it: it was taught elsewhere.")
 
 
 @pytest.fixture(scope="session")
@@ -132,6 +148,17 @@ def test_the_note_names_every_measure_in_its_order(exported: Path) -> None:
     rows = [line for line in note.splitlines() if line.startswith("| ") and line.split("|")[1].strip().isdigit()]
     assert [row.split("|")[2].strip() for row in rows] == list(exporting.MEASURE_NAMES)
     assert all(len(row.split("|")[3].strip()) > 3 for row in rows)
+
+
+def test_measures_are_in_the_order_of_the_note(embedded: Library) -> None:
+    rows = embedded.rows()
+    with closing(open_cache(str(embedded.places.cache_db))) as cache:
+        raw = raw_measures(cache, rows, places_of(rows))
+    known = dict(zip(exporting.MEASURE_NAMES, raw[2].tolist(), strict=True))  # photo 3
+    assert (known["camera"], known["png"], known["frames"]) == (1, 0, 0)
+    assert known["pixels"] == pytest.approx(np.log(12e6))
+    assert known["sharpness"] == pytest.approx(0.203)
+    assert known["aspect"] == 0.5
 
 
 # --- files from elsewhere -------------------------------------------------------------------------------------------------

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from precious_daemon import jobfolder
 from precious_daemon.jobfolder import PhotoRow
+from precious_daemon.learn.data import _of_plugins
 from precious_daemon.learn.space import LOOK, Space
 from precious_daemon.measures import FACTS, MEASURES, facts
+from tests.learn.library import content_hash
 
 
 def row(**changes: object) -> PhotoRow:
@@ -55,3 +60,16 @@ def test_facts_tell_compression_size_camera_format_and_burst() -> None:
     assert found[0].tolist() == pytest.approx([0, np.log(5000), 0, 0, 0])
     assert found[1].tolist() == pytest.approx([0, np.log(5000), 1, 1, np.log(2)])
     assert np.isfinite(found).all()
+
+
+def test_numbers_of_plugins_are_measures_too(tmp_path: Path) -> None:
+    rows = [
+        (content_hash(1), {"a.x": 1.0}),
+        (content_hash(1), {"b.y": 7.0}),
+        (content_hash(3), {"a.x": 3.0}),
+        (b"other", {"c.z": 1.0}),
+    ]
+    jobfolder.write_numbers(tmp_path, rows)
+    table = _of_plugins(tmp_path, {content_hash(1): [0], content_hash(2): [1, 3], content_hash(3): [2]}, 4)
+    np.testing.assert_array_equal(table, [[1, 7, 0], [2, 7, 0], [3, 7, 0], [2, 7, 0]], "the mean where a photo has none")
+    assert _of_plugins(tmp_path / "none", {}, 4).shape == (4, 0)

@@ -98,9 +98,14 @@ def test_the_check_says_what_each_can_do_and_fails_where_one_cannot_work(here: P
     assert "plugin.report.keeep is not a setting; did you mean keep?" in run("check", "report").output
 
 
-@pytest.mark.parametrize("name", ["quiet", "two-words"])
-def test_a_new_plugin_passes_its_own_test_and_is_found_once_installed(tmp_path: Path, here: Places, name: str) -> None:
-    assert f"precious-daemon plugins enable {name}" in run("new", name, "--into", str(tmp_path)).output
+@pytest.mark.parametrize(
+    ("name", "kind", "hooks"),
+    [("quiet", [], "deliver, veto"), ("two-words", [], "deliver, veto"), ("two-lights", ["--measures"], "features, rule")],
+)
+def test_a_new_plugin_passes_its_own_test_and_is_found_once_installed(
+    tmp_path: Path, here: Places, name: str, kind: list[str], hooks: str
+) -> None:
+    assert f"precious-daemon plugins enable {name}" in run("new", name, *kind, "--into", str(tmp_path)).output
     folder = tmp_path / f"precious-daemon-{name}"
     its_own = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
     subprocess.run(its_own, cwd=folder, check=True, capture_output=True, env={"PYTHONPATH": str(HERE), "PATH": "/usr/bin:/bin"})
@@ -109,7 +114,7 @@ def test_a_new_plugin_passes_its_own_test_and_is_found_once_installed(tmp_path: 
     here.plugins.mkdir(parents=True)
     (here.plugins / f"{name}.py").write_text((folder / f"{point[1]}.py").read_text())
     run("enable", name)
-    assert f"{name}: fine; it has deliver, veto" in run("check", name).output
+    assert f"{name}: fine; it has {hooks}" in run("check", name).output
 
 
 def test_nothing_is_written_over(tmp_path: Path) -> None:

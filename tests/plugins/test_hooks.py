@@ -66,6 +66,26 @@ def test_hook_rule(write_plugin: WritePlugin, load: Load) -> None:
     assert load("old").rules([{1: photo("a.jpg", taken_at=0.0)}, {2: young}], 1000.0) == {1: ("old",)}
 
 
+def test_hook_features(write_plugin: WritePlugin, load: Load) -> None:
+    """In a child of its own: see tests/plugins/test_measuring.py."""
+    source = "@hookimpl\ndef features(photo, picture, context):\n    return {'bytes': len(picture), 'size': photo.size}"
+    write_plugin("scale", source)
+    assert load("scale").measure("scale", photo(size=7), JPEG) == {"bytes": len(JPEG), "size": 7.0}
+    write_plugin("silent", "@hookimpl\ndef features():\n    return None")
+    assert load("silent").measure("silent", photo(), None) == {}
+
+
+def test_hook_people(write_plugin: WritePlugin, load: Load) -> None:
+    write_plugin("faces", "@hookimpl\ndef people(photo, closely):\n    return ['Ann', photo.name] if closely else None")
+    write_plugin("shy", "@hookimpl\ndef people(photo):\n    return 'Ben' if photo.name == 'b.jpg' else ['Ben']")
+    plugins = load("faces", "shy")
+    assert plugins.people([{1: photo("a.jpg")}], True) == ({1: {"Ann", "a.jpg", "Ben"}}, {})
+    named, unknown = plugins.people([{2: photo("b.jpg")}, {3: photo("c.jpg")}], False)
+    assert named == {2: set(), 3: set()}
+    why = "the plugin shy could not say who is in it"
+    assert unknown == {2: why, 3: why}, "a text is no list of names"
+
+
 def _told(hook: str, write_plugin: WritePlugin, load: Load) -> None:
     write_plugin("listener", f"@hookimpl\ndef {hook}(run, photos):\n    return run, [photo.name for photo in photos]")
     assert load("listener").call(hook, run="r", photos=(photo("a"), photo("b"))) == {"listener": ("r", ["a", "b"])}

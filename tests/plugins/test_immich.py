@@ -17,11 +17,13 @@ from precious_daemon.errors import ConfigError
 from precious_daemon.plugins import immich
 from precious_daemon.plugins.sending import NotSent
 from precious_daemon.plugins.trial import context, output, photo, suggestion
+from tests.plugins import immich_api
 from tests.plugins.conftest import Load
 from tests.plugins.servers import Answer, Heard, http_server
 
 KEY = "an-api-key"
-SEARCH = {"isFavorite", "albumIds", "visibility", "withExif", "size", "page"}
+THEN = "2026-07-01T12:00:00.000Z"
+SOMEBODY = str(uuid.UUID(int=1))
 
 
 @dataclass
@@ -30,22 +32,31 @@ class Asset:
     favourite: bool = False
     archived: bool = False
     trashed: bool = False
+    name: str = "a.jpg"
+    people: frozenset[str] = frozenset()  # ids
     tags: set[str] = field(default_factory=set)
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
     def json(self) -> dict[str, Any]:
         checksum = base64.b64encode(hashlib.sha1(self.data).digest()).decode()
-        return {"id": self.id, "checksum": checksum, "isFavorite": self.favourite, "exifInfo": {"fileSizeInByte": len(self.data)}}
+        times = dict.fromkeys(["createdAt", "updatedAt", "fileCreatedAt", "fileModifiedAt", "localDateTime"], THEN)
+        return times | {
+            "id": self.id, "checksum": checksum, "isFavorite": self.favourite, "exifInfo": {"fileSizeInByte": len(self.data)},
+            "duration": None, "hasMetadata": True, "height": 3000, "width": 4000, "isArchived": self.archived, "isEdited": False,
+            "isOffline": False, "isTrashed": self.trashed, "originalFileName": self.name, "originalPath": f"/data/{self.name}",
+            "ownerId": SOMEBODY, "thumbhash": None, "type": "IMAGE", "visibility": "archive" if self.archived else "timeline",
+        }  # fmt: skip
 
 
 class Immich:
-    """As of version 3: albums do not list their assets, searching is by POST, pages are named by text."""
+    """Version 3, as published (see `immich_api`): every request and every answer is held against that."""
 
     def __init__(self) -> None:
         self.url = ""
         self.assets: dict[str, Asset] = {}
         self.albums: dict[str, tuple[str, set[str]]] = {}  # id -> name, assets
         self.tags: dict[str, str] = {}
+        self.people: dict[str, str] = {}  # id -> name
         self.page = 2
         self.asked: list[str] = []
 
@@ -63,58 +74,94 @@ class Immich:
         if heard.headers.get("x-api-key") != KEY:
             return self._json(401, {"message": "Invalid API key", "error": "Unauthorized", "statusCode": 401})
         assert heard.path.startswith("/api/")
-        path, value = heard.path.removeprefix("/api/"), heard.value
-        self.asked.append(f"{heard.method} {path}")
-        match heard.method, path.split("/"):
+        published = immich_api.operation(heard.method, heard.path)
+        if published is None:
+            return self._json(404, {"message": f"Cannot {heard.method} {heard.path}", "error": "Not Found", "statusCode": 404})
+        sent, status, returned = published
+        immich_api.check(sent, heard.value, f"{heard.method} {heard.path}")
+        self.asked.append(f"{heard.method} {heard.path.removeprefix('/api/')}")
+        found = self._found(heard)
+        immich_api.check(returned, found, f"the answer to {heard.method} {heard.path}")
+        return self._json(status, found) if returned is not None else (status, {}, b"")
+
+    def _found(self, heard: Heard) -> Any:
+        value = heard.value
+        match heard.method, heard.path.partition("?")[0].removeprefix("/api/").split("/"):
             case "GET", ["users", "me"]:
-                return self._json(200, {"id": "1", "email": "me@example.org"})
+                return self._me()
             case "GET", ["albums"]:
-                return self._json(200, [{"id": i, "albumName": n, "assetCount": len(a)} for i, (n, a) in self.albums.items()])
+                return [self._album(album) for album in self.albums]
+            case "GET", ["people"]:
+                assert "page=1&" in heard.path
+                known = {"birthDate": None, "isHidden": False, "thumbnailPath": ""}
+                shown = [{"id": person, "name": name} | known for person, name in self.people.items()]
+                return {"people": shown, "total": len(shown), "hidden": 0, "hasNextPage": False}
             case "POST", ["albums"]:
-                assert value.keys() <= {"albumName", "description", "assetIds", "albumUsers"}
-                return self._json(201, {"id": self.album(value["albumName"]), "albumName": value["albumName"]})
+                return self._album(self.album(value["albumName"]))
             case "POST", ["search", "metadata"]:
                 return self._search(value)
             case "POST", ["assets", "bulk-upload-check"]:
-                return self._json(200, {"results": [self._check(one) for one in value["assets"]]})
+                return {"results": [self._check(one) for one in value["assets"]]}
             case "PUT", ["tags"]:
                 for name in value["tags"]:
                     self.tags.setdefault(name, str(uuid.uuid4()))
-                return self._json(200, [{"id": self.tags[name], "value": name} for name in value["tags"]])
+                times = {"createdAt": THEN, "updatedAt": THEN}
+                return [{"id": self.tags[name], "value": name, "name": name.rpartition("/")[2]} | times for name in value["tags"]]
             case (("PUT" | "DELETE"), ["tags" | "albums" as kind, number, "assets"]):
                 for asset in self._checked(value):
                     there = self.assets[asset].tags if kind == "tags" else self.albums[number][1]
                     (there.add if heard.method == "PUT" else there.discard)(number if kind == "tags" else asset)
-                return self._json(200, [{"id": asset, "success": True} for asset in value["ids"]])
+                return [{"id": asset, "success": True} for asset in value["ids"]]
             case "DELETE", ["assets"]:
                 assert value.get("force") is False
                 for asset in self._checked(value):
                     self.assets[asset].trashed = True
-                return 204, {}, b""
+                return None
             case "POST", ["trash", "restore", "assets"]:
                 for asset in self._checked(value):
                     self.assets[asset].trashed = False
-                return self._json(200, {"count": len(value["ids"])})
-        return self._json(404, {"message": f"Cannot {heard.method} {heard.path}", "error": "Not Found", "statusCode": 404})
+                return {"count": len(value["ids"])}
+        raise AssertionError(f"{heard.method} {heard.path} is published, and not made here")
+
+    def _me(self) -> dict[str, Any]:
+        texts = dict.fromkeys(["name", "avatarColor", "clusterGroupId", "oauthId", "profileImagePath"], "")
+        nothing = dict.fromkeys(["deletedAt", "license", "quotaSizeInBytes", "quotaUsageInBytes", "storageLabel"])
+        times = dict.fromkeys(["createdAt", "updatedAt", "profileChangedAt"], THEN)
+        flags = {"isAdmin": False, "shouldChangePassword": False, "status": "active"}
+        return {"id": SOMEBODY, "email": "me@example.org"} | texts | nothing | times | flags
+
+    def _album(self, album: str) -> dict[str, Any]:
+        name, assets = self.albums[album]
+        flags = dict.fromkeys(["hasSharedLink", "isActivityEnabled", "shared"], False)
+        times = {"createdAt": THEN, "updatedAt": THEN}
+        shown = {"id": album, "albumName": name, "assetCount": len(assets), "description": "", "albumUsers": []}
+        return shown | {"albumThumbnailAssetId": None} | flags | times
 
     def _checked(self, value: dict[str, Any]) -> list[str]:
-        assert value.keys() <= {"ids", "force"}
         assert value["ids"], "an empty list is refused"
         return list(value["ids"])
 
-    def _search(self, value: dict[str, Any]) -> Answer:
-        assert value.keys() <= SEARCH
+    def _search(self, value: dict[str, Any]) -> dict[str, Any]:
         assert 1 <= value["size"] <= 1000
         inside = [self.albums[album][1] for album in value.get("albumIds", ())]
         fits = [
             asset for asset in self.assets.values()
             if not asset.trashed and asset.archived == (value["visibility"] == "archive")
             and (not value.get("isFavorite") or asset.favourite) and all(asset.id in album for album in inside)
+            and asset.people >= set(value.get("personIds", ()))
         ]  # fmt: skip
         start = (value["page"] - 1) * self.page
         items = [asset.json() for asset in fits[start : start + self.page]]
         following = str(value["page"] + 1) if len(fits) > start + self.page else None
-        return self._json(200, {"assets": {"items": items, "nextPage": following, "total": len(items), "count": len(items)}})
+        found = {
+            "items": items,
+            "nextPage": following,
+            "nextCursor": None,
+            "total": len(items),
+            "count": len(items),
+            "facets": [],
+        }
+        return {"albums": {}, "assets": found}
 
     def _check(self, one: dict[str, str]) -> dict[str, Any]:
         for asset in self.assets.values():
@@ -164,6 +211,31 @@ def test_favourites_and_what_is_in_albums_are_held_back(root: Path, server: Immi
     assert len(server.asked) == 1 + 2 + 3, "the server is asked once, not for every photo"
     mine = own(root, server, favourites=False, albums=False)
     assert immich.veto(here(root, "a"), mine) is None
+
+
+def test_people_are_those_named_there(root: Path, server: Immich) -> None:
+    anna, nobody = str(uuid.uuid4()), str(uuid.uuid4())
+    server.people = {anna: "Anna", nobody: ""}
+    for name, who in (("a", {anna}), ("b", {nobody}), ("c", {anna, nobody})):
+        server.add(f"photo {name}".encode(), name=f"{name}.jpg", people=frozenset(who), archived=name == "c")
+    server.add(b"photo x", name="d.jpg", people=frozenset({anna}))  # the name and size of another
+    mine = own(root, server, people=True)
+    assert [immich.people(here(root, name), True, mine) for name in "abcd"] == [["Anna"], [], ["Anna"], []]
+    assert immich.people(here(root, "d"), False, mine) == ["Anna"], "where many are asked about, no file is read"
+    assert len([asked for asked in server.asked if asked.startswith("GET people")]) == 1
+    assert immich.people(here(root, "a"), True, own(root, server)) == (), "off, for it needs one more permission"
+
+
+@pytest.mark.parametrize(
+    ("shape", "value"),
+    [
+        ("Ids", {"ids": ["no-uuid"]}), ("Ids", {}), ("Ids", {"ids": [SOMEBODY], "more": 1}), ("Delete", {"ids": [], "force": 1}),
+        ("Search", {"visibility": "everything"}), ("Search", {"page": "2"}), ("Check", {"id": "a"}), (["Tag"], {}),
+    ],
+)  # fmt: skip
+def test_what_is_not_published_is_told_apart(shape: Any, value: Any) -> None:
+    with pytest.raises((AssertionError, ValueError)):
+        immich_api.check(shape, value)
 
 
 def test_a_server_that_cannot_say_holds_everything_back(root: Path, server: Immich, load: Load) -> None:

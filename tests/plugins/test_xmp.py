@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -17,6 +18,7 @@ from precious_daemon.hookspecs import PluginPhoto
 from precious_daemon.plugins import packet, xmp
 from precious_daemon.plugins.packet import NotXmp, Packet
 from precious_daemon.plugins.trial import context, output, photo, suggestion
+from tests.pictures import save
 
 RDF = 'xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"'
 FOREIGN = f"""<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
@@ -55,6 +57,33 @@ def test_a_packet_is_read() -> None:
     assert found.text(packet.XMP, "CreateDate") == "2024-05-05T12:00:00"
     assert found.properties[packet.DC, "subject"] == ["Birthday", "Favourite"]
     assert found.text("http://example.org/mine/", "odd") == 'a "quoted" > thing'
+
+
+FACES = (
+    "{AppliedToDimensions={W=96,H=72,Unit=pixel},RegionList=["
+    "{Area={X=.5,Y=.5,W=.1,H=.1,Unit=normalized},Name=Ánna Müller,Type=Face},"
+    "{Area={X=.2,Y=.2,W=.1,H=.1,Unit=normalized},Name=Rex,Type=Pet},"
+    "{Area={X=.3,Y=.3,W=.1,H=.1,Unit=normalized},Name=middle,Type=Focus}]}"
+)
+
+
+@pytest.mark.parametrize("name", ["IMG_1.jpg", "IMG_1.jpg.xmp"])
+@pytest.mark.parametrize("compact", ["-api=Compact=Shorthand", "-api=Compact=NoPadding"], ids=["attributes", "elements"])
+def test_faces_that_exiftool_wrote_are_read(tmp_path: Path, name: str, compact: str) -> None:
+    save(tmp_path / "IMG_1.jpg", 1, (96, 72))
+    file = tmp_path / name
+    told = ["-charset", "utf8", compact, f"-XMP-mwg-rs:RegionInfo={FACES}", "-XMP-iptcExt:PersonInImage=Ben", str(file)]
+    subprocess.run(["exiftool", "-q", *told], check=True)
+    mine = photo("IMG_1.jpg", root=tmp_path, folder="", companions=("IMG_1.jpg.xmp",) if name.endswith("xmp") else ())
+    assert xmp.people(mine, True, context(tmp_path / "own", xmp)) == ["Ben", "Rex", "Ánna Müller"]
+    assert bool(xmp.people(mine, False, context(tmp_path / "own", xmp))) is name.endswith("xmp"), "opened only where it matters"
+    assert xmp.people(mine, True, context(tmp_path / "own", xmp, people=False)) == ()
+
+
+@given(st.binary(max_size=200))
+def test_people_of_anything_are_names_or_no_xmp(data: bytes) -> None:
+    with contextlib.suppress(NotXmp):
+        assert all(isinstance(name, str) and name for name in packet.people(data))
 
 
 def test_what_we_add_can_be_taken_out_to_the_last_byte() -> None:

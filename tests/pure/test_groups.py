@@ -13,7 +13,7 @@ from PIL import Image, ImageEnhance, ImageFilter
 
 from precious_daemon.groups import Grouping, Looks
 from precious_daemon.models import Group, GroupKind
-from precious_daemon.twins import CROPPED
+from precious_daemon.twins import CROPPED, Twin
 from tests.pure.album import CANON, GOOD, SIZE, Album, page, scene, shaken
 
 T = Image.Transpose
@@ -182,6 +182,8 @@ EDITS = {
     "mirrored and in black and white": lambda p: p.convert("L").convert("RGB").transpose(T.FLIP_LEFT_RIGHT),
     "cropped to about 65 %": lambda p: p.crop((12, 18, 204, 162)),
     "cropped to about 25 %": lambda p: p.crop((100, 40, 220, 136)),
+    "turned by 4°": lambda p: p.rotate(4, Image.Resampling.BICUBIC).crop((14, 12, 226, 168)),
+    "turned by 20°": lambda p: p.rotate(-20, Image.Resampling.BICUBIC),
 }
 
 
@@ -196,6 +198,30 @@ def test_an_edit_is_found_and_named(words: str) -> None:
     (group,) = album.groups()
     assert (group.kind, ids(group)) == (GroupKind.EDIT, [1, 8])
     assert [m.reason for m in group.members] == ["the original of 2", f"{words}, made of IMG_1.JPG"]
+
+
+def test_a_screen_that_shows_a_photo_is_no_edit_of_it_nor_is_the_same_screen_in_another_theme() -> None:
+    album = Album()
+    screen = page(1).resize((240, 400))
+    screen.paste(scene(3).resize((120, 90)), (60, 40))
+    album.add("IMG_1.JPG", scene(3), size=(120 * 16, 90 * 16), camera=CANON, at=1.0)
+    album.add("Screenshot_1.png", screen, format="PNG")
+    album.add("Screenshot_2.png", ImageEnhance.Brightness(screen).enhance(0.85), format="PNG")
+    assert album.groups() == []
+
+
+def test_an_edit_belongs_to_the_original_that_agrees_best_and_not_to_a_larger_one_in_which_it_is_found_too() -> None:
+    album = Album()
+    for name, size in (("wide.jpg", (7680, 5760)), ("close.jpg", (3840, 2880)), ("mirrored.jpg", (3840, 2880))):
+        album.add(name, scene(1), size=size)
+    wide, close, mirrored = (photo.content_hash for photo in album.photos)
+    same = (1.0, 1.0, 0.0, (False, False))
+    found = [Twin(close, mirrored, "mirrored", 0.98, 0.9, *same), Twin(wide, mirrored, CROPPED, 0.95, 0.95, *same, 0.3)]
+    groups = Grouping(album.photos, album.looks(), found).groups({})
+    assert [ids(group) for group in groups] == [[2, 3]]
+    siblings = [*found, Twin(wide, close, CROPPED, 0.96, 0.96, *same, 0.3)]
+    groups = Grouping(album.photos, album.looks(), siblings).groups({})
+    assert [ids(group) for group in groups] == [[1, 2, 3]], "of one family it stays with what they were all made of"
 
 
 def test_a_burst_frame_that_was_edited_is_the_one_to_keep() -> None:

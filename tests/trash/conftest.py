@@ -17,7 +17,24 @@ def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """`PRECIOUS_HOME` in memory where there is such a place: the photos are on a real disk, and that is what is tested."""
     with tempfile.TemporaryDirectory(prefix="precious-", dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None) as folder:
         monkeypatch.setenv("PRECIOUS_HOME", folder)
+        monkeypatch.delenv("XDG_DATA_HOME", raising=False)
         yield Path(folder)
+
+
+@pytest.fixture
+def desktop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """From here on, photos go to the trash of the desktop, which is this one: on the disk of the photos, as it has to be."""
+    (tmp_path / "share").mkdir()
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "share"))
+    return tmp_path / "share" / "Trash"
+
+
+@pytest.fixture(params=["own", "desktop"])
+def either(request: pytest.FixtureRequest) -> str:
+    """A test that holds for both trashes. Ask for it before `library`."""
+    if request.param == "desktop":
+        request.getfixturevalue("desktop")
+    return str(request.param)
 
 
 @pytest.fixture

@@ -20,7 +20,10 @@ from precious_daemon.trash.moves import Disk
 from precious_daemon.trash.records import TRASH
 
 NOON = 1_800_000_000.0
-ROOMY = parse({"trash": {"batch": 1000, "daily_percent": 100.0, "purge_days": 30}})
+_ROOMY = {"trash": {"batch": 1000, "daily_percent": 100.0, "purge_days": 30}}
+ROOMY = parse(_ROOMY)
+DESKTOP = parse(_ROOMY | {"plugins": {"enabled": ["trash"]}})
+DATA_HOME = "XDG_DATA_HOME"  # where it is set, photos go to the trash of the desktop that is in it
 
 
 class Clock:
@@ -34,7 +37,10 @@ class Clock:
 class Library:
     """`add` photos, `suggest` them, `approve` and `apply`; `contents` is every byte sequence on the disk and where."""
 
-    def __init__(self, store: Store, places: Places, folder: Path, settings: Settings = ROOMY, disk: Disk | None = None) -> None:
+    def __init__(
+        self, store: Store, places: Places, folder: Path, settings: Settings | None = None, disk: Disk | None = None
+    ) -> None:
+        settings = settings or (DESKTOP if DATA_HOME in os.environ else ROOMY)
         self.store, self.places, self.settings = store, places, settings
         self.clock = Clock()
         self.folder = folder
@@ -109,8 +115,12 @@ class Library:
         return self.store.read(roots.get, self.root.id)
 
     def contents(self) -> dict[str, list[str]]:
-        """Digest of every file of the owner to the paths it is at."""
-        return contents(self.folder)
+        """Digest of every file of the owner to the paths it is at, those in the trash of the desktop too."""
+        return everything(self.folder)
+
+    def trashed(self, unit: Unit) -> list[Path]:
+        """Where the files of a unit are, while it is in the trash."""
+        return [Path(unit.place or self.folder) / (f.trash_path or "") for f in unit.files]
 
     def units(self, *states: UnitState) -> list[Unit]:
         return self.store.read(units.in_states, *states)
@@ -119,18 +129,24 @@ class Library:
         """What the journal says of each unit is what is on the disk."""
         for unit in self.units(*UnitState):
             if unit.state is UnitState.DONE:
-                assert all((self.folder / (f.trash_path or "")).is_file() for f in unit.files), unit
+                assert all(path.is_file() for path in self.trashed(unit)), unit
+                assert all(info_of(path).is_file() for path in self.trashed(unit) if unit.place), unit
                 assert self.photo(unit.photo_id).state == "trashed"
             elif any(u.photo_id == unit.photo_id and u.id > unit.id for u in self.units(*UnitState)):
                 continue  # a later unit tells where it is
             elif unit.state is UnitState.PURGED:
-                assert not any((self.folder / (f.trash_path or "")).exists() for f in unit.files), unit
+                assert not any(path.exists() for path in self.trashed(unit)), unit
                 assert self.photo(unit.photo_id).state == "purged"
             else:
                 assert unit.state in (UnitState.REFUSED, UnitState.UNDONE, UnitState.APPROVED), unit
-                assert not any(f.trash_path and (self.folder / f.trash_path).exists() for f in unit.files), unit
+                assert not any(path.is_file() for path in self.trashed(unit)), unit
                 assert self.photo(unit.photo_id).state != "trashed"
         assert not list((self.folder / TRASH).rglob("record.json.new"))
+
+
+def info_of(path: Path) -> Path:
+    """What stands beside a file in the trash of the desktop."""
+    return path.parent.parent / "info" / f"{path.name}.trashinfo"
 
 
 def ripen(library: Library, days: int = 31) -> None:
@@ -140,12 +156,22 @@ def ripen(library: Library, days: int = 31) -> None:
         library.store.write(units.note_day, library.clock.now)
 
 
+def everything(folder: Path) -> dict[str, list[str]]:
+    """As `contents`, with what is in the trash of the desktop."""
+    found = contents(folder)
+    if DATA_HOME in os.environ:
+        for digest, paths in contents(Path(os.environ[DATA_HOME])).items():
+            found.setdefault(digest, []).extend(paths)
+    return found
+
+
 def contents(folder: Path) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for place, _, names in os.walk(os.fsencode(folder)):
         for name in names:
             path = os.path.join(place, name)
-            if name not in (b"record.json", b"record.json.new", os.fsencode(MARKER)) and not os.path.islink(path):
+            ours = name in (b"record.json", b"record.json.new", os.fsencode(MARKER)) or name.endswith(b".trashinfo")
+            if not ours and not os.path.islink(path):
                 with open(path, "rb") as file:
                     digest = hashlib.sha256(file.read()).hexdigest()
                 found.setdefault(digest, []).append(os.fsdecode(os.path.relpath(path, os.fsencode(folder))))
@@ -199,6 +225,14 @@ class FaultyDisk(Disk):
         with self._change("record"):
             pass
         super().write_record(folder, data)
+
+    def write_new(self, folder: int, name: str, data: bytes) -> None:
+        with self._change("info" if name.endswith(".trashinfo") else "new"):
+            super().write_new(folder, name, data)
+
+    def drop(self, folder: int, name: str) -> None:
+        with self._change("drop info" if name.endswith(".trashinfo") else "drop one"):
+            super().drop(folder, name)
 
     def drop_record(self, folder: int) -> None:
         with self._change("drop"):

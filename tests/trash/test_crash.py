@@ -14,7 +14,7 @@ import pytest
 from precious_daemon.config import Places
 from precious_daemon.models import UnitState
 from precious_daemon.store import Store
-from tests.trash.library import Library, contents
+from tests.trash.library import Library, everything
 
 STRACE = shutil.which("strace")
 pytestmark = pytest.mark.skipif(STRACE is None, reason="needs strace")
@@ -63,13 +63,37 @@ def settled(here: Places, folder: Path) -> UnitState:
     ],
 )
 def test_killed_at_every_change(here: Places, tmp_path: Path, call: str, step: int, at_least: int) -> None:
+    check_killed_at_every_change(here, tmp_path, call, step, at_least)
+
+
+@pytest.mark.parametrize(
+    ("call", "step", "at_least"),
+    [
+        ("mkdirat", 1, 3),  # batch and unit each time; the trash, its files and its info only once
+        ("renameat2", 1, 7),
+        ("fsync", 2, 14),  # the three .trashinfo and their folder as well
+        ("unlinkat", 1, 6),  # and their end
+    ],
+)
+@pytest.mark.usefixtures("desktop")
+def test_killed_at_every_change_of_the_trash_of_the_desktop(
+    here: Places, tmp_path: Path, call: str, step: int, at_least: int
+) -> None:
+    check_killed_at_every_change(here, tmp_path, call, step, at_least)
+    there = {name: {path.name for path in (tmp_path / "share/Trash" / name).iterdir()} for name in ("files", "info")}
+    assert there["info"] == {f"{name}.trashinfo" for name in there["files"]}, (
+        "each file has its .trashinfo, and none is left over"
+    )
+
+
+def check_killed_at_every_change(here: Places, tmp_path: Path, call: str, step: int, at_least: int) -> None:
     folder = tmp_path / "photos"
     for when in range(1, 500, step):
         batch, before = prepared(here, folder)
         alive = not killed(here, folder, batch, call, when)
-        assert set(contents(folder)) == before
+        assert set(everything(folder)) == before
         state = settled(here, folder)
-        assert set(contents(folder)) == before
+        assert set(everything(folder)) == before
         if alive:
             break
     assert when > at_least
@@ -93,13 +117,13 @@ def test_killed_at_every_change_of_a_removal_for_good(here: Places, tmp_path: Pa
             library = Library(store, here, folder)
             number = len(library.units(*UnitState))
             library.send(library.add(f"{number}/IMG.JPG", b"%d" % number, f"{number}/IMG.MOV", f"{number}/IMG.JPG.xmp"))
-            before = set(contents(folder))
+            before = set(everything(folder))
         alive = not killed(here, folder, "", call, when, "tests.trash.apply_and_purge")
         state = settled(here, folder)
-        after = set(contents(folder))
+        after = set(everything(folder))
         assert state in (UnitState.DONE, UnitState.PURGED)
         assert after == before if state is UnitState.DONE else len(before - after) == 3
-        assert ["stays.jpg"] in contents(folder).values()
+        assert ["stays.jpg"] in everything(folder).values()
         if alive:
             break
         with Store(here) as store:

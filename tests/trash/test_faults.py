@@ -14,7 +14,6 @@ from precious_daemon.config import Places
 from precious_daemon.models import PhotoState, RootState, SuggestionState, Unit, UnitState
 from precious_daemon.store import Store, photos, roots, suggestions
 from precious_daemon.trash import recover_records
-from precious_daemon.trash.records import TRASH
 from tests.trash.library import FaultyDisk, Killed, Library, contents
 
 FILES = ("a/IMG_1.MOV", "a/IMG_1.JPG.xmp")
@@ -26,7 +25,8 @@ def disk() -> FaultyDisk:
 
 
 @pytest.fixture
-def library(store: Store, here: Places, tmp_path: Path, disk: FaultyDisk) -> Library:
+def library(either: str, store: Store, here: Places, tmp_path: Path, disk: FaultyDisk) -> Library:
+    """Every fault is tried on both trashes."""
     return Library(store, here, tmp_path / "photos", disk=disk)
 
 
@@ -179,8 +179,8 @@ def test_what_is_in_the_trash_by_mistake_comes_back_and_freezes_the_folder(libra
     with pytest.raises(Killed):
         library.apply(unit.batch)
     disk.arm(None)
-    home = library.folder / TRASH / unit.batch / unit.uid
-    (home / "IMG.JPG").write_bytes(b"a stranger")
+    (planned,) = library.units(UnitState.PLANNED)
+    library.trashed(planned)[0].write_bytes(b"a stranger")
     before = library.contents()
     library.recover()
     assert library.contents().keys() == before.keys()

@@ -5,20 +5,22 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import hashlib
 import os
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from precious_daemon.config import Places
-from precious_daemon.models import PhotoState, RootState, UnitState
-from precious_daemon.store import Store, roots
+from precious_daemon.models import Photo, PhotoState, RootState, UnitState
+from precious_daemon.store import Store, photos, roots
 from precious_daemon.trash import recover_records
-from tests.trash.library import FaultyDisk, Killed, Library, ripen
+from tests.trash.library import DATA_HOME, FaultyDisk, Killed, Library, info_of, ripen, stamp
 
 HOW = ["before", "after", errno.EIO, errno.ENOSPC, errno.EXDEV, errno.EACCES]
 FAULTS = st.one_of(
@@ -32,10 +34,15 @@ Fault = tuple[int, str | int, str | None] | None
 
 
 class Trashing(RuleBasedStateMachine):
+    to_desktop = False
+
     @initialize()
     def start(self) -> None:
         self.base = Path(tempfile.mkdtemp(prefix="precious-", dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None))
         self.places = Places(self.base / "config.toml", self.base / "data", self.base / "cache", self.base / "run")
+        if self.to_desktop:
+            (self.base / "share").mkdir()
+            os.environ[DATA_HOME] = str(self.base / "share")
         self.disk = FaultyDisk()
         self.ever: set[str] = set()
         self.number = 0
@@ -55,6 +62,12 @@ class Trashing(RuleBasedStateMachine):
         self.open()
 
     def teardown(self) -> None:
+        try:
+            self.check_the_end()
+        finally:
+            os.environ.pop(DATA_HOME, None)
+
+    def check_the_end(self) -> None:
         if hasattr(self, "store"):
             self.disk.arm(None)
             self.confirm()
@@ -94,14 +107,17 @@ class Trashing(RuleBasedStateMachine):
                 if not path.exists():
                     path.write_bytes(self.content())
 
+    def approve(self, *chosen: Photo, **more: Any) -> str:
+        self.store.write(lambda db: db.execute("UPDATE suggestions SET state = 'withdrawn' WHERE state = 'restored'"))
+        return self.library.approve(*chosen, **more)
+
     @rule(fault=FAULTS, count=st.integers(1, 3), occupied=st.sampled_from([True, True, False]))
     @precondition(lambda self: self.library.root_now().state is RootState.WATCHED)
     def approve_and_apply(self, fault: Fault, count: int, occupied: bool) -> None:
         sql = "SELECT id FROM photos WHERE state = 'present' ORDER BY id DESC LIMIT ?"
         chosen = [self.library.photo(row[0]) for row in self.store.read(lambda db: db.execute(sql, [count]).fetchall())]
-        self.store.write(lambda db: db.execute("UPDATE suggestions SET state = 'withdrawn' WHERE state = 'restored'"))
         if chosen:
-            batch = self.library.approve(*chosen)
+            batch = self.approve(*chosen)
             self.arm(fault)
             try:
                 self.library.apply(batch)
@@ -110,6 +126,104 @@ class Trashing(RuleBasedStateMachine):
                 if occupied:
                     self.occupy()
             self.disk.arm(None)
+
+    @rule(meanwhile=st.sampled_from(["edited", "edited in place", "renamed", "moved away and back"]), fault=FAULTS)
+    @precondition(lambda self: self.library.root_now().state is RootState.WATCHED)
+    def approve_and_change_then_apply(self, meanwhile: str, fault: Fault) -> None:
+        """Between the approval and the move, the owner does something to the photo: what was not approved does not go."""
+        self.create()
+        photo = self.newest()
+        path = self.library.folder / photo.path
+        old = path.read_bytes()
+        batch = self.approve(photo)
+        if meanwhile == "edited":  # as most programs save: a new file in the place of the old one, which is kept
+            path.rename(path.with_suffix(f".{self.number}.bak"))
+            path.write_bytes(self.content())
+        elif meanwhile == "edited in place":
+            self.ever.discard(hashlib.sha256(old).hexdigest())
+            path.write_bytes(self.content())
+        else:
+            path.rename(path.with_suffix(".elsewhere"))
+            if meanwhile == "moved away and back":
+                path.with_suffix(".elsewhere").rename(path)
+        self.arm(fault)
+        try:
+            (outcome,) = self.library.apply(batch)
+            assert not outcome.moved or meanwhile == "moved away and back"
+        except Killed:
+            self.crash()
+        self.disk.arm(None)
+        self.know_again(photo.id, path)
+
+    @rule(of_the_keeper=st.sampled_from(["stays", "edited", "deleted", "going too"]), fault=FAULTS)
+    @precondition(lambda self: self.library.root_now().state is RootState.WATCHED)
+    def approve_a_copy(self, of_the_keeper: str, fault: Fault) -> None:
+        """One of two copies goes only while the other is there: whatever happens, the bytes are somewhere."""
+        self.create()
+        keeper = self.newest()
+        path = self.library.folder / keeper.path
+        copy = self.library.add(f"x/copy {self.number}.jpg", path.read_bytes())
+        if of_the_keeper == "going too":
+            self.library.apply(self.approve(keeper, kind="copy", keeper=copy))
+        batch = self.approve(copy, kind="copy", keeper=keeper)
+        if of_the_keeper == "edited":
+            path.write_bytes(self.content())
+        elif of_the_keeper == "deleted":
+            path.unlink()
+        self.arm(fault)
+        try:
+            (outcome,) = self.library.apply(batch)
+            assert not outcome.moved or of_the_keeper == "stays"
+        except Killed:
+            self.crash()
+        self.disk.arm(None)
+        self.know_again(keeper.id, path)
+
+    @rule(empty=st.sampled_from(["nothing there", "an empty folder", "an empty folder with the marker"]))
+    def unmount(self, empty: str) -> None:
+        """The disk is away for a while, and everything is tried: nothing happens, and nothing is concluded."""
+        chosen = [self.newest()] if self.library.root_now().state is RootState.WATCHED and self.present() else []
+        batch = self.approve(*chosen) if chosen else None
+        folder = self.library.folder
+        folder.rename(self.base / "away")
+        if empty != "nothing there":
+            folder.mkdir()
+            if "marker" in empty:
+                shutil.copy(self.base / "away/.precious-root", folder)
+        before = self.states()
+        if batch:
+            assert not any(outcome.moved for outcome in self.library.apply(batch))
+        if done := self.library.units(UnitState.DONE):
+            restored = "marker" in empty and self.to_desktop  # its files are elsewhere, and come back to where they were
+            if not restored:
+                assert not any(outcome.moved for outcome in self.library.undo(*done))
+        asyncio.run(self.library.trash.notice())
+        asyncio.run(self.library.trash.settle())
+        assert self.states() == before
+        shutil.rmtree(folder, ignore_errors=True)
+        (self.base / "away").rename(folder)
+
+    def states(self) -> dict[int, UnitState]:
+        """Of what is neither refused nor waiting for the owner."""
+        return {u.id: u.state for u in self.library.units(UnitState.DONE, UnitState.UNDONE, UnitState.PURGED)}
+
+    def present(self) -> list[int]:
+        sql = "SELECT id FROM photos WHERE state = 'present' ORDER BY id DESC"
+        return [row[0] for row in self.store.read(lambda db: db.execute(sql).fetchall())]
+
+    def newest(self) -> Photo:
+        return self.library.photo(self.present()[0])
+
+    def know_again(self, photo_id: int, path: Path) -> None:
+        """A scan: what is there is known as it is now, and what is not there is missing."""
+        if self.library.photo(photo_id).state is not PhotoState.PRESENT:
+            return
+        if path.exists():
+            self.store.write(photos.still_changed, photo_id, f"x/{path.name}", stamp(path), 0.0)
+            self.library.read(photo_id, path)
+        else:
+            sql = "UPDATE photos SET state = 'missing' WHERE id = ?"
+            self.store.write(lambda db: db.execute(sql, [photo_id]))
 
     @rule(fault=FAULTS, occupied=st.booleans())
     @precondition(lambda self: self.library.units(UnitState.DONE) and self.library.root_now().state is RootState.WATCHED)
@@ -128,7 +242,7 @@ class Trashing(RuleBasedStateMachine):
     def purge(self, fault: Fault) -> None:
         """A month later, the owner confirms that all in the trash may go: only that is allowed to be gone."""
         there = {path: digest for digest, paths in self.library.contents().items() for path in paths}
-        going = {u.id: {there[f.trash_path or ""] for f in u.files} for u in self.library.units(UnitState.DONE)}
+        going = {u.id: {there[self.below(path)] for path in self.library.trashed(u)} for u in self.library.units(UnitState.DONE)}
         ripen(self.library)
         self.arm(fault)
         try:
@@ -157,6 +271,10 @@ class Trashing(RuleBasedStateMachine):
             self.confirm()
             self.library.undo(*self.library.units(UnitState.DONE))
 
+    def below(self, path: Path) -> str:
+        """A path as `contents` has it."""
+        return os.path.relpath(path, self.base / "share" if self.to_desktop else self.library.folder)
+
     def arm(self, fault: Fault) -> None:
         if fault:
             self.disk.arm(*fault)
@@ -172,12 +290,44 @@ class Trashing(RuleBasedStateMachine):
     def the_journal_and_the_disk_agree(self) -> None:
         if hasattr(self, "library") and not self.library.units(*UNDER_WAY):
             for unit in self.library.units(UnitState.DONE):
-                there = [(self.library.folder / (f.trash_path or "")).exists() for f in unit.files]
-                assert all(there)
+                assert all(path.exists() for path in self.library.trashed(unit))
                 assert self.library.photo(unit.photo_id).state is PhotoState.TRASHED
 
 
+class TrashingToTheDesktop(Trashing):
+    """With the trash that file managers show, where the owner does things, too."""
+
+    to_desktop = True
+
+    @rule(restore=st.booleans(), fault=FAULTS)
+    @precondition(lambda self: self.library.units(UnitState.DONE) and self.library.root_now().state is RootState.WATCHED)
+    def act_there(self, restore: bool, fault: Fault) -> None:
+        unit = self.library.units(UnitState.DONE)[0]
+        there = {path: digest for digest, paths in self.library.contents().items() for path in paths}
+        for file, path in zip(unit.files, self.library.trashed(unit), strict=True):
+            target = self.library.folder / file.path
+            if not restore:
+                self.ever.discard(there[self.below(path)])
+                path.unlink()
+            elif not target.exists():
+                target.parent.mkdir(exist_ok=True)
+                path.rename(target)
+            else:
+                continue
+            info_of(path).unlink()
+        self.arm(fault)
+        try:
+            asyncio.run(self.library.trash.notice())
+        except Killed:
+            self.crash()
+        self.disk.arm(None)
+        self.confirm()
+        self.library.recover()
+        asyncio.run(self.library.trash.notice())
+
+
+LONG = settings(max_examples=40, stateful_step_count=15, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 TestTrashing = Trashing.TestCase
-TestTrashing.settings = settings(
-    max_examples=40, stateful_step_count=15, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
-)
+TestTrashing.settings = LONG
+TestTrashingToTheDesktop = TrashingToTheDesktop.TestCase
+TestTrashingToTheDesktop.settings = settings(LONG, max_examples=25)

@@ -235,6 +235,18 @@ def test_everything_comes_back_without_the_database(library: Library, here: Plac
     assert recover_records(str(library.folder)) == []
 
 
+@pytest.mark.usefixtures("either")
+def test_rehearsed_recovery_says_what_would_come_back_and_moves_nothing(library: Library) -> None:
+    library.send(library.add("a/IMG_1.JPG", b"1", "a/IMG_1.MOV"))
+    (library.folder / "a").mkdir(exist_ok=True)
+    (library.folder / "a/IMG_1.JPG").write_bytes(b"in the way")
+    before = library.contents()
+    said = recover_records(str(library.folder), dry_run=True)
+    assert said == ["IMG_1 (restored).JPG, IMG_1 (restored).MOV would be restored."]
+    assert library.contents() == before
+    assert recover_records(str(library.folder)) == [said[0].replace("would be ", "")]
+
+
 def test_recovering_from_records_replaces_nothing(library: Library) -> None:
     library.send(library.add("IMG_1.JPG", b"old"))
     (library.folder / "IMG_1.JPG").write_bytes(b"new")

@@ -163,14 +163,7 @@ def test_a_photo_on_a_disk_mounted_inside_the_folder_is_only_suggested(library: 
     batch = library.approve(library.add("IMG_1.JPG", b"content"))
     import precious_daemon.trash.steps as steps
 
-    class OtherDisk:
-        def __getattr__(self, name: str) -> object:
-            return getattr(os, name)
-
-        def fstat(self, fd: int) -> os.stat_result:
-            return os.stat_result((0, 0, 99, 0, 0, 0, 0, 0, 0, 0))
-
-    monkeypatch.setattr(steps, "os", OtherDisk())
+    monkeypatch.setattr(steps, "mount_of", lambda descriptor: descriptor)
     check_refused(library, batch, "on another disk")
 
 

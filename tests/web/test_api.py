@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from precious_daemon import web
 from precious_daemon.models import Photo
 from precious_daemon.service import Service
 from precious_daemon.store import job_runs
-from precious_daemon.web.openapi import BODIES, document
+from precious_daemon.web.openapi import BODIES
 from tests.web.library import KEY, Browser
 
 TOP = Path(__file__).parents[2]
@@ -37,53 +36,24 @@ async def test_the_document_names_every_route_of_the_api_and_nothing_else(site: 
     assert len(operations) == len(set(operations))
 
 
-def values(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
-    """What fits a schema, and what does not."""
-    anything = st.recursive(
-        st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
-        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
-        max_leaves=5,
-    )
-    if "enum" in schema:
-        return st.sampled_from(schema["enum"]) | anything
-    if schema.get("type") == "array":
-        return st.lists(st.text(max_size=40), max_size=4) | anything
-    if schema.get("type") == "object":
-        return st.fixed_dictionaries({}, optional={name: values(part) for name, part in schema["properties"].items()}) | anything
-    return anything
-
-
-async def test_whatever_is_sent_is_answered_and_nothing_fails(site: web.Site, service: Service, library: list[Photo]) -> None:
-    """Driven by the document: each route that takes a body gets what fits it and what does not."""
-    told = document(site.app)
-    uid, made = library[0].uid, 0
-    fills = {"uid": uid, "id": "1", "number": "1", "name": "scan"}
-    async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {KEY}"}) as session:
-        requests: list[tuple[str, str, Any]] = []
-
-        @settings(max_examples=6, database=None, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
-        @given(st.data())
-        def draw(data: st.DataObject) -> None:
-            for path, methods in told["paths"].items():
-                for method, operation in methods.items():
-                    if path == "/api/events":
-                        continue
-                    filled = re.sub(r"{(\w+)}", lambda part: data.draw(st.sampled_from([fills[part[1]], "nothing"])), path)
-                    body = operation.get("requestBody")
-                    schema = body["content"]["application/json"]["schema"] if body else None
-                    requests.append((method, filled, data.draw(values(schema)) if schema else None))
-
-        draw()
-        for method, path, body in requests:
-            sent = {"json": body} if method == "post" else {}
-            async with session.request(method, site.address.local + path, allow_redirects=False, **sent) as response:
-                text = await response.text(errors="replace")
-                assert response.status < 500 or "application/json" not in response.content_type, (method, path, body, text)
-                assert response.status != 500, (method, path, body, text)
-                if response.status >= 400 and path.startswith("/api/"):
-                    assert "error" in json.loads(text), (method, path, body, text)
-                made += 1
-    assert made > 200
+async def test_whatever_is_sent_is_answered_as_the_document_says(
+    site: web.Site, service: Service, library: list[Photo], tmp_path: Path
+) -> None:
+    """Schemathesis sends each route what fits its description and what does not."""
+    passed_over = (
+        "missing_required_header",  # what comes from no page and has no key is refused before it is asked who it is
+        "positive_data_acceptance",  # a text may have the right form and mean nothing here
+        "unsupported_method", "allow_header_conformance",  # /api/clusters/{uid} answers for /api/clusters/label, too
+    )  # fmt: skip
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", "from schemathesis.cli import schemathesis; schemathesis()", "run",
+        f"{site.address.local}/api/openapi.json", "--header", f"Authorization: Bearer {KEY}", "--no-color",
+        "--phases", "coverage,fuzzing", "--max-examples", "1", "--generation-deterministic",
+        "--exclude-checks", ",".join(passed_over), "--exclude-path", "/api/events", "--max-failures", "5", "--warnings", "off",
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, cwd=tmp_path,
+    )  # fmt: skip
+    said, _ = await process.communicate()
+    assert process.returncode == 0, said.decode()
 
 
 # --- figures -----------------------------------------------------------------------------------------------------------

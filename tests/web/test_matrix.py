@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import cast
 
 import aiohttp
 import pytest
@@ -12,7 +14,7 @@ from precious_daemon import config, people, web
 from precious_daemon.config import Places
 from precious_daemon.models import Photo
 from precious_daemon.service import Service, open_service
-from precious_daemon.store import passwords
+from precious_daemon.store import Database, passwords
 from tests.web.library import KEY, fill
 from tests.web.matrix import Way, ask, free_port, routes, ways
 
@@ -145,6 +147,24 @@ async def test_without_a_password_of_the_owner_nothing_is_closed_to_a_profile(
         async with session.post(way.base + "/api/people/switch", json={"voter": anna.id}, headers=OWN) as response:
             assert response.status == 200
         assert (await ask(session, way.base, "GET", "/settings", OWN))[0] == 200
+
+
+async def test_no_get_changes_anything(site: web.Site, service: Service, library: list[Photo]) -> None:
+    """But for what a file says of itself, which is remembered once it was read."""
+
+    def content(db: Database) -> list[str]:
+        return [line for line in cast(sqlite3.Connection, db.conn).iterdump() if not line.startswith('INSERT INTO "prompts"')]
+
+    way = ways(site)["loopback"]
+    async with way.session() as session:
+        form = {"token": site.login_link().partition("token=")[2]}
+        async with session.post(way.base + "/login", data=form, headers=OWN, allow_redirects=False):
+            pass
+        before = service.store.read(content)
+        for method, _, path in routes(site, library[0]):
+            if method == "GET" and path != "/api/events":
+                assert (await ask(session, way.base, method, path, OWN))[0] < 500, path
+                assert service.store.read(content) == before, path
 
 
 @pytest.fixture

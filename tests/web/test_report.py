@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
-from precious_daemon import papers
+from precious_daemon import ask, papers
+from precious_daemon.config import AskSettings
+from precious_daemon.errors import NotEnoughAnswers
 from precious_daemon.instant import Guess
-from precious_daemon.models import Photo
+from precious_daemon.models import Choice, Photo, Question
 from precious_daemon.service import Service
-from precious_daemon.store import scores
-from tests.web.library import Browser
+from precious_daemon.store import answers, scores
+from tests.pictures import settle
+from tests.web.library import Browser, fill, read
 
 
 def model(service: Service, run: str, at: float, precision: float) -> None:
@@ -94,3 +100,48 @@ async def test_before_the_first_night_the_page_tells_what_the_answers_come_to(
     assert "From your 12 answers so far, about 170 photos of 3,400" in text
     assert f"/photo/{library[0].uid}" in text
     assert "There is no model yet" in text
+
+
+async def test_who_threw_nothing_away_is_told_what_is_missing_and_asked_about_what_is_thrown_away_most_often(
+    service: Service, browser: Browser, tmp_path: Path
+) -> None:
+    """The owner who has cleaned up already: every answer says keep."""
+    service.settings = replace(service.settings, ask=AskSettings(train_labels=8, test_labels=4))
+    sharp = fill(service, tmp_path / "photos", 15)
+    dark = tmp_path / "photos" / "dark.jpg"
+    Image.new("RGB", (96, 72), (4, 4, 6)).save(dark)
+    settle(dark)
+    (suspect,) = [photo for photo in read(service, tmp_path / "photos") if photo.path == "dark.jpg"]
+    service.store.write(lambda db: db.execute("UPDATE photos SET width = 4000, height = 3000"))
+    for number, photo in enumerate(sharp[:12]):
+        purpose = "train" if number < 8 else "test"
+        service.store.write(answers.add, 1, Question.LABEL, Choice.KEEP, photo.id, None, purpose, 1.0)
+    for path in ("/report", "/suggestions", "/"):
+        text = await (await browser.get(path)).text()
+        assert "None of your 8 answers say &#34;delete&#34;" in text, path
+        assert "suggestions come from copies and bursts alone" in text
+    asked = await ask.next_label(service, 1)
+    assert asked
+    assert (asked.photos[0].id, asked.purpose) == (suspect.id, "train")
+    with pytest.raises(NotEnoughAnswers, match="blurred, dark and empty photos"):
+        await service.jobs.run("learn")
+
+
+async def test_a_model_from_elsewhere_is_read_only_where_it_is_numbers(
+    service: Service, browser: Browser, library: list[Photo], tmp_path: Path
+) -> None:
+    async def looked(say: object) -> str:
+        return "nothing new to look at"
+
+    service.jobs.nightwork.embed = looked  # type: ignore[method-assign]
+    file = tmp_path / "model.safetensors"
+    file.write_bytes(pickle.dumps({"weight": 1}))
+    refused = await browser.post("/api/model", {"file": str(file)})
+    assert refused.status == 400
+    assert "only such are read" in (await refused.json())["error"]
+    assert service.store.read(scores.newest_model, 1) is None
+    assert not list(service.places.models.iterdir())
+    assert not list(service.places.jobs.iterdir())
+    for path, why in ((str(tmp_path / "none"), "cannot be read: No such file"), ("model.safetensors", "a whole path")):
+        refused = await browser.post("/api/model", {"file": path})
+        assert (refused.status, why in (await refused.json())["error"]) == (400, True)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import time
+from pathlib import Path
 
 import pytest
 
 from precious_daemon.config import parse
-from precious_daemon.models import Certificate, Photo, SuggestionState
+from precious_daemon.models import Certificate, Photo, SuggestionState, UnitState
 from precious_daemon.service import Service
 from precious_daemon.store import answers, scores, suggestions, units
 from precious_daemon.trash import Trash
@@ -199,3 +200,29 @@ async def test_what_speaks_for_a_suggestion_is_shown_beside_it(service: Service,
     assert 0 <= told["evidence"]["measures"]["sharpness"] <= 1
     page = await (await browser.get("/suggestions")).text()
     assert page.index("Stays: <bdi>") < page.index("You threw away") < page.index(library[2].uid) < page.index("You kept")
+
+
+async def test_trash_of_the_desktop_is_shown_and_what_is_done_there_counts(
+    service: Service, browser: Browser, library: list[Photo], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "share").mkdir()
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "share"))
+    service.trash.use(parse({"plugins": {"enabled": ["trash"]}}))
+    uids = suggest(service, taste(library[0], 0.1), taste(library[1], 0.2), taste(library[2], 0.3))
+    assert len((await (await browser.post("/api/suggestions/approve", {"uids": uids})).json())["moved"]) == 3
+    assert "In the trash of your desktop" in await (await browser.get("/trash")).text()
+    thrown = {u["path"]: u["trash"] for u in (await (await browser.get("/api/trash")).json())["units"]}
+    assert thrown == {photo.path: str(tmp_path / "share/Trash") for photo in library[:3]}
+
+    there = {f.name.partition(".")[0]: f for f in (tmp_path / "share/Trash/files").iterdir()}
+    back, gone = library[0], library[1]
+    there[Path(back.path).stem].rename(root_of(service) / back.path)
+    there[Path(gone.path).stem].unlink()
+    await service.jobs.run("scan")
+    await service.jobs.arrivals.reading_done()
+    assert [u["path"] for u in (await (await browser.get("/api/trash")).json())["units"]] == [library[2].path]
+    assert "1 photo you removed for good in the trash of your desktop" in await (await browser.get("/trash")).text()
+    said = {label.photo_id: (label.keep, label.purpose) for label in service.store.read(answers.labels, 1)}
+    assert said == {back.id: (True, "outside"), gone.id: (False, "review"), library[2].id: (False, "review")}
+    assert service.store.read(units.get, 1).state is UnitState.UNDONE
+    assert back.path in names(service)

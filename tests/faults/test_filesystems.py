@@ -1,0 +1,144 @@
+"""The trash on real file systems of several kinds: what each of them can do is done, and what it cannot is refused and said."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+
+from precious_daemon.config import Places, parse
+from precious_daemon.models import PhotoState, UnitState
+from precious_daemon.store import Store, roots
+from precious_daemon.trash import recover_records
+from precious_daemon.trash.records import TRASH
+from tests.faults.disks import Disk, Missing, bind, unmount
+from tests.trash.library import ROOMY, Library, info_of, ripen
+
+TO_DESKTOP = parse({"trash": {"daily_percent": 100.0, "purge_days": 30}, "plugins": {"enabled": ["trash"]}})
+
+
+@pytest.fixture(params=["ext4", "btrfs", "vfat"])
+def any_disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Disk]:
+    try:
+        made = Disk(tmp_path / "disk.img", tmp_path / "disk", 160, request.param)
+    except Missing as exc:
+        pytest.skip(str(exc))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def library(any_disk: Disk, store: Store, here: Places) -> Library:
+    return Library(store, here, any_disk.path / "photos", ROOMY)
+
+
+def test_capture_goes_comes_back_is_recovered_and_removed(library: Library) -> None:
+    library.add("stays.jpg", b"stays")
+    photo = library.add("2024/IMG_1.JPG", b"still", "2024/IMG_1.MOV", "2024/IMG_1.JPG.xmp")
+    before = library.contents()
+    (unit,) = library.send(photo)
+    library.check_agreement()
+    assert library.undo(unit)[0].moved
+    assert library.contents() == before
+    (unit,) = library.send(library.add("2024/IMG_2.JPG", b"second", "2024/IMG_2.MOV"))
+    before = library.contents()
+    assert recover_records(str(library.folder)) == ["IMG_2.JPG, IMG_2.MOV restored."]
+    assert library.contents().keys() == before.keys()
+    assert library.undo(unit)[0].moved, "the journal hears of it"
+    (unit,) = library.send(library.add("2024/IMG_3.JPG", b"third"))
+    ripen(library)
+    (outcome,) = asyncio.run(library.trash.purge(1))
+    assert outcome.moved, outcome
+    assert not list((library.folder / TRASH).iterdir())
+    library.check_agreement()
+
+
+def test_name_that_is_taken_is_never_replaced(library: Library) -> None:
+    photo = library.add("IMG_1.JPG", b"still", "IMG_1.MOV")
+    (unit,) = library.send(photo)
+    (library.folder / "IMG_1.JPG").write_bytes(b"a new one")
+    assert library.undo(unit)[0].moved
+    found = {path.name: path.read_bytes() for path in library.folder.glob("IMG*")}
+    assert found.keys() == {"IMG_1.JPG", "IMG_1 (restored).JPG", "IMG_1 (restored).MOV"}
+    assert (found["IMG_1.JPG"], found["IMG_1 (restored).JPG"]) == (b"a new one", b"still")
+
+
+def test_trash_of_the_desktop_is_that_of_the_disk(
+    any_disk: Disk, store: Store, here: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The photos are on another disk than the home folder, so they go to $topdir/.Trash-$uid."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    library = Library(store, here, any_disk.path / "My photos", TO_DESKTOP)
+    library.add("stays.jpg", b"stays")
+    (unit,) = library.send(library.add("a b.jpg", b"content", "a b.mov"))
+    top = any_disk.path / f".Trash-{os.getuid()}"
+    assert unit.place == str(top)
+    infos = sorted(info_of(path).read_text("ascii").splitlines()[1] for path in library.trashed(unit))
+    assert [unquote(line) for line in infos] == ["Path=My photos/a b.jpg", "Path=My photos/a b.mov"]
+    assert library.undo(unit)[0].moved
+    assert not list((top / "files").iterdir())
+    assert not list((top / "info").iterdir())
+    (unit,) = library.send(library.add("c.jpg", b"other"))
+    path = library.trashed(unit)[0]
+    path.unlink()
+    (noticed,) = asyncio.run(library.trash.notice())
+    assert noticed.state is UnitState.PURGED
+    assert not info_of(path).exists()
+
+
+def test_nothing_is_concluded_while_the_disk_is_away(
+    any_disk: Disk, store: Store, here: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    library = Library(store, here, any_disk.path / "photos", TO_DESKTOP)
+    library.add("stays.jpg", b"stays")
+    (unit,) = library.send(library.add("a.jpg", b"content"))
+    any_disk.unmount()
+    assert asyncio.run(library.trash.notice()) == []
+    library.folder.mkdir()
+    (library.folder / ".precious-root").write_text("0123456789abcdef\n")  # as somebody would who "repairs" it
+    assert asyncio.run(library.trash.notice()) == []
+    library.folder.joinpath(".precious-root").unlink()
+    library.folder.rmdir()
+    any_disk.mount()
+    assert library.units(UnitState.DONE) == [unit]
+    assert all(path.exists() for path in library.trashed(unit))
+
+
+def test_folder_mounted_into_the_root_is_only_suggested(library: Library, any_disk: Disk) -> None:
+    """The same disk under the same number, and yet nothing can be renamed from there."""
+    (any_disk.path / "elsewhere").mkdir()
+    bind(any_disk.path / "elsewhere", library.folder / "inner")
+    try:
+        photo, other = library.add("inner/a.jpg", b"content"), library.add("b.jpg", b"other")
+        refused, moved = library.apply(library.approve(photo, other))
+        assert "so it is only suggested" in refused.message
+        assert (library.folder / "inner/a.jpg").read_bytes() == b"content"
+        assert library.photo(photo.id).state is PhotoState.PRESENT
+        assert moved.moved, "what is not in there goes"
+        assert library.store.read(roots.suggest_only, library.root.id) is None
+    finally:
+        unmount(library.folder / "inner")
+
+
+def test_photo_in_a_subvolume_of_btrfs_is_only_suggested(tmp_path: Path, store: Store, here: Places) -> None:
+    try:
+        disk = Disk(tmp_path / "disk.img", tmp_path / "disk", 160, "btrfs")
+    except Missing as exc:
+        pytest.skip(str(exc))
+    try:
+        library = Library(store, here, disk.path / "photos", ROOMY)
+        subprocess.run(["btrfs", "-q", "subvolume", "create", str(library.folder / "inner")], check=True, capture_output=True)
+        library.add("known.jpg", b"known")
+        photo, other = library.add("inner/a.jpg", b"content"), library.add("b.jpg", b"other")
+        outcomes = library.apply(library.approve(photo, other))
+        assert "is on another disk than the trash of" in outcomes[0].message
+        assert outcomes[1].moved, "what is not in the subvolume goes"
+        assert (library.folder / "inner/a.jpg").exists()
+    finally:
+        disk.close()
