@@ -71,6 +71,11 @@ def load(file: Path, backbone: str) -> Head:
     missing = sorted(set(_wanted(champion)) - set(stored.tensors))
     if missing:
         raise Refused(f"{file.name} lacks {missing[0]}: an earlier version made it. The next night's model has it.")
+    if len(stored.tensors["space.middle"]) > MEASURES:
+        raise Refused(
+            f"{file.name} was taught with numbers that plugins gave, and says nothing without them. Switch off the plugins with "
+            "features of their own; the next night's model can do without."
+        )
     head = Head(champion, stored.tensors)
     try:
         with torch.inference_mode():

@@ -194,6 +194,7 @@ def test_numbers_that_are_no_model_of_ours_are_refused(learnt: Path, tmp_path: P
         (stored.tensors, stored.about | {"champion": "oracle"}, "no model of this program"),
         (stored.tensors, stored.about | {"backbone": "resnet50"}, "features of resnet50"),
         ({k: v for k, v in stored.tensors.items() if k != "space.axes"}, stored.about, "lacks space.axes"),
+        (stored.tensors | {"space.middle": torch.zeros(MEASURES + 2)}, stored.about, "numbers that plugins gave"),
         (stored.tensors | {"taste.look": torch.zeros(3)}, stored.about, "do not fit together"),
         (stored.tensors | {"calibration": torch.full((2,), torch.nan)}, stored.about, "gives no numbers"),
     ]
