@@ -125,7 +125,7 @@ async def group(library: Path, home: Path) -> tuple[list[dict[str, Any]], dict[i
     from precious_daemon import children, config, handover, jobfolder
     from precious_daemon.daemon import running
     from precious_daemon.nightwork import BACKBONE
-    from precious_daemon.store import photos
+    from precious_daemon.store import Database, photos
 
     places = config.places()
     async with running(places, config.Settings(), [str(library)], port=0, watching=False) as started:
@@ -136,7 +136,8 @@ async def group(library: Path, home: Path) -> tuple[list[dict[str, Any]], dict[i
         for name in ("group", "suggest"):  # begun by themselves: here everything is compared anew
             await jobs.stop_job(name)
         await jobs.run("embed")
-        await service.store.awrite(lambda db: db.conn.executescript("DELETE FROM cache.compared; DELETE FROM cache.twins"))
+        for table in ("compared", "twins"):
+            await service.store.awrite(Database.execute, f"DELETE FROM cache.{table}")
         with children.job_folder(places, "group") as folder:
             count = await service.store.aread(handover.write_photos, folder, None, None)
             jobfolder.write_json(

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from precious_daemon import children, nightwork
+from precious_daemon import children, jobfolder, nightwork
 from precious_daemon.config import Places, Settings
 from precious_daemon.daemon import running
 from precious_daemon.errors import ChildFailed, NotFound
@@ -235,6 +235,28 @@ async def test_many_photos_that_come_while_others_are_grouped_are_grouped_right_
         await jobs.run("group")
         assert not jobs.is_running("group")
         assert len(runs) == 2
+
+
+async def test_what_grouping_compared_before_it_was_stopped_is_kept(
+    here: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def stopped(module: str, folder: Path, *_: object) -> bool:
+        if module == "precious_daemon.learn":
+            raise ChildFailed("there is no network here")
+        jobfolder.write_twins(folder, [])
+        jobfolder.write_records(folder, "compared.bin", [bytes(32)])
+        return False
+
+    monkeypatch.setattr(children, "run_child", stopped)
+    for number in range(2):
+        save(tmp_path / "pictures" / f"{number}.jpg", number, (80, 60))
+    async with running(here, Settings(), [str(tmp_path / "pictures")], port=0, watching=False) as started:
+        await started.service.jobs.run("scan")
+        await started.service.jobs.arrivals.reading_done()
+        run = await started.service.jobs.run("group")
+        assert run.detail == "stopped before the end; the groups are as they were, and what was compared is kept"
+        kept = await started.service.store.aread(lambda db: db.execute("SELECT count(*) FROM cache.compared").fetchone()[0])
+        assert kept == 1
 
 
 async def test_child_that_has_used_up_the_night_is_stopped_and_one_that_takes_too_much_fails(
