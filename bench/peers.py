@@ -24,6 +24,7 @@ from pathlib import Path
 
 from bench import clusters, groups, ingest, learning, votes
 from bench.alterations import alter
+from bench.beside import beside
 from bench.common import Figure, arguments, demo_library, report, say
 
 PEERS = {
@@ -94,16 +95,13 @@ def copies(pythons: dict[str, str], scratch: Path, quick: bool) -> Iterator[tupl
     alter(library, 10 if quick else 30)
     rows = groups.read_truth(library)
     found, paths, _ = asyncio.run(groups.group(library, scratch / "copies-home"))
-    wanted, had = groups.true_pairs(rows), groups.found_pairs(found, paths)
-    kinds = ("copy", "same", "edit")
-    true, ours = set().union(*(wanted[kind] for kind in kinds)), set().union(*(had[kind] for kind in kinds))
-    right = len(true & ours)
-    yield "copies and edits: ours, precision", Figure(right / max(1, len(ours)), "")
-    yield "copies and edits: ours, recall", Figure(right / max(1, len(true)), "")
-    if "imagededup" in pythons:
-        for name, figure in groups.beside_imagededup(pythons["imagededup"], library, rows).items():
-            if not name.endswith("wall"):
-                yield f"copies and edits: {name}", figure
+    true, ours = groups.true_pairs(rows), groups.found_pairs(found, paths)
+    wanted, had = (set().union(*(pairs[kind] for kind in ("copy", "same", "edit"))) for pairs in (true, ours))
+    yield "copies and edits: ours, precision", Figure(len(wanted & had) / max(1, len(had)), "")
+    yield "copies and edits: ours, recall", Figure(len(wanted & had) / max(1, len(wanted)), "")
+    figures, _ = beside(pythons, library, wanted, true["burst"] | true["series"] | true["scene"])
+    for name, figure in figures.items():
+        yield f"copies and edits: {name}", figure
 
 
 def representatives(pythons: dict[str, str], scratch: Path, quick: bool) -> Iterator[tuple[str, Figure]]:

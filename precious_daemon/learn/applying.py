@@ -45,7 +45,9 @@ def _scores(folder: Path, job: dict[str, Any], model: head.Head) -> Iterator[Sco
     with closing(open_cache(str(job["cache_db"]))) as cache, torch.inference_mode():
         measures = torch.from_numpy(raw_measures(cache, rows, places))
         for where, block in features(cache, str(job["backbone"]), places):
-            keep, taste = model(torch.from_numpy(block), measures[torch.from_numpy(where)])
+            known = measures[torch.from_numpy(where)]
+            unknown = torch.full((len(where), len(model.numbers)), torch.nan)  # what plugins measured there
+            keep, taste = model(torch.from_numpy(block), torch.cat([known, unknown], dim=1))
             yield from (Score(rows[i].id, k, t) for i, k, t in zip(where.tolist(), keep.tolist(), taste.tolist(), strict=True))
             done += len(where)
             jobfolder.say("scoring every photo", done, len(rows))

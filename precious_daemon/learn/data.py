@@ -171,7 +171,7 @@ def _quality(cache: sqlite3.Connection, places: Mapping[bytes, list[int]], count
 def _of_plugins(folder: Path, places: Mapping[bytes, list[int]], count: int) -> Floats:
     """(count, numbers) that plugins measured, by their names; the mean of those that are known where one is not."""
     told = list(jobfolder.read_numbers(folder))
-    names = {name: column for column, name in enumerate(sorted({name for _, numbers in told for name in numbers}))}
+    names = {name: column for column, name in enumerate(number_names(folder))}
     table = np.full((count, len(names)), np.nan, dtype=np.float32)
     for content, numbers in told:
         for place in places.get(content, ()):
@@ -180,6 +180,11 @@ def _of_plugins(folder: Path, places: Mapping[bytes, list[int]], count: int) -> 
     known = np.isfinite(table)
     middle = np.where(known, table, 0).sum(0) / np.maximum(known.sum(0), 1)
     return np.where(known, table, middle).astype(np.float32)
+
+
+def number_names(folder: Path) -> list[str]:
+    """Names of the numbers that plugins measured, in the order of their columns, which come after those of MEASURES."""
+    return sorted({name for _, numbers in jobfolder.read_numbers(folder) for name in numbers})
 
 
 def _nothing() -> Task:

@@ -75,16 +75,16 @@ class _Whole(nn.Module):
         self.register_buffer("deviation", backbone.deviation)
 
     def forward(self, sized: Tensor, measures: Tensor) -> tuple[Tensor, Tensor]:
-        """(n, 3, h, w) of 0 to 255 and (n, MEASURES) -> (n,) each."""
+        """(n, 3, h, w) of 0 to 255 and (n, m) -> (n,) each."""
         found: tuple[Tensor, Tensor] = self.head(self.network((sized - self.mean) / self.deviation), measures)
         return found
 
 
-def _graph(whole: nn.Module) -> Any:
+def _graph(whole: _Whole) -> Any:
     """The whole of it, with all outputs."""
     from onnx import compose
 
-    example = torch.zeros(2, 3, 8 * STRIDE, 9 * STRIDE), torch.full((2, MEASURES), torch.nan)
+    example = torch.zeros(2, 3, 8 * STRIDE, 9 * STRIDE), torch.full((2, len(whole.head.middle)), torch.nan)
     n, h, w = (torch.export.Dim(name, min=least, max=most) for name, least, most in (("n", 1, 64), ("h", 4, 17), ("w", 4, 17)))
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings():
@@ -160,13 +160,13 @@ def _sizing(ir_version: int) -> Any:
     return helper.make_model(graph, ir_version=ir_version, opset_imports=[helper.make_opsetid("", OPSET)])
 
 
-def _check(whole: nn.Module, file: Path) -> None:
+def _check(whole: _Whole, file: Path) -> None:
     """What onnxruntime makes of the file is what torch makes of the model. Raises Refused."""
     import onnxruntime
 
     session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
     noise = np.random.default_rng(0).integers(0, 256, (2, 3, 8 * STRIDE, 8 * STRIDE), dtype=np.uint8)  # of the network's size
-    unknown = np.full((2, MEASURES), np.nan, dtype=np.float32)
+    unknown = np.full((2, len(whole.head.middle)), np.nan, dtype=np.float32)
     (found,) = session.run(None, {"picture": noise, "measures": unknown})
     with torch.inference_mode():
         both = whole(torch.from_numpy(noise).float(), torch.from_numpy(unknown))
@@ -181,7 +181,7 @@ def _note(job: dict[str, Any], model: head.Head, network: Backbone) -> str:
         lstrip_blocks=True, keep_trailing_newline=True,
     )  # fmt: skip
     return environment.get_template(NOTE).render(
-        run=job["run"], champion=model.champion, graph=hasattr(model, "nodes_log_odds"), names=MEASURE_NAMES, facts=FACTS,
-        pixels=PIXELS, stride=STRIDE, aspect=f"{ASPECT:g}",
+        run=job["run"], champion=model.champion, graph=hasattr(model, "nodes_log_odds"), facts=FACTS, ours=MEASURES,
+        names=[*MEASURE_NAMES, *model.numbers], pixels=PIXELS, stride=STRIDE, aspect=f"{ASPECT:g}",
         mean=network.mean.flatten().tolist(), deviation=network.deviation.flatten().tolist(),
     )  # fmt: skip

@@ -71,15 +71,16 @@ def load(file: Path, backbone: str) -> Head:
     missing = sorted(set(_wanted(champion)) - set(stored.tensors))
     if missing:
         raise Refused(f"{file.name} lacks {missing[0]}: an earlier version made it. The next night's model has it.")
-    if len(stored.tensors["space.middle"]) > MEASURES:
+    numbers = [name for name in stored.about.get("numbers", "").split(",") if name]
+    if len(stored.tensors["space.middle"]) != MEASURES + len(numbers):
         raise Refused(
-            f"{file.name} was taught with numbers that plugins gave, and says nothing without them. Switch off the plugins with "
-            "features of their own; the next night's model can do without."
+            f"{file.name} was taught with numbers that plugins gave, and does not say which. The next night's model does."
         )
     head = Head(champion, stored.tensors)
+    head.numbers = numbers
     try:
         with torch.inference_mode():
-            said = head(torch.zeros(2, len(head.centre)), torch.zeros(2, MEASURES))
+            said = head(torch.zeros(2, len(head.centre)), torch.zeros(2, MEASURES + len(numbers)))
     except (RuntimeError, IndexError) as exc:
         raise Refused(f"The tensors of {file.name} do not fit together ({str(exc).splitlines()[0]}).") from exc
     if not all(torch.isfinite(part).all() for part in said):
@@ -101,7 +102,10 @@ def _wanted(champion: str) -> list[str]:
 
 
 class Head(nn.Module):
-    """Features of the network (n, F) and raw measures (n, MEASURES), NaN where unknown -> keep and taste, (n,) each."""
+    """Features of the network (n, F) and raw measures (n, m), NaN where unknown -> keep and taste, (n,) each.
+
+    The measures are MEASURES of the program's, and then `numbers`, by name, of the plugins that were there when it was taught.
+    """
 
     centre: Tensor  # (F,)
     axes: Tensor  # (F, axes)
@@ -111,6 +115,7 @@ class Head(nn.Module):
     def __init__(self, champion: str, found: Mapping[str, Tensor]) -> None:
         super().__init__()
         self.champion = champion
+        self.numbers: list[str] = []
         self._linear = _LINEAR.get(champion, "")
         for name in _wanted(champion):
             self.register_buffer(_plain(name), found[name].float())

@@ -18,7 +18,7 @@ from precious_daemon import jobfolder
 from precious_daemon.learn import backbone, head, paper, report, shown
 from precious_daemon.learn.baseline import NEIGHBOURS, Doubles, Graphs, coordinates, mean_length, nearest
 from precious_daemon.learn.champion import Field, Trial, calibrate, choose, confirm, cross_validate, learn_all
-from precious_daemon.learn.data import Answers, Task, open_cache, read
+from precious_daemon.learn.data import Answers, Task, number_names, open_cache, read
 from precious_daemon.learn.drift import drift
 from precious_daemon.learn.energy import Meter
 from precious_daemon.learn.fixmatch import Views
@@ -82,7 +82,8 @@ def learn(folder: Path, job: dict[str, Any], deadline: Deadline) -> None:
     taste = -logits + liking(task.examples)
 
     tensors = head.tensors(task.space, task.examples.take(nodes), field, champion, scales[champion], liking)
-    head.save(folder / "model.safetensors", tensors, {"champion": champion, "run": job["run"], "backbone": job["backbone"]})
+    about = {"champion": champion, "run": job["run"], "backbone": job["backbone"], "numbers": ",".join(number_names(folder))}
+    head.save(folder / "model.safetensors", tensors, about)
     evidence = report.evidence(task.ids, task.examples, field.spread.weight, keep, task.train.where, task.train.deleted)
     jobfolder.write_json(folder, "evidence.json", evidence)
     jobfolder.write_scores(folder, map(Score, task.ids.tolist(), keep.tolist(), taste.tolist()))

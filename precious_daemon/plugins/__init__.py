@@ -8,7 +8,6 @@ waits: call it from a thread, not from the event loop.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import inspect
 import logging
 import re
@@ -181,10 +180,12 @@ class Plugins:
 
     def mark(self, name: str) -> str:
         """What changes when the code or the settings of a plugin do."""
+        from blake3 import blake3  # here: hashlib would load OpenSSL
+
         plugin = self._manager.get_plugin(name)
         source = inspect.getsourcefile(plugin) if inspect.ismodule(plugin) else None
         code = Path(source).read_bytes() if source else b""
-        return hashlib.sha256(code + repr(options.read(plugin, name, self._settings.plugin.get(name, {}))).encode()).hexdigest()
+        return blake3(code + repr(options.read(plugin, name, self._settings.plugin.get(name, {}))).encode()).hexdigest()
 
     def people(self, parts: Iterable[Mapping[int, PluginPhoto]], closely: bool) -> tuple[dict[int, set[str]], dict[int, str]]:
         """(names of those in each photo, why a plugin could not tell), by the key of the photo. Photos come in parts, as for

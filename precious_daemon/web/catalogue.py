@@ -15,7 +15,7 @@ SCRIPT, TOLD = "script\x04", "told\x04"
 NAMES = re.compile(r"(name|path|place|folder|file|shown|target|source|text|url)_*")
 """Values that are never translated: whatever a photo is called, it keeps its name."""
 DATE = re.compile(r"(\d\d?) ([A-Z][a-z]+) (\d{4})(?: at (\d\d:\d\d))?")
-STRONG = 8
+STRONG = 6
 """Letters of its own by which a sentence is known; one with fewer (`{path} is {state}`) would be found in almost any."""
 LONGEST = 600
 """Signs of a sentence that a pattern is tried on, however a name in it is made up; a longer one is told by its parts."""
@@ -82,8 +82,7 @@ class Catalogue(GNUTranslations):
             if pattern.words in sentence and (found := _compiled(pattern.message).fullmatch(sentence)):
                 said = found.groupdict()
                 values = {name: text if NAMES.fullmatch(name) else self.told(text) for name, text in said.items()}
-                known = [text[:1].isdigit() or bool(NAMES.fullmatch(name)) or values[name] != text for name, text in said.items()]
-                if pattern.letters >= STRONG or all(known):
+                if pattern.letters >= STRONG or all(_understood(name, text, values[name]) for name, text in said.items()):
                     return pattern.translation.format(**values)
         return None
 
@@ -110,6 +109,11 @@ class Catalogue(GNUTranslations):
         found.sort(key=lambda pattern: -pattern.letters)
         strong = [pattern for pattern in found if pattern.letters >= STRONG]
         return strong, found[len(strong) :]
+
+
+def _understood(name: str, said: str, told: str) -> bool:
+    """Whether nothing is left of a value to be told: it is a name, a figure, or reads otherwise now."""
+    return told != said or NAMES.fullmatch(name) is not None or not re.search("[A-Za-z]{2}", said)
 
 
 @cache

@@ -27,7 +27,7 @@ from precious_daemon.learn.data import open_cache, places_of, raw_measures, read
 from precious_daemon.learn.limits import Deadline, Refused
 from precious_daemon.measures import MEASURES
 from precious_daemon.store import Store, scores
-from tests.learn.library import Library, picture, start, thumbnail
+from tests.learn.library import Library, content_hash, picture, start, thumbnail
 from tests.learn.test_child import learnt
 
 __all__ = ["learnt"]
@@ -81,6 +81,21 @@ def test_a_model_that_was_brought_along_scores_every_photo(embedded: Library, mo
         assert (score.keep, score.taste) == pytest.approx((ours[score.photo_id].keep, ours[score.photo_id].taste), abs=2e-3)
     report = jobfolder.read_json(folder, "report.json")
     assert report["why"].startswith("Regression, as model.safetensors has it: it was taught elsewhere.")
+
+
+def test_numbers_of_plugins_are_named_in_the_file_and_may_be_unknown(embedded: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(night, "confirm", lambda *_: ("regression", "It was asked for."))
+    folder = embedded.learn_job("numbered", embedded.label(range(1, 13), "train"), seconds=1)
+    jobfolder.write_numbers(folder, ((content_hash(n), {"faces.count": float(n % 3), "a.b": 1.0 + n}) for n in range(1, 37)))
+    night.learn(folder, jobfolder.read_json(folder, "job.json"), Deadline(1.0, 0))
+    assert head.load(folder / "model.safetensors", NAME).numbers == ["a.b", "faces.count"]
+    brought = embedded.job("brought-numbered", "apply", run="20260101-020000", came_from="model.safetensors")
+    shutil.copy(folder / "model.safetensors", brought)
+    jobfolder.write_photos(brought, embedded.rows())
+    applying.apply(brought, jobfolder.read_json(brought, "job.json"), Deadline(None, 0))
+    assert all(0 <= score.keep <= 1 for score in jobfolder.read_scores(brought))
+    note = exporting._note({"run": "r"}, head.load(folder / "model.safetensors", NAME), Backbone())
+    assert "| 21 | faces.count | measured by a plugin of that name |" in note
 
 
 @pytest.fixture(scope="session")

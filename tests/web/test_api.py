@@ -39,7 +39,10 @@ async def test_the_document_names_every_route_of_the_api_and_nothing_else(site: 
 async def test_whatever_is_sent_is_answered_as_the_document_says(
     site: web.Site, service: Service, library: list[Photo], tmp_path: Path
 ) -> None:
-    """Schemathesis sends each route what fits its description and what does not."""
+    """Schemathesis sends each route what fits its description and what does not.
+
+    But for the one that never ends, and the one that has a child load torch for each file that is named.
+    """
     passed_over = (
         "missing_required_header",  # what comes from no page and has no key is refused before it is asked who it is
         "positive_data_acceptance",  # a text may have the right form and mean nothing here
@@ -49,7 +52,8 @@ async def test_whatever_is_sent_is_answered_as_the_document_says(
         sys.executable, "-c", "from schemathesis.cli import schemathesis; schemathesis()", "run",
         f"{site.address.local}/api/openapi.json", "--header", f"Authorization: Bearer {KEY}", "--no-color",
         "--phases", "coverage,fuzzing", "--max-examples", "1", "--generation-deterministic",
-        "--exclude-checks", ",".join(passed_over), "--exclude-path", "/api/events", "--max-failures", "5", "--warnings", "off",
+        "--exclude-checks", ",".join(passed_over), "--exclude-path", "/api/events", "--exclude-path", "/api/model",
+        "--max-failures", "5", "--warnings", "off",
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, cwd=tmp_path,
     )  # fmt: skip
     said, _ = await process.communicate()

@@ -175,7 +175,13 @@ def test_english_loads_no_catalogue() -> None:
         ("an exact copy of /p/very dark/blurred", "/p/very dark/blurred 的完全副本"),
         ("a.jpg and its companion is not in the trash.", "a.jpg 及其关联文件 不在回收站。"),
         ("the last photo of 3 March 2024", "2024年3月3日的最后一张照片"),
+        ("frame 1 of 5, you prefer IMG_1.jpg", "5 张中的第 1 张，你更喜欢 IMG_1.jpg"),
+        ("the whole of what was cropped, made of IMG_1.jpg", "裁剪前的全图，由 IMG_1.jpg 制作"),
         ("offline", "离线"),
+        (
+            "Only 21 suggestions rest on the model alone: too few to certify, which takes 59 blind answers.",
+            "只有 21 条建议仅凭模型提出：太少，无法认证；认证需要 59 条盲测回答。",
+        ),
         ("IMG_1.jpg", "IMG_1.jpg"),
         ("an exact copy of 北京， 上海 天津/very dark; blurred.jpg", "北京， 上海 天津/very dark; blurred.jpg 的完全副本"),
         ("scan: 12 new, 3 back · learn: there is no such thing", "扫描：新增 12，恢复 3 · 学习：there is no such thing"),
