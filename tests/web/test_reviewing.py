@@ -115,6 +115,7 @@ async def test_nothing_chosen_changes_nothing_and_says_so(browser: Browser) -> N
 
 async def test_select_all_is_off_without_a_certificate(service: Service, browser: Browser, library: list[Photo]) -> None:
     suggest(service, taste(library[0]))
+    service.store.write(scores.add_model, "run", 1, "regression", {}, 0.5)
     service.store.write(scores.put_certificate, 1, None, "59 checks are needed.", 35, 1.0)
     page = await (await browser.get("/suggestions")).text()
     assert re.search(r"data-select-all hidden disabled", page)
