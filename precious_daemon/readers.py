@@ -123,10 +123,10 @@ class Readers:
         async with self._opening:
             if self._pool is None:
                 if self._settings.executor == "dask":
-                    from precious_daemon.studio import Studio
+                    from precious_daemon.elsewhere import Elsewhere
 
-                    self._pool = studio = await asyncio.to_thread(Studio, self._settings, self._folders)
-                    self.workers, self.notes = studio.slots, studio.refused
+                    self._pool = elsewhere = await asyncio.to_thread(Elsewhere, self._settings, self._folders)
+                    self.workers, self.notes = elsewhere.slots, elsewhere.refused
                 else:
                     self._pool = reading_processes(self.workers, self._settings.worker_megabytes, self._folders)
             return self._pool

@@ -137,9 +137,9 @@ def worker(address: str, threads: int | None) -> None:
     precious-daemon worker tcp://192.168.1.2:8786    # on each that reads
     """
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    from precious_daemon import studio
+    from precious_daemon import elsewhere
 
-    studio.work_for(address, threads or os.cpu_count() or 1)
+    elsewhere.work_for(address, threads or os.cpu_count() or 1)
 
 
 @click.command()

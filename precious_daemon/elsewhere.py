@@ -32,7 +32,7 @@ def recipe() -> str:
     return ", ".join([f"precious-daemon {__version__}", *(f"{name} {metadata.version(name)}" for name in DECODERS)])
 
 
-class Studio(Executor):
+class Elsewhere(Executor):
     """Runs what a process pool would run, on the workers that read as this program does."""
 
     def __init__(self, settings: IngestSettings, folders: tuple[str, ...]) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from precious_daemon import studio
+from precious_daemon import elsewhere
 from precious_daemon.config import IngestSettings, Places, WatchSettings
 from precious_daemon.errors import ServiceError
 from precious_daemon.models import PhotoState
@@ -145,7 +145,7 @@ async def test_a_worker_that_does_not_see_the_folder_makes_no_photo_missing(stor
 async def test_a_scheduler_that_is_not_there_is_said_in_a_sentence(
     address: str, says: str, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(studio, "PATIENCE", 1.0)
+    monkeypatch.setattr(elsewhere, "PATIENCE", 1.0)
     prepared(store, tmp_path / "pictures", 1)
     ingest = Ingest(store, IngestSettings(executor="dask", scheduler=address), time.time)
     with pytest.raises(ServiceError, match=says):
