@@ -119,7 +119,7 @@ async def test_select_all_is_off_without_a_certificate(service: Service, browser
     service.store.write(scores.put_certificate, 1, None, "59 checks are needed.", 35, 1.0)
     page = await (await browser.get("/suggestions")).text()
     assert re.search(r"data-select-all hidden disabled", page)
-    assert "Not yet certified: 35 more answers." in page
+    assert "59 checks are needed. Look at each one before you let it go." in page
     suggest(service, taste(library[0], certified=True))
     certificate = Certificate(0.2, 0.05, 0.95, 60, 0, 100)
     service.store.write(scores.put_certificate, 1, certificate, "It holds.", 0, 1.0)
