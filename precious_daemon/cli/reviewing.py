@@ -85,7 +85,7 @@ def apply(ids: tuple[str, ...], everything: bool, dry_run: bool, count: int | No
     """Move approved suggestions to the trash of their folder.
 
     IDS are those that `suggest` shows; the first letters are enough. Each photo goes with its companions, or not at all.
-    `precious-daemon undo` brings them back.
+    `precious-daemon undo --last` brings them back.
     """
     if bool(ids) is everything:
         raise click.UsageError("Give the ids of suggestions, or --all.")
@@ -97,7 +97,10 @@ def apply(ids: tuple[str, ...], everything: bool, dry_run: bool, count: int | No
         if not (yes or dry_run):
             click.confirm(f"Move {len(chosen):,} photos, {size(sum(s['bytes'] for s in chosen))}, to the trash?", abort=True)
         body = {"uids": [s["uid"] for s in chosen], "typed_count": count, "dry_run": dry_run}
-        _tell(service.post("/api/suggestions/approve", body))
+        reply = service.post("/api/suggestions/approve", body)
+    if reply["moved"] and not dry_run:
+        click.echo("Bring them back with: precious-daemon undo --last", err=True)
+    _tell(reply)
 
 
 @click.command()
@@ -136,7 +139,6 @@ def _in_trash(service: Remote) -> list[dict[str, Any]]:
 
 
 def _pick(rows: list[dict[str, Any]], key: str, given: str) -> dict[str, Any]:
-
     fits = [row for row in rows if row[key].startswith(given)]
     if len(fits) != 1:
         raise NotFound(f"{given} fits {'several' if fits else 'none'}; nothing was done.")
