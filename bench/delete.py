@@ -24,7 +24,7 @@ from blake3 import blake3
 from bench.common import Figure, arguments, report, say
 
 if TYPE_CHECKING:
-    from precious_daemon.store import Store
+    from precious_daemon.store import Store, changes
 
 T = TypeVar("T")
 
@@ -33,7 +33,7 @@ def fill(store: Store, folder: Path, count: int, size: int) -> list[str]:
     """A watched folder with `count` photos that are read and suggested; the names of the suggestions."""
     from precious_daemon import scan
     from precious_daemon.models import Role, Stamp, Suggestion
-    from precious_daemon.store import photos, suggestions
+    from precious_daemon.store import suggestions
 
     root = scan.add_root(store, str(folder), time.time())
 
@@ -47,8 +47,8 @@ def fill(store: Store, folder: Path, count: int, size: int) -> list[str]:
         for name in (still, film):
             (folder / name).parent.mkdir(exist_ok=True)
             (folder / name).write_bytes(os.urandom(size // 2))
-        photo = store.write(photos.add_still, root.id, still, stamp(folder / still), 0.0)
-        store.write(photos.put_file, photo, root.id, film, Role.VIDEO, stamp(folder / film))
+        photo = store.write(changes.add_still, root.id, still, stamp(folder / still), 0.0)
+        store.write(changes.put_file, photo, root.id, film, Role.VIDEO, stamp(folder / film))
         digest = blake3((folder / still).read_bytes()).digest()
         for sql in (
             "UPDATE files SET content_hash = ? WHERE photo_id = ? AND role = 'still'",

@@ -18,7 +18,7 @@ from precious_daemon.config import IngestSettings
 from precious_daemon.models import FileEntry, Glimpse, PhotoFacts, Root, RootState, Told
 from precious_daemon.pools import reading_processes
 from precious_daemon.progress import Say
-from precious_daemon.store import Database, Store, photos, pictures, relatives, roots
+from precious_daemon.store import Database, Store, changes, photos, pictures, relatives, roots
 
 log = logging.getLogger(__name__)
 
@@ -281,10 +281,10 @@ class Ingest:
                 facts = await self.readers.read_alone(path)
         except errors.UnreadablePhoto as exc:
             log.info("%s %s", path, exc)
-            await self._store.awrite(photos.record_broken, entry.photo_id, str(exc), self._clock())
+            await self._store.awrite(changes.record_broken, entry.photo_id, str(exc), self._clock())
         except FileNotFoundError:
             # gone between scan and reading: as if the scan had not seen it; the next one decides what became of it
-            await self._store.awrite(photos.file_gone, entry, self._clock())
+            await self._store.awrite(changes.file_gone, entry, self._clock())
         else:
             if not entry.stamp.is_same_file(facts.stamp):
                 self._changed.add(entry.photo_id)  # since the scan: the next one tells what it is, and it is read then
@@ -320,7 +320,7 @@ class Ingest:
 
 def _record_glimpses(db: Database, now: float, seen: list[tuple[FileEntry, Glimpse]]) -> None:
     for entry, look in seen:
-        photos.record_glimpse(db, entry, look, now)
+        changes.record_glimpse(db, entry, look, now)
 
 
 def _record(db: Database, now: float, read: list[tuple[FileEntry, PhotoFacts]], preview_limit: int) -> None:
@@ -328,4 +328,4 @@ def _record(db: Database, now: float, read: list[tuple[FileEntry, PhotoFacts]], 
         pictures.put(db, facts)
         if preview_limit:
             pictures.put_preview(db, facts.content_hash, facts.preview, preview_limit)
-        photos.record_facts(db, entry, facts, now)
+        changes.record_facts(db, entry, facts, now)

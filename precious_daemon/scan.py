@@ -23,7 +23,7 @@ from precious_daemon.captures import Pairing, pair, role_of
 from precious_daemon.config import WatchSettings
 from precious_daemon.errors import RootError
 from precious_daemon.models import FileEntry, PhotoState, Role, Root, RootState, Stamp, Told
-from precious_daemon.store import Database, Store, files, photos, relatives, roots
+from precious_daemon.store import Database, Store, changes, files, photos, relatives, roots
 from precious_daemon.store.files import Known
 from precious_daemon.store.relatives import Relative
 from precious_daemon.tree import filesystem_of, same_disk, there, walk
@@ -385,7 +385,7 @@ def _apply(db: Database, work: _Work, report: ScanReport) -> list[int]:
     """Write it; return the ids of files whose place another has taken."""
     displaced: list[int] = []
     for name, source in work.sources.items():  # first, so that nothing else is taken for what has moved
-        other = photos.file_moved(db, source, work.root.id, posixpath.join(work.folder, name), work.now)
+        other = changes.file_moved(db, source, work.root.id, posixpath.join(work.folder, name), work.now)
         displaced += [other] if other is not None else []
         report.moved += 1
     for still, companions in work.pairing.companions.items():
@@ -394,13 +394,13 @@ def _apply(db: Database, work: _Work, report: ScanReport) -> list[int]:
             continue
         known_as = photo_id
         for name in companions.keys() - work.unsettled:
-            photo_id = photos.join(db, photo_id, work.root.id, posixpath.join(work.folder, name), work.now)
-        photos.set_ambiguous(db, photo_id, work.pairing.ambiguous.get(still))
+            photo_id = changes.join(db, photo_id, work.root.id, posixpath.join(work.folder, name), work.now)
+        changes.set_ambiguous(db, photo_id, work.pairing.ambiguous.get(still))
         for name, role in companions.items():
             row, its, bond = work.known.get(name), stamp(work.names[name]), work.pairing.bonds.get(name)
             right = row and photo_id == known_as and (row.photo_id, row.role, row.bond) == (photo_id, role, bond)
             if name not in work.unsettled and not (row and right and _same_stamp(row, its)):
-                photos.put_file(db, photo_id, work.root.id, posixpath.join(work.folder, name), role, its, bond)
+                changes.put_file(db, photo_id, work.root.id, posixpath.join(work.folder, name), role, its, bond)
     owned = {name for still, companions in work.pairing.companions.items() for name in (still, *companions)}
     for name, row in work.known.items():
         if (
@@ -429,30 +429,30 @@ def _still(db: Database, work: _Work, name: str, report: ScanReport) -> int | No
         if _stands_in(db, work, row) and not work.last:
             return None
         if still := _stands_in(db, work, row):
-            photos.still_replaced(db, still, path, stamp(status), work.now)
+            changes.still_replaced(db, still, path, stamp(status), work.now)
             report.changed += 1
             return row.photo_id
         row = None  # its still went elsewhere, or is another capture: a photo of its own now
     if row is None or (row.state in AWAY and not row.is_still_at(status)):
         report.new += 1
-        return photos.add_still(db, work.root.id, path, stamp(status), work.now)
+        return changes.add_still(db, work.root.id, path, stamp(status), work.now)
     if row.is_still_at(status):
         if row.dev != status.st_dev:
             files.on_disk(db, row.id, status.st_dev)
         if row.state in AWAY:
-            photos.file_back(db, row.photo_id, work.now)
+            changes.file_back(db, row.photo_id, work.now)
             report.back += 1
         return row.photo_id
     if not work.last:
         return None
-    photos.still_changed(db, row.photo_id, path, stamp(status), work.now)
+    changes.still_changed(db, row.photo_id, path, stamp(status), work.now)
     report.changed += 1
     return row.photo_id
 
 
 def _stands_in(db: Database, work: _Work, raw: Known) -> FileEntry | None:
     """The still that a RAW file has to stand in for, because it alone is gone."""
-    still = photos.still_of(db, raw.photo_id) if raw.state not in AWAY else None
+    still = changes.still_of(db, raw.photo_id) if raw.state not in AWAY else None
     if still is None or still.root_id != work.root.id or posixpath.dirname(still.path) != work.folder:
         return None
     return None if posixpath.basename(still.path) in work.names else still

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from precious_daemon.config import WatchSettings
 from precious_daemon.models import FileEntry, Role, Root, RootState, Stamp
-from precious_daemon.store import Database, Store, files, photos, roots
+from precious_daemon.store import Database, Store, changes, files, photos, roots
 from precious_daemon.tree import there
 
 log = logging.getLogger(__name__)
@@ -128,7 +128,7 @@ def _mark(store: Store, gone: Ids, now: float, but: Collection[int]) -> None:
     def mark(db: Database, ids: Ids) -> None:
         for entry in files.should_be_there(db, ids):
             if entry.photo_id not in but:
-                photos.file_gone(db, entry, now)
+                changes.file_gone(db, entry, now)
 
     for ids in _parts(gone):
         store.write(mark, ids)

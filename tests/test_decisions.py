@@ -8,13 +8,13 @@ import pytest
 
 from precious_daemon.errors import NotFound
 from precious_daemon.models import Photo, Stamp
-from precious_daemon.store import Store, decisions, photos, roots
+from precious_daemon.store import Store, changes, decisions, photos, roots
 
 
 @pytest.fixture
 def five(store: Store, tmp_path: Path) -> list[Photo]:
     root = store.write(roots.add, str(tmp_path), "m", 1, 0.0)
-    ids = [store.write(photos.add_still, root.id, f"{n}.jpg", Stamp(1, n, 10, 0), float(n)) for n in range(1, 6)]
+    ids = [store.write(changes.add_still, root.id, f"{n}.jpg", Stamp(1, n, 10, 0), float(n)) for n in range(1, 6)]
     return [store.read(photos.get, i) for i in ids]
 
 

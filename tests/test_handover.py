@@ -8,7 +8,7 @@ import pytest
 
 from precious_daemon import handover, jobfolder
 from precious_daemon.models import Choice, Group, GroupKind, GroupMember, Question, Rating, Score, Stamp
-from precious_daemon.store import Database, Store, answers, groups, photos, ratings, roots, scores
+from precious_daemon.store import Database, Store, answers, changes, groups, ratings, roots, scores
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def six(store: Store, tmp_path: Path) -> Store:
 
     def fill(db: Database) -> None:
         for number in range(1, 7):
-            photos.add_still(db, root.id, f"{number}.jpg", Stamp(1, number, 10, 0), 0.0)
+            changes.add_still(db, root.id, f"{number}.jpg", Stamp(1, number, 10, 0), 0.0)
         db.execute("UPDATE photos SET state = 'present', content_hash = randomblob(32), perceptual_hash = -1, "
                    "format = 'JPEG', width = 4, height = 3")  # fmt: skip
         db.execute("UPDATE photos SET state = 'trashed' WHERE id = 5")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from precious_daemon import ledger, rating
 from precious_daemon.models import Answer, Choice, Question, Rating, Stamp
-from precious_daemon.store import Database, Store, answers, photos, ratings, roots, tallies
+from precious_daemon.store import Database, Store, answers, changes, ratings, roots, tallies
 
 COUNT = 7
 
@@ -22,7 +22,7 @@ def db(store: Store) -> Database:
     def fill(db: Database) -> Database:
         root = roots.add(db, "/photos", None, 1, 0.0)
         for number in range(COUNT):
-            photos.add_still(db, root.id, f"{number}.jpg", Stamp(1, number, 1, 1), 0.0)
+            changes.add_still(db, root.id, f"{number}.jpg", Stamp(1, number, 1, 1), 0.0)
         return db
 
     return store.write(fill)

@@ -22,7 +22,7 @@ from precious_daemon.config import WatchSettings, places
 from precious_daemon.ingest import read_photo
 from precious_daemon.models import Photo, PhotoFacts, PhotoState, Role, Root, RootState, Stamp
 from precious_daemon.scan import AWAY, add_root, confirm_root, scan
-from precious_daemon.store import Database, Store, files, photos, roots, tallies
+from precious_daemon.store import Database, Store, changes, files, photos, roots, tallies
 from precious_daemon.tree import walk
 from tests.pictures import save
 
@@ -182,9 +182,9 @@ class Disk(RuleBasedStateMachine):
                 continue  # changed since the scan
             if path.is_file():
                 facts = replace(self.facts, content_hash=blake3(path.read_bytes()).digest())
-                self.store.write(photos.record_facts, entry, facts, 0.0)
+                self.store.write(changes.record_facts, entry, facts, 0.0)
             else:
-                self.store.write(photos.file_gone, entry, 0.0)
+                self.store.write(changes.file_gone, entry, 0.0)
 
     @precondition(lambda self: hasattr(self, "store"))
     @rule()

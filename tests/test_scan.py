@@ -15,7 +15,7 @@ from precious_daemon.errors import RootError
 from precious_daemon.ingest import read_photo
 from precious_daemon.models import Choice, PhotoState, Question, Role, Root, RootState
 from precious_daemon.scan import MARKER, ScanReport, add_root, check_root, confirm_root, scan
-from precious_daemon.store import Store, answers, files, photos, roots
+from precious_daemon.store import Store, answers, changes, files, photos, roots
 from tests.pictures import save, settle
 
 
@@ -39,7 +39,7 @@ def rescan(store: Store, root: Root, *hints: tuple[str, bool], confirmed: bool =
 def read_all(store: Store, root: Root) -> None:
     """What the reading processes would do."""
     for entry in store.read(photos.to_ingest, 1000, [root.id]):
-        store.write(photos.record_facts, entry, read_photo(os.path.join(root.path, entry.path), 10), time.time())
+        store.write(changes.record_facts, entry, read_photo(os.path.join(root.path, entry.path), 10), time.time())
 
 
 def states(store: Store) -> dict[str, str]:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from precious_daemon.errors import NotFound
 from precious_daemon.models import Scope, Stamp
-from precious_daemon.store import Database, Store, photos, roots, scopes
+from precious_daemon.store import Database, Store, changes, photos, roots, scopes
 from precious_daemon.web import within
 from precious_daemon.web.problems import BadRequest
 
@@ -27,7 +27,7 @@ def library(store: Store, tmp_path: Path) -> Store:
         for number, folder in enumerate(FOLDERS):
             for day in range(5):
                 path = f"{folder}/{day}.jpg".lstrip("/")
-                photo = photos.add_still(db, root.id, path, Stamp(1, number * 5 + day, 1, 0), 0.0)
+                photo = changes.add_still(db, root.id, path, Stamp(1, number * 5 + day, 1, 0), 0.0)
                 db.execute("UPDATE photos SET state = 'present', taken_at = ? WHERE id = ?", [day * DAY, photo])
         db.execute("UPDATE photos SET taken_at = NULL WHERE path LIKE '%4.jpg'")
 

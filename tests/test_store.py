@@ -13,13 +13,13 @@ import pytest
 from precious_daemon.config import Places
 from precious_daemon.errors import DatabaseError, LibraryLocked, NotFound
 from precious_daemon.models import Choice, Photo, Question, Stamp
-from precious_daemon.store import Database, Store, answers, photos, pictures, roots
+from precious_daemon.store import Database, Store, answers, changes, photos, pictures, roots
 
 
 @pytest.fixture
 def three(store: Store, tmp_path: Path) -> list[Photo]:
     root = store.write(roots.add, str(tmp_path), "m", 1, 0.0)
-    ids = [store.write(photos.add_still, root.id, f"{n}.jpg", Stamp(1, n, 10, 0), float(n)) for n in (1, 2, 3)]
+    ids = [store.write(changes.add_still, root.id, f"{n}.jpg", Stamp(1, n, 10, 0), float(n)) for n in (1, 2, 3)]
     return [store.read(photos.get, i) for i in ids]
 
 
@@ -129,10 +129,10 @@ def test_writes_are_on_disk_when_they_return(here: Places) -> None:
 import os, signal
 from precious_daemon.config import places
 from precious_daemon.models import Choice, Question, Stamp
-from precious_daemon.store import Store, answers, photos, roots
+from precious_daemon.store import Store, answers, changes, roots
 store = Store(places())
 root = store.write(roots.add, "/x", "m", 1, 0.0)
-photo = store.write(photos.add_still, root.id, "a.jpg", Stamp(1, 1, 1, 1), 0.0)
+photo = store.write(changes.add_still, root.id, "a.jpg", Stamp(1, 1, 1, 1), 0.0)
 store.write(answers.add, 1, Question.LABEL, Choice.KEEP, photo, None, "train", 0.0)
 os.kill(os.getpid(), signal.SIGKILL)
 """

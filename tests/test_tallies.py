@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from precious_daemon.config import Places
 from precious_daemon.errors import NotFound
 from precious_daemon.models import Choice, PhotoState, Question, Role, Stamp, Suggestion, SuggestionState, UnitFile, UnitState
-from precious_daemon.store import Database, Store, answers, photos, roots, suggestions, tallies, units
+from precious_daemon.store import Database, Store, answers, changes, photos, roots, suggestions, tallies, units
 
 PHOTOS = 6
 
@@ -20,7 +20,7 @@ PHOTOS = 6
 @pytest.fixture
 def six(store: Store, tmp_path: Path) -> list[int]:
     root = store.write(roots.add, str(tmp_path), "m", 1, 0.0)
-    found = [store.write(photos.add_still, root.id, f"{n}.jpg", Stamp(1, n, 10 + n, 0), float(n)) for n in range(PHOTOS)]
+    found = [store.write(changes.add_still, root.id, f"{n}.jpg", Stamp(1, n, 10 + n, 0), float(n)) for n in range(PHOTOS)]
     store.write(lambda db: db.execute("UPDATE photos SET state = 'present'"))
     return found
 
@@ -84,9 +84,9 @@ def _do(db: Database, six: list[int], what: str, *rest: object) -> None:
             assert going[0].state is UnitState.DONE
             units.undone(db, units.restore(db, going[0], [f"{first}.jpg"], now), now)
         case "grow":
-            photos.put_file(db, first, 1, f"{rest[0]}.jpg", Role.STILL, Stamp(1, 1, int(str(rest[1])), 1))
+            changes.put_file(db, first, 1, f"{rest[0]}.jpg", Role.STILL, Stamp(1, 1, int(str(rest[1])), 1))
         case "companion":
-            photos.put_file(db, first, 1, "shared.mov", Role.VIDEO, Stamp(1, 1, 5, 1))
+            changes.put_file(db, first, 1, "shared.mov", Role.VIDEO, Stamp(1, 1, 5, 1))
 
 
 def test_pages_of_photos_show_every_one_once_newest_first(store: Store, here: Places, tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ def test_pages_of_photos_show_every_one_once_newest_first(store: Store, here: Pl
 
     def fill(db: Database) -> None:
         for number, taken_at in enumerate(times):
-            photo = photos.add_still(db, root.id, f"{number}.jpg", Stamp(1, number, 1, 1), 0.0)
+            photo = changes.add_still(db, root.id, f"{number}.jpg", Stamp(1, number, 1, 1), 0.0)
             db.execute("UPDATE photos SET state = 'present', taken_at = ? WHERE id = ?", [taken_at, photo])
 
     store.write(fill)

@@ -23,7 +23,7 @@ from precious_daemon.config import Places, Settings
 from precious_daemon.highlights import Candidate
 from precious_daemon.models import Choice, Photo, Question, Rating, Stamp
 from precious_daemon.service import open_service
-from precious_daemon.store import Database, Store, answers, photos, ratings, roots
+from precious_daemon.store import Database, Store, answers, changes, ratings, roots
 from tests.web.library import fill
 
 WORDS = "a cat — 猫, sitting\nSteps: 20"
@@ -143,7 +143,7 @@ def test_pages_of_events_together_are_all_events(store: Store, few: int, monkeyp
     def fill(db: Database) -> None:
         root = roots.add(db, "/pictures", "m", 1, 0.0)
         for number, at in enumerate(times):
-            photo = photos.add_still(db, root.id, f"{number}.jpg", Stamp(1, number, 1, 0), 0.0)
+            photo = changes.add_still(db, root.id, f"{number}.jpg", Stamp(1, number, 1, 0), 0.0)
             db.execute("UPDATE photos SET state = 'present', taken_at = ? WHERE id = ?", [at, photo])
             if number % 5:
                 ratings.put(db, 1, photo, Rating(20.0 + number % 3, 1.0))

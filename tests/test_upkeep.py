@@ -15,7 +15,7 @@ from precious_daemon.errors import DatabaseError, LibraryLocked
 from precious_daemon.ingest import read_photo
 from precious_daemon.models import Choice, PhotoState, Question, Root
 from precious_daemon.scan import add_root, scan
-from precious_daemon.store import Store, answers, backup, photos, pictures, roots, schema
+from precious_daemon.store import Store, answers, backup, changes, photos, pictures, roots, schema
 from precious_daemon.upkeep import repair, verify
 from tests.e2e.process import command
 from tests.pictures import save, settle
@@ -44,7 +44,7 @@ def read_all(store: Store, root: Root) -> None:
     for entry in store.read(photos.to_ingest, 1000, [root.id]):
         facts = read_photo(os.path.join(root.path, entry.path), 10)
         store.write(pictures.put, facts)
-        store.write(photos.record_facts, entry, facts, 0.0)
+        store.write(changes.record_facts, entry, facts, 0.0)
 
 
 def spoil(file: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from precious_daemon import verdict
 from precious_daemon.config import CertifySettings
 from precious_daemon.models import Choice, Group, GroupKind, GroupMember, Question, Score, Stamp
-from precious_daemon.store import Database, Store, answers, groups, photos, roots, scores
+from precious_daemon.store import Database, Store, answers, changes, groups, roots, scores
 
 COUNT = 100
 
@@ -22,7 +22,7 @@ def library(store: Store, tmp_path: Path) -> Store:
 
     def fill(db: Database) -> None:
         for number in range(1, COUNT + 1):
-            photos.add_still(db, root.id, f"{number}.jpg", Stamp(1, number, 10, 0), 0.0)
+            changes.add_still(db, root.id, f"{number}.jpg", Stamp(1, number, 10, 0), 0.0)
         db.execute("UPDATE photos SET state = 'present', content_hash = id")
         scores.replace_scores(db, 1, [Score(i, i / 200 if i <= 80 else 0.9, 0.0) for i in range(1, COUNT + 1)])
         scores.add_model(db, "run", 1, "regression", {}, 1.0)

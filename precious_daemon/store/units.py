@@ -18,7 +18,7 @@ from typing import Any
 
 from precious_daemon.errors import NotFound
 from precious_daemon.models import Choice, Question, Role, Stamp, Unit, UnitFile, UnitState
-from precious_daemon.store import Database, answers, insert, photos, tallies
+from precious_daemon.store import Database, answers, changes, insert, photos, tallies
 from precious_daemon.store.suggestions import SuggestionRow
 
 _GOING = (UnitState.APPROVED, UnitState.PLANNED)
@@ -216,7 +216,7 @@ def restore(db: Database, unit: Unit, targets: Iterable[str], now: float) -> Uni
             "DELETE FROM files WHERE photo_id = ? AND root_id = ? AND path IN (?, ?)",
             [unit.photo_id, unit.root_id, os.fsencode(file.path), os.fsencode(file.restored_path or file.path)],
         )
-        photos.put_file(db, unit.photo_id, unit.root_id, target, file.role, file.stamp)
+        changes.put_file(db, unit.photo_id, unit.root_id, target, file.role, file.stamp)
         values = [file.content_hash, unit.root_id, os.fsencode(target)]
         db.execute("UPDATE files SET content_hash = ? WHERE root_id = ? AND path = ?", values)
         values = [os.fsencode(target), unit.id, os.fsencode(file.path)]

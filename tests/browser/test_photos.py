@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from precious_daemon.models import Photo, Stamp
-from precious_daemon.store import Database, photos
+from precious_daemon.store import Database, changes
 from precious_daemon.web import library as pages
 from tests.browser.conftest import Served
 
@@ -24,7 +24,7 @@ def many(served: Served, library: list[Photo], monkeypatch: pytest.MonkeyPatch) 
     def fill(db: Database) -> None:
         db.execute("UPDATE photos SET state = 'missing'")
         for number in range(COUNT):
-            photo = photos.add_still(db, seen.root_id, f"{number}.jpg", Stamp(1, number, 1, 0), 0.0)
+            photo = changes.add_still(db, seen.root_id, f"{number}.jpg", Stamp(1, number, 1, 0), 0.0)
             looks = "state = 'present', content_hash = ?, width = 96, height = 72, taken_at = ?"
             db.execute(f"UPDATE photos SET {looks} WHERE id = ?", [seen.content_hash, 1e9 + number * DAY, photo])
 

@@ -13,7 +13,7 @@ from blake3 import blake3
 
 from precious_daemon.config import Places, Settings, parse
 from precious_daemon.models import Photo, Role, Root, Stamp, Suggestion, SuggestionState, Unit, UnitState
-from precious_daemon.store import Store, photos, roots, suggestions, units
+from precious_daemon.store import Store, changes, photos, roots, suggestions, units
 from precious_daemon.trash import Outcome, Trash
 from precious_daemon.trash.gate import MARKER
 from precious_daemon.trash.moves import Disk
@@ -66,10 +66,10 @@ class Library:
     def know(self, name: str, *companions: str, root: Root | None = None) -> Photo:
         root = root or self.root
         base = Path(root.path)
-        photo_id = self.store.write(photos.add_still, root.id, name, stamp(base / name), self.clock())
+        photo_id = self.store.write(changes.add_still, root.id, name, stamp(base / name), self.clock())
         for companion in companions:
             role = Role.SIDECAR if companion.lower().endswith((".xmp", ".aae")) else Role.VIDEO
-            self.store.write(photos.put_file, photo_id, root.id, companion, role, stamp(base / companion))
+            self.store.write(changes.put_file, photo_id, root.id, companion, role, stamp(base / companion))
         self.read(photo_id, base / name)
         return self.photo(photo_id)
 

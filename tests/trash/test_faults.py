@@ -12,7 +12,7 @@ import pytest
 
 from precious_daemon.config import Places
 from precious_daemon.models import PhotoState, RootState, SuggestionState, Unit, UnitState
-from precious_daemon.store import Store, photos, roots, suggestions
+from precious_daemon.store import Store, changes, photos, roots, suggestions
 from precious_daemon.trash import recover_records
 from tests.trash.library import FaultyDisk, Killed, Library, contents
 
@@ -321,7 +321,7 @@ def test_a_scan_during_a_move_does_not_take_the_photo_for_missing(library: Libra
         library.apply(unit.batch)
     disk.arm(None)
     for entry in library.store.read(photos.files_of, unit.photo_id):
-        library.store.write(photos.file_gone, entry, 0.0)
+        library.store.write(changes.file_gone, entry, 0.0)
     library.recover()
     assert library.photo(unit.photo_id).state is PhotoState.TRASHED
     assert library.undo(unit)[0].moved

@@ -18,7 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from precious_daemon.config import Places
 from precious_daemon.models import Photo, PhotoState, RootState, UnitState
-from precious_daemon.store import Store, photos, roots
+from precious_daemon.store import Store, changes, roots
 from precious_daemon.trash import recover_records
 from tests.trash.library import DATA_HOME, FaultyDisk, Killed, Library, info_of, ripen, stamp
 
@@ -219,7 +219,7 @@ class Trashing(RuleBasedStateMachine):
         if self.library.photo(photo_id).state is not PhotoState.PRESENT:
             return
         if path.exists():
-            self.store.write(photos.still_changed, photo_id, f"x/{path.name}", stamp(path), 0.0)
+            self.store.write(changes.still_changed, photo_id, f"x/{path.name}", stamp(path), 0.0)
             self.library.read(photo_id, path)
         else:
             sql = "UPDATE photos SET state = 'missing' WHERE id = ?"

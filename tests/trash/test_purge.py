@@ -13,7 +13,7 @@ import pytest
 from precious_daemon.config import Places, Settings, parse
 from precious_daemon.errors import CountNeeded, TrashRefused
 from precious_daemon.models import PhotoState, RootState, UnitState
-from precious_daemon.store import Store, answers, photos, roots, units
+from precious_daemon.store import Store, answers, changes, photos, roots, units
 from precious_daemon.trash import Outcome
 from precious_daemon.trash.audit import newest
 from precious_daemon.trash.records import TRASH
@@ -103,7 +103,7 @@ def test_copy_stays_in_the_trash_where_the_one_that_was_kept_is_gone(library: Li
     library.apply(library.approve(copy, kind="copy", keeper=keeper))
     ripen(library)
     (library.folder / "a.jpg").unlink()
-    library.store.write(photos.file_gone, library.store.read(photos.files_of, keeper.id)[0], library.clock())
+    library.store.write(changes.file_gone, library.store.read(photos.files_of, keeper.id)[0], library.clock())
     before = library.contents()
     assert "was to be kept, is not there any more" in said(purge(library, 1))
     assert library.contents() == before

@@ -13,7 +13,7 @@ import pytest
 from precious_daemon.config import Places, Settings
 from precious_daemon.errors import CountNeeded, NotFound, TrashRefused
 from precious_daemon.models import PhotoState, RootState, SuggestionState, UnitState
-from precious_daemon.store import Store, answers, photos, roots, suggestions
+from precious_daemon.store import Store, answers, changes, roots, suggestions
 from precious_daemon.trash.gate import MARKER
 from precious_daemon.trash.records import TRASH
 from tests.trash.library import FaultyDisk, Library, said, stamp
@@ -128,20 +128,20 @@ def test_a_trash_that_is_a_link_is_not_used(library: Library, tmp_path: Path) ->
 def test_files_that_joined_the_capture_after_the_approval_are_asked_about(library: Library) -> None:
     batch = library.approve(library.add("IMG_1.JPG", b"content"))
     (library.folder / "IMG_1.xmp").write_bytes(b"rated five stars")
-    library.store.write(photos.put_file, 1, 1, "IMG_1.xmp", "sidecar", stamp(library.folder / "IMG_1.xmp"))  # type: ignore[arg-type]
+    library.store.write(changes.put_file, 1, 1, "IMG_1.xmp", "sidecar", stamp(library.folder / "IMG_1.xmp"))  # type: ignore[arg-type]
     check_refused(library, batch, "others than you approved")
 
 
 def test_an_ambiguous_capture_is_refused_with_the_reason(library: Library) -> None:
     photo = library.add("IMG_1.JPG", b"content")
-    library.store.write(photos.set_ambiguous, photo.id, "IMG_1.MOV may belong to IMG_1.HEIC.")
+    library.store.write(changes.set_ambiguous, photo.id, "IMG_1.MOV may belong to IMG_1.HEIC.")
     check_refused(library, library.approve(photo), "IMG_1.JPG stays", "IMG_1.MOV may belong to IMG_1.HEIC.")
 
 
 def test_a_capture_that_became_ambiguous_is_refused(library: Library) -> None:
     photo = library.add("IMG_1.JPG", b"content")
     batch = library.approve(photo)
-    library.store.write(photos.set_ambiguous, photo.id, "IMG_1.MOV may belong to IMG_1.HEIC.")
+    library.store.write(changes.set_ambiguous, photo.id, "IMG_1.MOV may belong to IMG_1.HEIC.")
     check_refused(library, batch, "IMG_1.MOV may belong")
 
 

@@ -12,7 +12,7 @@ from precious_daemon import ingest, scan
 from precious_daemon.errors import UnreadablePhoto
 from precious_daemon.models import Photo, PhotoState, Suggestion
 from precious_daemon.service import Service
-from precious_daemon.store import Database, photos, pictures, roots, suggestions
+from precious_daemon.store import Database, changes, photos, pictures, roots, suggestions
 from tests.pictures import save
 
 KEY = "the key of the service file"
@@ -35,13 +35,13 @@ def read(service: Service, folder: Path) -> list[Photo]:
         try:
             facts = ingest.read_photo(str(path), 10)
         except UnreadablePhoto as exc:
-            store.write(photos.record_broken, entry.photo_id, str(exc), now)
+            store.write(changes.record_broken, entry.photo_id, str(exc), now)
             continue
 
         def keep(db: Database, entry: Any = entry, facts: Any = facts) -> None:
             pictures.put(db, facts)
             pictures.put_preview(db, facts.content_hash, facts.preview, 10**9)
-            photos.record_facts(db, entry, facts, now)
+            changes.record_facts(db, entry, facts, now)
 
         store.write(keep)
     return store.read(photos.page, PhotoState.PRESENT, None, 1000)

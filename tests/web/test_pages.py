@@ -15,7 +15,7 @@ import pytest
 from precious_daemon import scan, web
 from precious_daemon.models import Glimpse, Group, GroupKind, GroupMember, Photo, PhotoState, RootState
 from precious_daemon.service import Service
-from precious_daemon.store import groups, job_runs, photos, ratings, roots, scores
+from precious_daemon.store import changes, groups, job_runs, photos, ratings, roots, scores
 from precious_daemon.web.home import next_step
 from tests.pictures import save
 from tests.web.library import KEY, Browser, fill, read, root_of, suggest, taste
@@ -368,7 +368,7 @@ async def test_new_photos_are_on_the_grid_before_they_are_read(browser: Browser,
     assert (await (await browser.get("/photos")).text()).count("Waits to be read") == 2
     for entry in service.store.read(photos.to_ingest, 10, [root.id]):
         look = Glimpse(320, 240, "JPEG", 1e9, "name", None, seen.read_bytes() if entry.path == seen.name else b"")
-        service.store.write(photos.record_glimpse, entry, look, 0.0)
+        service.store.write(changes.record_glimpse, entry, look, 0.0)
     (shown,) = service.store.read(photos.page, PhotoState.PRESENT)
     (waiting,) = service.store.read(photos.page, PhotoState.NEW)
     assert (shown.path, waiting.path) == (seen.name, unseen.name)
