@@ -65,7 +65,7 @@ def lived_in(served: Served, library: list[Photo]) -> list[Photo]:
 
     store.write(live)
     drawn = b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 4 3"/>'
-    papers.keep(served.service.places.nights, RUN, dict.fromkeys(papers.FILES, drawn), "Not certified.")
+    papers.keep(served.service.places.nights, RUN, dict.fromkeys(papers.FILES, drawn) | {papers.FIGURES: b"{}"}, "Not certified.")
     suggest(served.service, *(taste(photo, 0.1 * n) for n, photo in enumerate(library[4:7], 1)))
     return library
 

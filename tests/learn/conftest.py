@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from precious_daemon.config import Places
 from precious_daemon.learn.embed import embed
 from precious_daemon.learn.limits import Deadline
 from precious_daemon.store import Store
-from tests.learn.library import Library
+from tests.learn.library import Library, labels_of, start
 
 torch.set_num_threads(1)  # as a child with "threads": 1
 
@@ -39,3 +40,15 @@ def embedded(tmp_path_factory: pytest.TempPathFactory) -> Library:
 def library(tmp_path: Path) -> Library:
     """12 photos that nobody has looked at yet."""
     return new_library(tmp_path, 12)
+
+
+@pytest.fixture(scope="session")
+def learnt(embedded: Library) -> Path:
+    """The results of a whole child on 16 training and 12 test labels."""
+    folder = embedded.learn_job("whole", labels_of(embedded))
+    process = start(folder)
+    out, err = process.communicate(timeout=200)
+    assert (process.returncode, err) == (0, "")
+    said = [json.loads(line) for line in out.splitlines()]
+    assert {word["what"] for word in said} >= {"comparing photos", "imagining variations", "trying the learners"}
+    return folder

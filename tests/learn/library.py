@@ -23,6 +23,8 @@ from precious_daemon.jobfolder import PhotoRow
 from precious_daemon.learn.backbone import DIMENSION, NAME
 from precious_daemon.models import Label, Quality, Vote
 
+TRAIN, TEST = range(1, 17), range(17, 29)
+
 
 def picture(number: int, junk: bool) -> Image.Image:
     """Coloured shapes on a coloured ground; junk is the same, out of focus and grey."""
@@ -111,3 +113,7 @@ def start(folder: Path) -> subprocess.Popen[str]:
     """The child as the service starts it."""
     command = [sys.executable, "-W", "error", "-m", "precious_daemon.learn", str(folder)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ.copy())
+
+
+def labels_of(library: Library) -> list[Label]:
+    return library.label(TRAIN, "train") + library.label(TEST, "test")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import json
 import re
 import signal
 import time
@@ -20,15 +19,9 @@ from precious_daemon import jobfolder, papers
 from precious_daemon.learn import __main__ as child
 from precious_daemon.learn.limits import Deadline, Refused
 from precious_daemon.learn.night import learn
-from precious_daemon.models import Label, Vote
+from precious_daemon.models import Vote
 from tests.conftest import until
-from tests.learn.library import Library, start
-
-TRAIN, TEST = range(1, 17), range(17, 29)
-
-
-def labels_of(library: Library) -> list[Label]:
-    return library.label(TRAIN, "train") + library.label(TEST, "test")
+from tests.learn.library import TEST, TRAIN, Library, labels_of, start
 
 
 def run(folder: Path) -> dict[int, tuple[float, float]]:
@@ -36,18 +29,6 @@ def run(folder: Path) -> dict[int, tuple[float, float]]:
     job = jobfolder.read_json(folder, "job.json")
     learn(folder, job, Deadline(job["seconds"], time.monotonic()))
     return {score.photo_id: (score.keep, score.taste) for score in jobfolder.read_scores(folder)}
-
-
-@pytest.fixture(scope="session")
-def learnt(embedded: Library) -> Path:
-    """The results of a whole child on 16 training and 12 test labels."""
-    folder = embedded.learn_job("whole", labels_of(embedded))
-    process = start(folder)
-    out, err = process.communicate(timeout=200)
-    assert (process.returncode, err) == (0, "")
-    said = [json.loads(line) for line in out.splitlines()]
-    assert {word["what"] for word in said} >= {"comparing photos", "imagining variations", "trying the learners"}
-    return folder
 
 
 def test_every_photo_is_scored_and_junk_comes_last(learnt: Path, embedded: Library) -> None:

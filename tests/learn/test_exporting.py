@@ -28,9 +28,6 @@ from precious_daemon.learn.limits import Deadline, Refused
 from precious_daemon.measures import MEASURES
 from precious_daemon.store import Store, scores
 from tests.learn.library import Library, content_hash, picture, start, thumbnail
-from tests.learn.test_child import learnt
-
-__all__ = ["learnt"]
 
 
 def taught(library: Library, name: str, champion: str, monkeypatch: pytest.MonkeyPatch, nodes: int = 8_000) -> Path:
