@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from blake3 import blake3
-
 from precious_daemon.config import LearnSettings
 from precious_daemon.errors import ChildFailed
 
@@ -48,4 +46,6 @@ def own(settings: LearnSettings) -> Network | None:
 
 @lru_cache(maxsize=2)
 def _digest(file: str, size: int, mtime_ns: int) -> str:
+    from blake3 import blake3  # here: most libraries have no network of their own
+
     return blake3(max_threads=1).update_mmap(file).hexdigest()[:16]
