@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Any
 
 from precious_daemon import certify, handover
@@ -16,6 +17,7 @@ from precious_daemon.models import TRAINING, Certificate, SuggestionState
 from precious_daemon.service import Service
 from precious_daemon.store import Database, answers, audits, groups, scores
 
+AHEAD = 20  # audits that are known beforehand: some may be on a disk that is away, or be shown already
 COVER = 0.7  # a pool that holds less of the candidates than this gives way to a new one
 TITLES = {"copy": "Exact copies", "same": "Pictures saved again", "burst": "Weaker frames of bursts"}
 GROUPS = [kind for kind in certify.SUBJECTS if kind != certify.TASTE]
@@ -33,12 +35,16 @@ def bring_up_to_date(db: Database, voter_id: int, settings: CertifySettings, now
         for kind in GROUPS:
             if not audits.suggested(db, voter_id, kind):
                 audits.close_pool(db, voter_id, kind)
-    kinds = [(certify.TASTE, _of_taste(db, voter_id)), *((kind, _of_groups(db, voter_id, kind)) for kind in GROUPS)]
-    for kind, pool in kinds:
+    taste = _of_taste(db, voter_id)
+    pools = {kind: _of_groups(db, voter_id, kind) for kind in GROUPS} | {
+        certify.TASTE: None if taste is None else [*taste.values()]
+    }
+    for kind, pool in pools.items():
         if pool is None:
             continue
-        found = certify.judge(pool, settings.alpha, settings.confidence, certify.SUBJECTS[kind])
-        scores.put_certificate(db, voter_id, found.certificate, found.sentence, found.needed, now, kind)
+        found = certify.certify(certify.counted(pool), settings.alpha, settings.confidence, certify.SUBJECTS[kind])
+        ahead = _ahead(taste, found.asking) if kind == certify.TASTE and taste and found.asking is not None else ()
+        scores.put_certificate(db, voter_id, found.certificate, found.sentence, found.needed, now, kind, ahead)
     if anew or before != _in_force(db, voter_id):
         audits.mark_certified(db, voter_id, set(_covered(db, voter_id)), set(_covered_pairs(db, voter_id)))
 
@@ -52,8 +58,9 @@ def _in_force(db: Database, voter_id: int) -> dict[str, float]:
 # --- taste -------------------------------------------------------------------------------------------------------------
 
 
-def _of_taste(db: Database, voter_id: int) -> list[certify.Audit] | None:
-    """What is known of the pool that the model's candidates are audited from; None before there is one."""
+def _of_taste(db: Database, voter_id: int) -> dict[int, certify.Audit] | None:
+    """What is known of the pool that the model's candidates are audited from, by the photo that is asked about; None before
+    there is one."""
     pool, model = scores.newest_pool(db, voter_id), scores.newest_model(db, voter_id)
     if pool is None or model is None:
         return None
@@ -62,10 +69,16 @@ def _of_taste(db: Database, voter_id: int) -> list[certify.Audit] | None:
     said = {label.photo_id: label.keep for label in labels}
     taught = {label.photo_id for label in labels if label.purpose in TRAINING and label.at <= model["at"]}
     draws = {draw[0]: draw for draw in scores.pool_draws(db, pool[0])}
-    return [
-        certify.Audit(keep, kept.get(asked), said.get(asked), not taught.isdisjoint(draws[asked]))
+    return {
+        asked: certify.Audit(keep, kept.get(asked), said.get(asked), not taught.isdisjoint(draws[asked]), len(draws[asked]))
         for asked, keep in scores.pool_keeps(db, voter_id, pool[0])
-    ]
+    }
+
+
+def _ahead(pool: dict[int, certify.Audit], asking: float) -> list[int]:
+    """The photos to ask about next, in the pool's order."""
+    waiting = (i for i, one in pool.items() if one.keep <= asking and not one.taught and one.kept is None and one.said is None)
+    return list(islice(waiting, AHEAD))
 
 
 def renew_pool(db: Database, voter_id: int, rng: random.Random, now: float) -> bool:

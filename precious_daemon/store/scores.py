@@ -133,8 +133,7 @@ def audits(db: Database, voter_id: int, since: float) -> dict[int, bool]:
 
 
 def next_audit(db: Database, voter_id: int, exclude: Collection[int] = ()) -> Photo | None:
-    """The next photo of the pool, in its order, that is there, that the newest model would suggest, and of which this voter
-    has said nothing yet.
+    """The first photo that the verdict waits for, that is there, and of which this voter has said nothing yet.
 
     Those of `exclude` are passed over for now: they come again, and until they are answered no later answer counts.
     """
@@ -142,16 +141,14 @@ def next_audit(db: Database, voter_id: int, exclude: Collection[int] = ()) -> Ph
     if pool is None:
         return None
     sql = f"""
-        SELECT photos.* FROM pool_members AS m CROSS JOIN photos ON photos.id = m.photo_id
-        WHERE m.pool_id = ? AND m.asked AND photos.state = 'present'
-        AND EXISTS (SELECT 1 FROM cache.scores AS s WHERE s.voter_id = ? AND s.photo_id = m.photo_id
-            AND s.keep <= (SELECT floor FROM pools WHERE id = m.pool_id))
-        AND m.photo_id NOT IN ({",".join(str(int(i)) for i in exclude)}) AND NOT EXISTS (
+        SELECT photos.* FROM verdicts AS v, json_each(v.verdict, '$.ahead') AS ahead CROSS JOIN photos ON photos.id = ahead.value
+        WHERE v.voter_id = ? AND v.kind = ? AND photos.state = 'present'
+        AND photos.id NOT IN ({",".join(str(int(i)) for i in exclude)}) AND NOT EXISTS (
             SELECT 1 FROM live_labels l
-            WHERE l.photo_id = m.photo_id AND +l.voter_id = ? AND (+l.purpose != 'audit' OR l.at >= ?))
-        ORDER BY m.position LIMIT 1
+            WHERE l.photo_id = photos.id AND +l.voter_id = v.voter_id AND (+l.purpose != 'audit' OR l.at >= ?))
+        ORDER BY ahead.key LIMIT 1
     """
-    for row in db.query(sql, [pool[0], voter_id, voter_id, pool[1]]):
+    for row in db.query(sql, [voter_id, TASTE, pool[1]]):
         return photo_from(row)
     return None
 
@@ -184,14 +181,15 @@ def put_certificate(
     needed: int | None,
     now: float,
     kind: str = TASTE,
+    ahead: Sequence[int] = (),
 ) -> None:
-    """The newest verdict on a kind: the certificate or None, in words, and how many more audits could change it."""
+    """The newest verdict on a kind: the certificate or None, in words, how many more audits could change it, and which next."""
     parts = (
         None
         if certificate is None
         else {name: getattr(certificate, name) for name in ("threshold", "alpha", "confidence", "audits", "errors", "candidates")}
     )
-    verdict = json.dumps({"certificate": parts, "sentence": sentence, "needed": needed})
+    verdict = json.dumps({"certificate": parts, "sentence": sentence, "needed": needed, "ahead": list(ahead)})
     db.execute("INSERT OR REPLACE INTO verdicts VALUES (?, ?, ?, ?)", [voter_id, kind, now, verdict])
 
 
