@@ -96,9 +96,11 @@ class Audit:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """`needed`: answers still missing for a first certificate if none is a mistake; 0 with one, None where there can be none.
+    """`needed`: answers still missing to certify what is not yet, if none is a mistake: for a first certificate, or for a wider
+    one. 0 where all is certified, None where no answer would certify more.
 
-    `asking`: the draws to ask about next are those with at most this keep probability; None: no answer would change anything.
+    `asking`: the draws to ask about next are those with at most this keep probability, be it to see that a certificate still
+    holds; None: no answer would change anything.
     """
 
     certificate: Certificate | None
@@ -290,16 +292,17 @@ def certify(draws: Sequence[Draw], alpha: float, confidence: float, subject: Sub
             best, target = one, None
         elif one.gone < one.size:
             target = target or one
-    wider = target.needed(alpha, risk) if target else None
-    asking = target.threshold if target and wider is not None else None
+    wider = target.needed(alpha, risk) if target else 0 if best else None
+    next_of = target if wider else best
+    asking = next_of.threshold if next_of and None in next_of.asked else None
     if best:
         found = best.answers()
         certificate = Certificate(best.threshold, alpha, confidence, len(found), sum(found), best.photos)
         grouped = best.photos != best.size - best.gone
         sentence = f"{_certified(certificate, subject, grouped=grouped)} {_if_mistaken(best, alpha, risk)}"
-        if target and wider is not None:
+        if target and wider:
             sentence += f" {wider} more answer{'' if wider == 1 else 's'} would certify {target.photos} if none is a mistake."
-        return Verdict(certificate, sentence, 0, asking)
+        return Verdict(certificate, sentence, wider, asking)
     return Verdict(None, _not_certified(len(draws), target, wider, alpha, risk, subject, passed=passed), wider, asking)
 
 
@@ -314,11 +317,14 @@ def _not_certified(
     if looks(target.size, worst(alpha, target.size), risk)[0][0] >= target.size:
         return f"Only {target.size} {subject.some}: too few to certify, look at each of them."
     answers = target.answers()
-    found = f"You would keep {sum(answers)} of the {len(answers)} photos asked about blindly"
+    mistakes, answered = sum(answers), len(answers)
+    found = f"You would keep {mistakes} of the {answered} photos asked about blindly"
     if needed is None:
         return f"Not certified. {found}: these suggestions cannot be certified any more, the next ones can."
-    of_them = "" if target.size == size else f" for the surest {target.photos}"
-    more = f"{needed} more answer{' is' if needed == 1 else 's are'} needed{of_them} if none is a mistake."
+    if target.size == size:
+        more = f"{needed} more answer{' is' if needed == 1 else 's are'} needed if none is a mistake."
+    else:
+        more = f"{needed} more answer{'' if needed == 1 else 's'} would certify the surest {target.photos} if none is a mistake."
     if passed:
         return f"Not certified any more: you let {target.gone} go by hand, and the rest may hold more that you would keep. {more}"
     worse = target.needed_after_mistake(alpha, risk)

@@ -13,7 +13,7 @@ from precious_daemon import review, verdict
 from precious_daemon.config import AskSettings
 from precious_daemon.models import Certificate, Photo, Root, SuggestionState, Unit
 from precious_daemon.service import Service
-from precious_daemon.store import Database, held, photos, pictures, roots, scores, suggestions, units, voters
+from precious_daemon.store import Database, held, photos, pictures, roots, suggestions, units, voters
 from precious_daemon.store.suggestions import SuggestionRow
 from precious_daemon.trash import Outcome
 from precious_daemon.web import language, words
@@ -56,7 +56,6 @@ class Listing:
     needed: int | None
     names: dict[int, str]  # of everybody else
     of_groups: list[dict[str, Any]]  # the verdict on each kind of group that is suggested
-    asks_on: bool  # a blind answer would certify more
 
     @property
     def any_certified(self) -> bool:
@@ -95,8 +94,7 @@ def _listing(db: Database, voter_id: int, asking: AskSettings, after: tuple[floa
     if shared:
         count, size = suggestions.everybodys(db)
     names = {voter.id: voter.name for voter in voters.everybody(db) if voter.id != voter_id}
-    more = scores.next_audit(db, voter_id) is not None
-    return Listing(found, count, size, *verdict.of_taste(db, voter_id, asking), names, verdict.of_groups(db, voter_id), more)
+    return Listing(found, count, size, *verdict.of_taste(db, voter_id, asking), names, verdict.of_groups(db, voter_id))
 
 
 def _shared(request: web.Request) -> bool:

@@ -19,10 +19,12 @@ def answered(kept: Sequence[bool | None], keep: float = 0.1) -> list[Draw]:
     return [Draw(keep, answer) for answer in kept]
 
 
-def asked_on(draws: list[Draw], owner: Sequence[bool], answers: int, alpha: float = 0.05, sure: float = 0.95) -> list[Verdict]:
+def asked_on(
+    draws: list[Draw], owner: Sequence[bool], answers: int, alpha: float = 0.05, sure: float = 0.95, watch: bool = False
+) -> list[Verdict]:
     """What is said after each of so many answers, asked for in the order in which it asks for them."""
     said = [certify(draws, alpha, sure)]
-    while len(said) <= answers and (asking := said[-1].asking) is not None:
+    while len(said) <= answers and (said[-1].needed or watch) and (asking := said[-1].asking) is not None:
         at = next(i for i, draw in enumerate(draws) if draw.kept is None and draw.keep <= asking)
         draws[at] = Draw(draws[at].keep, owner[at])
         said.append(certify(draws, alpha, sure))
@@ -78,7 +80,15 @@ def test_clean_answers_certify_the_surest_first_and_then_more_and_more() -> None
     certified = [verdict.certificate.candidates if verdict.certificate else 0 for verdict in said]
     assert certified == sorted(certified)
     assert [certified.index(size) for size in (100, 200, 400)] == [43, 69, 98]
-    assert (said[-1].asking, said[-1].needed, len(said)) == (None, 0, 99)
+    assert (said[-1].needed, len(said)) == (0, 99)
+
+
+def test_a_certificate_is_watched_and_lost_when_the_owner_changes_their_mind() -> None:
+    draws = answered([None] * 200)
+    said = asked_on(draws, [n >= 60 for n in range(200)], 200, watch=True)
+    assert [bool(one.certificate) for one in (said[52], said[60], said[61])] == [True, True, False]
+    assert [one.needed for one in (said[52], said[60], said[61])] == [0, 0, 11]
+    assert (said[-1].needed, said[-1].asking) == (None, None)
 
 
 def test_the_owner_is_told_what_is_certified_and_what_is_next() -> None:
@@ -86,7 +96,7 @@ def test_the_owner_is_told_what_is_certified_and_what_is_next() -> None:
     draws = [Draw(rng.random() / 2, None) for _ in range(200)]
     said = [verdict.sentence for verdict in asked_on(draws, [False] * 200, 200)]
     assert said[0] == (
-        "Not certified yet: 43 more answers are needed for the surest 100 if none is a mistake. "
+        "Not certified yet: 43 more answers would certify the surest 100 if none is a mistake. "
         "One mistake first would make it 64."
     )
     assert said[43] == (
