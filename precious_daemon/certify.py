@@ -3,7 +3,7 @@
 Setting. A pool of candidates is fixed and put in random order before anyone is asked. One *draw* is a photo or a whole
 burst, because frames of one burst share their fate; its `keep` is the largest keep probability in it, and it is a
 *mistake* to suggest it if the owner keeps any of its photos. The pool is cut into nested *sets* by its scores: all of it,
-its surer half, the surer quarter of it... The strictest one is asked about first, and each that passes makes way for the
+the surer 71 %, the surer half of it... The strictest one is asked about first, and each that passes makes way for the
 next. Within a set the owner answers in the pool's order, blind.
 
 Claim. However often one looks while the answers come in, the probability that ever a set is certified of which more than
@@ -35,16 +35,19 @@ then holds for each model by itself, and for each kind of suggestion by itself; 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import takewhile
+from itertools import islice, takewhile
 
 from precious_daemon.models import Certificate, Group, GroupKind, Score
 
 FLOOR = 0.5  # photos with at most this keep probability are candidates
 SPEND = 1 / 3  # of the risk, each look leaves this share to the later ones
 LOOKS = 10  # a set in which so many mistakes came up is given up: not the answers are lacking, but a better model
+MOST = 2000  # answers that a set is judged by: nobody gives more
+GROWTH = 2**0.5  # from one set to the next: finer ones follow the model's certainty closer, and take more answers in all
 LEAST = 4  # the strictest set is one of which at least so many may be mistakes: of fewer, nearly all would have to be asked
 
 
@@ -197,14 +200,27 @@ def looks(size: int, bad: int, risk: float) -> tuple[tuple[int, int], ...]:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """All draws of a pool with at most the keep probability `threshold`; how many, and photos in them.
+
+    `first`: the names of those that come first in the pool's order, which are the ones to ask about.
+    """
+
+    threshold: float
+    size: int
+    photos: int
+    first: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class _Set:
-    """All draws with at most the keep probability `threshold`. `asked`: their answers in the pool's order, with its holes."""
+    """A part, and what was said of it. `asked`: answers in the pool's order, with its holes. `photos`: those left."""
 
     threshold: float
     asked: list[bool | None]
     size: int
     gone: int
-    photos: int  # of those that are left to suggest
+    photos: int
 
     def answers(self) -> list[bool]:
         return [bool(kept) for kept in takewhile(lambda kept: kept is not None, self.asked)]
@@ -253,36 +269,65 @@ def _passed(answers: Sequence[bool], planned: Iterable[tuple[int, int]]) -> bool
     return any(n <= len(answers) and sum(answers[:n]) <= most for n, most in planned)
 
 
-def _sets(draws: Sequence[Draw], alpha: float) -> Iterator[_Set]:
-    """The nested sets of a pool, the strictest first; each has about half as many draws as the one after it."""
-    keeps = sorted(draw.keep for draw in draws)
-    halvings = max(0, math.floor(math.log2(max(len(keeps) * alpha / LEAST, 1))))
-    last = None
-    for halving in range(halvings, -1, -1):
-        threshold = keeps[math.ceil(len(keeps) / 2**halving) - 1]
-        if threshold != last:
-            inside = [draw for draw in draws if draw.keep <= threshold]
-            yield _Set(
-                threshold,
-                [draw.kept for draw in inside if draw.kept is not None or not draw.gone],
-                len(inside),
-                sum(draw.gone for draw in inside),
-                sum(draw.photos for draw in inside if not draw.gone),
-            )
-        last = threshold
+def thresholds(keeps: Iterable[float], alpha: float) -> list[float]:
+    """Of the nested parts of a pool, the strictest first; the next holds GROWTH times as many draws."""
+    ordered = sorted(keeps)
+    steps = math.floor(math.log(max(len(ordered) * alpha / LEAST, 1), GROWTH))
+    sizes = [math.ceil(len(ordered) / GROWTH**step) for step in range(steps, -1, -1)] if ordered else []
+    return sorted({ordered[size - 1] for size in sizes})
+
+
+def parts(draws: Iterable[tuple[int, float, int]], limits: Sequence[float]) -> list[Part]:
+    """What lies below each of these thresholds. `draws` in the pool's order: (name, keep, photos)."""
+    sizes, photos = [0] * len(limits), [0] * len(limits)
+    first: list[list[int]] = [[] for _ in limits]
+    for name, keep, count in draws:
+        for n in range(bisect_left(limits, keep), len(limits)):
+            sizes[n] += 1
+            photos[n] += count
+            if len(first[n]) < MOST:
+                first[n].append(name)
+    return [Part(*each) for each in zip(limits, sizes, photos, map(tuple, first), strict=True)]
+
+
+def _said(part: Part, kept: Mapping[int, bool], gone: Mapping[int, Draw]) -> _Set:
+    left = [draw for draw in gone.values() if draw.keep <= part.threshold]
+    return _Set(
+        part.threshold,
+        [kept.get(name) for name in part.first if name in kept or name not in gone],
+        part.size,
+        len(left),
+        part.photos - sum(draw.photos for draw in left),
+    )
 
 
 # --- the pool ----------------------------------------------------------------------------------------------------------
 
 
 def certify(draws: Sequence[Draw], alpha: float, confidence: float, subject: Subject = SUBJECTS[TASTE]) -> Verdict:
-    """The widest set of suggestions that the answers so far certify, and a sentence for the owner.
+    """`judge` of a whole pool in its random order, without what says nothing of the present model (`counted`)."""
+    limits = thresholds((draw.keep for draw in draws), alpha)
+    pool = parts(((n, draw.keep, draw.photos) for n, draw in enumerate(draws)), limits)
+    kept = {n: draw.kept for n, draw in enumerate(draws) if draw.kept is not None}
+    return judge(pool, kept, {n: draw for n, draw in enumerate(draws) if draw.gone}, alpha, confidence, subject)
 
-    `draws` is the whole pool in its random order, without what says nothing of the present model (`counted`).
+
+def judge(
+    pool: Sequence[Part],
+    kept: Mapping[int, bool],
+    gone: Mapping[int, Draw],
+    alpha: float,
+    confidence: float,
+    subject: Subject = SUBJECTS[TASTE],
+) -> Verdict:
+    """The widest part of a pool that the answers so far certify, and a sentence for the owner.
+
+    `kept` holds the answers by the name of a draw, True for a mistake; `gone` the draws that were let go by hand.
     """
     risk = (1 - confidence) * (1 + 1e-9)
     best, target, passed = None, None, False
-    for one in _sets(draws, alpha) if draws else ():
+    for part in pool:
+        one = _said(part, kept, gone)
         answers = one.answers()
         if not one.passes(answers, alpha, risk):
             target = target or one
@@ -303,7 +348,15 @@ def certify(draws: Sequence[Draw], alpha: float, confidence: float, subject: Sub
         if target and wider:
             sentence += f" {wider} more answer{'' if wider == 1 else 's'} would certify {target.photos} if none is a mistake."
         return Verdict(certificate, sentence, wider, asking)
-    return Verdict(None, _not_certified(len(draws), target, wider, alpha, risk, subject, passed=passed), wider, asking)
+    return Verdict(
+        None, _not_certified(pool[-1].size if pool else 0, target, wider, alpha, risk, subject, passed=passed), wider, asking
+    )
+
+
+def ahead(pool: Sequence[Part], kept: Mapping[int, bool], gone: Mapping[int, Draw], asking: float | None, most: int) -> list[int]:
+    """The names of the draws to ask about next, in order; `most` of them."""
+    first = next((part.first for part in pool if part.threshold == asking), ())
+    return list(islice((name for name in first if name not in kept and name not in gone), most))
 
 
 # --- in words ----------------------------------------------------------------------------------------------------------

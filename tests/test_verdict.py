@@ -48,7 +48,7 @@ def test_burst_is_one_draw_and_one_question(library: Store) -> None:
     draws = library.read(scores.pool_draws, pool[0])
     assert len(draws) == 77
     assert {1, 2, 3, 4} in [set(draw) for draw in draws]
-    asked = [photo for photo, _ in library.read(scores.pool_keeps, 1, pool[0])]
+    asked = library.read(lambda db: [photo for photo, *_ in scores.pool_keeps(db, 1, pool[0])])
     assert len(asked) == 77
     assert len({1, 2, 3, 4} & set(asked)) == 1
 

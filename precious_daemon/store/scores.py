@@ -15,6 +15,7 @@ TASTE = "taste"  # the kind of pools and certificates that speak of a model
 
 def replace_scores(db: Database, voter_id: int, scores: Iterable[Score]) -> None:
     db.execute("DELETE FROM cache.scores WHERE voter_id = ?", [voter_id])
+    db.execute("DELETE FROM cache.notes WHERE key = ?", [f"audits for {voter_id}"])
     db.conn.executemany("INSERT INTO cache.scores VALUES (?, ?, ?, ?)", ((voter_id, s.photo_id, s.keep, s.taste) for s in scores))
 
 
@@ -113,15 +114,37 @@ def pool_draws(db: Database, pool_id: int) -> list[tuple[int, ...]]:
     return [tuple(members) for members in found.values()]
 
 
-def pool_keeps(db: Database, voter_id: int, pool_id: int) -> list[tuple[int, float]]:
-    """(the photo that is asked about, the largest keep probability of its draw), in the pool's order; without those whose
-    photo has no score any more."""
+def pool_keeps(db: Database, voter_id: int, pool_id: int) -> Iterator[tuple[int, float, int]]:
+    """(the photo that is asked about, the largest keep probability of its draw, photos of that), in the pool's order; without
+    those whose photo has no score any more."""
     sql = """
-        SELECT max(CASE WHEN m.asked THEN m.photo_id END), max(s.keep)
+        SELECT max(CASE WHEN m.asked THEN m.photo_id END), max(s.keep), count(*)
         FROM pool_members AS m CROSS JOIN cache.scores AS s ON s.voter_id = ? AND s.photo_id = m.photo_id
         WHERE m.pool_id = ? GROUP BY m.position HAVING max(m.asked) = 1 ORDER BY m.position
     """
-    return db.execute(sql, [voter_id, pool_id]).fetchall()
+    yield from db.execute(sql, [voter_id, pool_id])
+
+
+def draws(db: Database, voter_id: int, pool_id: int, photo_ids: Iterable[int]) -> dict[int, tuple[float, int]]:
+    """(the largest keep probability, photos) of the draws that these photos are in, by the photo that is asked about."""
+    sql = f"""
+        SELECT max(CASE WHEN m.asked THEN m.photo_id END), max(s.keep), count(*)
+        FROM pool_members AS m CROSS JOIN cache.scores AS s ON s.voter_id = ?1 AND s.photo_id = m.photo_id
+        WHERE m.pool_id = ?2 AND m.position IN (
+            SELECT position FROM pool_members WHERE pool_id = ?2 AND photo_id IN ({",".join(str(int(i)) for i in photo_ids)}))
+        GROUP BY m.position HAVING max(m.asked) = 1
+    """
+    return {row[0]: (row[1], row[2]) for row in db.execute(sql, [voter_id, pool_id])}
+
+
+def put_plan(db: Database, voter_id: int, plan: dict[str, Any]) -> None:
+    """What blind answers about a pool are looked up in, until there are other scores."""
+    db.execute("INSERT OR REPLACE INTO cache.notes VALUES (?, ?)", [f"audits for {voter_id}", json.dumps(plan)])
+
+
+def plan(db: Database, voter_id: int) -> dict[str, Any] | None:
+    row = db.execute("SELECT value FROM cache.notes WHERE key = ?", [f"audits for {voter_id}"]).fetchone()
+    return json.loads(row[0]) if row else None
 
 
 def audits(db: Database, voter_id: int, since: float) -> dict[int, bool]:
