@@ -62,7 +62,8 @@ WORDS = {
 NOT_SAID = re.compile(
     r"(built in|by size|entry point|fit of|fit report|ratings of|lines of this run|new photos|job \{|open files|calls of plugins"
     r"|signs of life|new settings|start of the watcher|end of the pause|opened for reading|offset points"
-    r"|evidence for|audits for|blake3|report of task|suggested bytes|deletions looked through|telling plugins|a row of|unit \{|service for one|a service that"
+    r"|evidence for|audits for|blake3"
+    r"|report of task|suggested bytes|deletions looked through|telling plugins|a row of|unit \{|service for one|a service that"
     r"|precious-daemon library|display notification|cpu, |'Battery|%-d|Canon|Pick Label|s are$)"
 )
 """Names of threads and of rows in the store, and what only the log and the terminal say."""
