@@ -32,7 +32,7 @@ LOOK_AGAIN = 30.0  # seconds: how far past its end a pause may last where the ma
 class Jobs:
     """Runs named jobs, each at most once at a time, and only one that needs much of the machine."""
 
-    NAMES = ("scan", "embed", "group", "learn", "sort", "rate", "suggest", "night")
+    NAMES = ("scan", "listen", "embed", "group", "learn", "sort", "rate", "suggest", "night")
 
     def __init__(self, service: Service) -> None:
         self._service = service
@@ -185,7 +185,7 @@ class Jobs:
         self.nightwork.budget = Budget(time.monotonic() + limits.budget_minutes * 60, allowance)
         details = []
         try:
-            for name in ("scan", "group", "learn", "sort", "rate", "suggest"):
+            for name in ("scan", "listen", "group", "learn", "sort", "rate", "suggest"):
                 if name in ("group", "learn", "sort", "rate") and allowance.spent:
                     details.append(f"{name}: left for the next night, this one's processor time is used up")
                     continue

@@ -24,6 +24,7 @@ DEEDS = N_(
     {
         "scan": "Looking for changes",
         "ingest": "Reading photos",
+        "listen": "Hearing what you said elsewhere",
         "embed": "Looking at photos",
         "group": "Grouping similar photos",
         "learn": "Learning your taste",
