@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 BY_THEMSELVES = ("schedule", "catch-up", "new photos")  # triggers that a pause holds back
+WAITING = "waits for another job"
 LOOK_AGAIN = 30.0  # seconds: how far past its end a pause may last where the machine slept or its clock was set
 
 
@@ -154,7 +155,7 @@ class Jobs:
         try:
             if name in ("scan", "night"):
                 return await job(say)
-            say("waiting for another job", 0, 0) if self._heavy.locked() else None
+            say(WAITING, 0, 0) if self._heavy.locked() else None
             async with self._heavy:
                 return await job(say)
         finally:

@@ -180,12 +180,13 @@ class Photo:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Part of a library: a folder of a root with all below it, a stretch of `taken_at` without its end, or both."""
+    """Part of a library: a folder of a root with all below it, a stretch of `taken_at` without its end, a class, or all three."""
 
     root_id: int | None = None
     folder: str = ""  # relative to its root; empty is all of it
     since: float | None = None
     until: float | None = None
+    sorted_into: tuple[int, int] | None = None  # (class of a task, voter who said so, or whose model takes photos for it)
 
 
 class Aim(StrEnum):

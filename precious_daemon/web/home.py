@@ -13,8 +13,8 @@ from precious_daemon import status, usual
 from precious_daemon.models import PhotoState, RootState
 from precious_daemon.store import photos, ratings
 from precious_daemon.web import words
-from precious_daemon.web.events import running
-from precious_daemon.web.jobs import OUTCOMES, deed
+from precious_daemon.web.events import deed, running
+from precious_daemon.web.jobs import OUTCOMES
 from precious_daemon.web.keys import ADDRESS, LOGIN, SERVICE, VOTER
 from precious_daemon.web.language import N_, _, _n
 from precious_daemon.web.render import page

@@ -131,6 +131,9 @@ export function filesize(bytes) {
 }
 
 document.documentElement.classList.add("scripted");
+for (const tab of document.querySelectorAll(".tabs > [aria-current]")) {
+  if (tab.parentElement.scrollWidth > tab.parentElement.clientWidth) tab.scrollIntoView({ block: "nearest", inline: "center" });
+}
 keys({ "?": () => document.getElementById("keys")?.showModal() });
 for (const dialog of document.querySelectorAll("dialog")) {
   dialog.addEventListener("click", (event) => {
