@@ -122,45 +122,33 @@ def take_over(
     One word is one answer: it is not given again when the owner took it back, and follows where it changes.
     """
     known = rows.heard(db, plugin, said)
-    since = before or 0.0
-    return sum(_take_over(db, voter_id, plugin, photo, known.get(photo), word, since, now) for photo, word in said.items())
+    unwanted = {photo_id for photo_id, word in said.items() if word and not word.keep}
+    changed = 0
+    for photo_id, new in said.items():
+        old, since = known.get(photo_id), before or 0.0
+        answer_id = still = old.answer_id if old else None
+        if old and new and old.keep == new.keep:
+            since = old.since  # nothing else was said
+        elif still is not None:
+            still = None
+            with suppress(NotFound):  # the owner took it back already
+                answers.undo(db, voter_id, now, answer_id)
+        if new and still is None and not _is_said(db, voter_id, photo_id, new.keep, since):
+            choice = Choice.KEEP if new.keep else Choice.DELETE
+            purpose = "elsewhere" if new.keep or not groups.copies_left(db, photo_id, unwanted) else "duplicate"
+            still = answers.add(db, voter_id, Question.OUTSIDE, choice, photo_id, None, purpose, now).id
+        word = rows.Heard(new.keep, new.how, since, still) if new else None
+        if word != old:
+            rows.remember(db, plugin, photo_id, word)
+        changed += still != answer_id
+    return changed
 
 
-def _take_over(
-    db: Database,
-    voter_id: int,
-    plugin: str,
-    photo_id: int,
-    old: rows.Heard | None,
-    new: Judgement | None,
-    since: float,
-    now: float,
-) -> bool:
-    """One word that was said no earlier than `since`; whether an answer came or went."""
-    before = after = old.answer_id if old else None
-    if old and new and old.keep == new.keep:
-        since = old.since  # nothing else was said
-    elif before is not None:
-        after = None
-        with suppress(NotFound):  # the owner took it back already
-            answers.undo(db, voter_id, now, before)
-    if new and after is None:
-        after = _answer(db, voter_id, photo_id, new.keep, since, now)
-    word = rows.Heard(new.keep, new.how, since, after) if new else None
-    if word != old:
-        rows.remember(db, plugin, photo_id, word)
-    return before != after
-
-
-def _answer(db: Database, voter_id: int, photo_id: int, keep: bool, since: float, now: float) -> int | None:
-    """The id of a new answer, where nothing else stands."""
+def _is_said(db: Database, voter_id: int, photo_id: int, keep: bool, since: float) -> bool:
+    """Whether nothing is left to answer: the same was said already, or something that stands against a word `since` then."""
     label = answers.label_of(db, voter_id, photo_id)
-    if _stands(label, since) or (label and label.keep == keep):
-        return None
-    if keep and rows.kept(db, voter_id, "elsewhere") >= MOST_KEPT:
-        return None
-    choice = Choice.KEEP if keep else Choice.DELETE
-    return answers.add(db, voter_id, Question.OUTSIDE, choice, photo_id, None, "elsewhere", now).id
+    full = keep and rows.kept(db, voter_id, "elsewhere") >= MOST_KEPT
+    return full or _stands(label, since) or (label is not None and label.keep == keep)
 
 
 def _stands(label: Label | None, changed: float) -> bool:

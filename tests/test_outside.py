@@ -209,7 +209,6 @@ def test_word_heard_by_a_plugin_is_one_answer_and_follows_where_it_changes(servi
     assert service.store.read(rows.how, [answer.id]) == {answer.id: "4 stars in Immich"}
     assert hear(service, REJECTED, shot, NOW) == 1
     assert labels(service) == {shot.id: (False, "elsewhere")}
-    assert listen(service, NOW + 2 * outside.GRACE) == outside.Heard(), "no file was deleted and is back"
     assert hear(service, None, shot, NOW) == 1
     assert labels(service) == {}
     assert hear(service, HEART, shot, NOW) == 1, "a favourite again"
@@ -242,6 +241,20 @@ def test_nothing_is_answered_twice_and_blind_answers_stand(service: Service, lib
     service.store.write(answers.undo, 1, NOW, service.store.read(answers.page, 1)[-1].id)
     assert hear(service, REJECTED, library[0], NOW + 20) == 1, "nothing stands against it any more"
     assert hear(service, REJECTED, library[0], NOW + 20, "digikam") == 0, "two programs that say the same are one answer"
+
+
+def test_a_copy_that_is_not_wanted_elsewhere_says_nothing_of_taste_unless_all_of_them_go(
+    service: Service, library: list[Photo]
+) -> None:
+    one, other, third, fourth = (photo.id for photo in library[:4])
+    for pair in ((one, other), (third, fourth)):
+        members = tuple(GroupMember(photo, photo == pair[0], "") for photo in pair)
+        service.store.write(lambda db, m=members: groups.replace_groups(db, [*groups.all_groups(db), Group(GroupKind.SAME, m)]))
+    service.store.write(outside.take_over, 1, "immich", dict.fromkeys([one, third, fourth], REJECTED), None, NOW)
+    told = {one: (False, "duplicate"), third: (False, "elsewhere"), fourth: (False, "elsewhere")}
+    assert labels(service) == told
+    assert listen(service, NOW + 2 * outside.GRACE) == outside.Heard(), "no file was deleted and is back"
+    assert labels(service) == told
 
 
 async def test_plugins_are_asked_at_night_and_one_that_fails_takes_nothing_back(here: Places, tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ def deleted_and_back(db: Database, voter_id: int) -> list[Answer]:
         SELECT a.* FROM answers AS a INDEXED BY answers_outside CROSS JOIN photos ON photos.id = a.photo_id
         WHERE a.question = 'outside' AND a.voter_id = ? AND a.choice = 'delete' AND +a.undoes IS NULL AND photos.state = 'present'
         AND NOT EXISTS (SELECT 1 FROM answers AS u WHERE u.undoes = a.id)
-        AND a.purpose IN ('outside', 'duplicate')
+        AND a.purpose IN ('outside', 'duplicate') AND NOT EXISTS (SELECT 1 FROM said_elsewhere WHERE answer_id = a.id)
     """
     return [answer_from(row) for row in db.query(sql, [voter_id])]
 

@@ -55,7 +55,7 @@ def next_step(now: Mapping[str, Any]) -> Step:
         sentence = _("They take up {size}. Nothing moves before you say so.", size=freed)
         return Step(title, sentence, _("Review them"), "/suggestions")
     if missing and train > 0:
-        sentence = _("Keep or delete, a second each. Then the first model learns what you throw away.")
+        sentence = _("Keep or delete, a second each: some to learn from, some to test with. Then the first model is made.")
         return Step(_("Answer {n} more to train", n=missing), sentence, _("Keep or delete"), "/label")
     if missing:
         sentence = _("These answers are held back to measure the model honestly.")
