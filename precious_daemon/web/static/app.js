@@ -131,8 +131,8 @@ export function filesize(bytes) {
 }
 
 document.documentElement.classList.add("scripted");
-for (const tab of document.querySelectorAll(".tabs > [aria-current]")) {
-  if (tab.parentElement.scrollWidth > tab.parentElement.clientWidth) tab.scrollIntoView({ block: "nearest", inline: "center" });
+for (const tabs of document.querySelectorAll(".tabs")) {
+  if (tabs.scrollWidth > tabs.clientWidth) tabs.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
 }
 keys({ "?": () => document.getElementById("keys")?.showModal() });
 for (const dialog of document.querySelectorAll("dialog")) {
