@@ -151,8 +151,8 @@ def said(photo: PluginPhoto, context: Context) -> Judgement | None:
     """What the owner said of this photo with another program, or None. It becomes an answer, which models learn from.
 
     Asked each night about every photo that is there, before anything is learned. The answer is listed among the others and can be
-    taken back; it changes when this does, and goes when this is None again. What was said here since stands, and so do blind
-    answers. `outside.plugins` switches it off.
+    taken back; it changes when this does, and goes when this is None again, but not where this fails. What was said here since
+    stands, and so do blind answers. `outside.plugins` switches it off.
     """
 
 
