@@ -315,7 +315,7 @@ def _steady_words(top: int, needed: int) -> str:
     if needed == 0:
         return f"{what} is steady"
     if needed > 5000:
-        return f"{what} of so many photos takes thousands of answers; a folder or a year alone gets there sooner"
+        return f"thousands more until {what} is steady; fewer for a part"
     step = 5 if needed < 50 else 10 if needed < 200 else 50 if needed < 1000 else 100
     return f"about {math.ceil(needed / step) * step:,} more answers until {what} is steady"
 

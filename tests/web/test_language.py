@@ -242,7 +242,7 @@ def lived_in(service: Service, library: list[Photo]) -> list[Photo]:
     service.store.write(scores.put_certificate, 1, None, sentence, 59, now)
     for name, outcome, detail in (
         ("scan", "done", "nothing new"),
-        ("learn", "failed", "3 more keep-or-delete answers are needed before training (42 of 45)."),
+        ("learn", "failed", "3 more answers to learn from are needed before training (42 of 45)."),
         ("embed", "stopped", "looked at 3 of 6 photos; the rest follows"),
     ):
         service.store.write(
