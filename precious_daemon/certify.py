@@ -66,7 +66,7 @@ class Draw:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What a promise is about, in words: `these 214 {many}`, `only 12 {some}`, `{none}: too few`, `{unit} counting as one`."""
+    """What a promise is about, in words: `214 certified {many}`, `only 12 {some}`, `{none}.`, `{unit} counting as one`."""
 
     many: str
     some: str
@@ -408,7 +408,7 @@ def _if_mistaken(best: _Set, alpha: float, risk: float) -> str:
 def _certified(c: Certificate, subject: Subject, *, grouped: bool) -> str:
     mistakes = f"{c.errors} mistake{'' if c.errors == 1 else 's'}"
     return (
-        f"At most {c.alpha * 100:g} % of these {c.candidates} {subject.many} are photos you would keep"
+        f"At most {c.alpha * 100:g} % of the {c.candidates} certified {subject.many} are photos you would keep"
         f"{f', {subject.unit} counting as one' if grouped else ''} "
         f"({c.confidence * 100:g} % sure; {c.audits} blind answers, {mistakes})."
     )

@@ -184,10 +184,16 @@ def page(
     state: SuggestionState = SuggestionState.OPEN,
     after: tuple[float, int] | None = None,
     limit: int = 100,
+    certified: bool = False,
 ) -> list[SuggestionRow]:
-    """Surest first; without a voter those of everybody, each photo once. `after` is (place, id) of the last one shown."""
+    """Surest first; without a voter those of everybody, each photo once. `after` is (place, id) of the last one shown.
+
+    With `certified` only those that are.
+    """
     where = _EVERYBODYS if voter_id is None else "s.state = ? AND s.voter_id = ?"
     values: list[Any] = [state] if voter_id is None else [state, voter_id]
+    if certified:
+        where += " AND s.certified"
     if after:
         where += " AND (s.place, s.id) > (?, ?)"
         values += after
@@ -236,6 +242,12 @@ def _is_open(db: Database, voter_id: int, photo_id: int) -> bool:
 def counts(db: Database, voter_id: int) -> dict[SuggestionState, int]:
     found = tallies.of(db, "suggestions", voter_id)
     return {state: found.get(state, 0) for state in SuggestionState}
+
+
+def certified(db: Database, voter_id: int) -> int:
+    """How many of the open ones are certified."""
+    sql = "SELECT count(*) FROM suggestions WHERE voter_id = ? AND state = 'open' AND certified"
+    return int(db.execute(sql, [voter_id]).fetchone()[0])
 
 
 def everybodys(db: Database) -> tuple[int, int]:

@@ -49,6 +49,7 @@ class Candidate:
 @dataclass(frozen=True, slots=True)
 class Listing:
     candidates: list[Candidate]
+    certified: int
     open: int
     open_bytes: int
     certificate: Certificate | None
@@ -70,9 +71,11 @@ class Listing:
         return f"{last.place},{last.id}"
 
 
-def _listing(db: Database, voter_id: int, asking: AskSettings, after: tuple[float, int] | None, shared: bool) -> Listing:
-    """The open suggestions of one voter, or with `shared` those of everybody."""
-    rows = suggestions.page(db, None if shared else voter_id, after=after, limit=A_PAGE)
+def _listing(
+    db: Database, voter_id: int, asking: AskSettings, after: tuple[float, int] | None, shared: bool, certified: bool
+) -> Listing:
+    """The open suggestions of one voter, or with `shared` those of everybody; of those `certified` alone."""
+    rows = suggestions.page(db, None if shared else voter_id, after=after, limit=A_PAGE, certified=certified)
     keepers = photos.many(db, (r.suggestion.keeper_id for r in rows if r.suggestion.keeper_id is not None))
     sizes = photos.sizes(db, [r.photo.id for r in rows])
     folders = {root.id: root.path for root in roots.all_roots(db)}
@@ -94,7 +97,8 @@ def _listing(db: Database, voter_id: int, asking: AskSettings, after: tuple[floa
     if shared:
         count, size = suggestions.everybodys(db)
     names = {voter.id: voter.name for voter in voters.everybody(db) if voter.id != voter_id}
-    return Listing(found, count, size, *verdict.of_taste(db, voter_id, asking), names, verdict.of_groups(db, voter_id))
+    sure = suggestions.certified(db, voter_id)
+    return Listing(found, sure, count, size, *verdict.of_taste(db, voter_id, asking), names, verdict.of_groups(db, voter_id))
 
 
 def _shared(request: web.Request) -> bool:
@@ -102,12 +106,25 @@ def _shared(request: web.Request) -> bool:
     return request.query.get("whose") == "all"
 
 
+def _certified(request: web.Request) -> bool:
+    """`?only=certified`: what may be approved all at once."""
+    return request.query.get("only") == "certified"
+
+
+async def _asked_for(request: web.Request) -> Listing:
+    service = request.app[SERVICE]
+    return await service.store.aread(
+        _listing, request[VOTER], service.settings.ask, keyset(request), _shared(request), _certified(request)
+    )
+
+
 @routes.get("/suggestions")
 async def show_suggestions(request: web.Request) -> web.Response:
     service = request.app[SERVICE]
-    listing = await service.store.aread(_listing, request[VOTER], service.settings.ask, keyset(request), _shared(request))
+    listing, shared, only = await _asked_for(request), _shared(request), _certified(request)
+    query = {name: value for name, value in (("whose", "all" if shared else ""), ("only", "certified" if only else "")) if value}
     return await page(
-        request, "suggestions.html", listing=listing, shared=_shared(request), first="after" not in request.query,
+        request, "suggestions.html", listing=listing, shared=shared, only=only, query=query, first="after" not in request.query,
         last_moved=await _last_moved(request),
         held=await service.store.aread(held.count, request[VOTER]),
         batch=service.settings.trash.batch, alpha=service.settings.certify.alpha,
@@ -125,8 +142,7 @@ async def _last_moved(request: web.Request) -> list[Unit]:
 
 @routes.get("/api/suggestions")
 async def list_suggestions(request: web.Request) -> web.Response:
-    service = request.app[SERVICE]
-    listing = await service.store.aread(_listing, request[VOTER], service.settings.ask, keyset(request), _shared(request))
+    listing = await _asked_for(request)
     return web.json_response(
         {
             "suggestions": [

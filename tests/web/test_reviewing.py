@@ -128,6 +128,16 @@ async def test_select_all_is_off_without_a_certificate(service: Service, browser
     assert "It holds." in page
 
 
+async def test_the_certified_ones_can_be_looked_at_alone(service: Service, browser: Browser, library: list[Photo]) -> None:
+    sure, _ = suggest(service, taste(library[0], certified=True), taste(library[1]))
+    for path in ("/suggestions", "/suggestions?only=certified&after=0.05,0"):
+        page = await (await browser.get(path)).text()
+        assert 'href="/suggestions?only=certified"' in page
+        assert "1 certified" in page
+    found = await (await browser.get("/api/suggestions?only=certified")).json()
+    assert [one["uid"] for one in found["suggestions"]] == [sure]
+
+
 async def test_the_keeper_stands_beside_what_goes(service: Service, browser: Browser, library: list[Photo]) -> None:
     suggest(service, taste(library[0], keeper_id=library[1].id))
     page = await (await browser.get("/suggestions")).text()
