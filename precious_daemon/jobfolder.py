@@ -27,9 +27,9 @@ import signal
 import struct
 import sys
 from collections.abc import Container, Iterable, Iterator, Sequence
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass, fields
 from itertools import starmap
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +69,8 @@ class PhotoRow:
 
 
 def write_photos(folder: Path, rows: Iterable[PhotoRow]) -> None:
-    _write_csv(folder / "photos.csv", [f.name for f in fields(PhotoRow)], (astuple(row) for row in rows))
+    names = [f.name for f in fields(PhotoRow)]
+    _write_csv(folder / "photos.csv", names, map(attrgetter(*names), rows))  # `astuple` copies each value: five times the work
 
 
 def read_photos(folder: Path) -> list[PhotoRow]:
