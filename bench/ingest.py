@@ -164,12 +164,13 @@ def compare(files: list[Path], home: Path, rounds: int, pythons: list[str]) -> t
     """Medians of the times, and their ratios."""
     os.environ["PRECIOUS_HOME"] = str(home)
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    from precious_daemon import config, readers
+    from precious_daemon import config, lean, readers
     from precious_daemon.decode import decode
     from precious_daemon.ingest import PREVIEW, read_photo
     from precious_daemon.scan import add_root, scan
     from precious_daemon.store import Store, photos
 
+    lean.keep_memory()  # as the reading processes do
     missing: list[str] = []
     others: dict[str, Callable[[Path], float]] = {}
     if shutil.which("djpeg"):

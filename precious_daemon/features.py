@@ -77,11 +77,17 @@ def tile_boxes(width: int, height: int) -> list[tuple[int, int, int, int]]:
     return [(int(x), int(y), int(x) + across, int(y) + down) for y in tops for x in lefts]
 
 
+def tiles(pixels: Pixels) -> Pixels:
+    """(h, w, ...) -> (n, h, w, ...): the tiles of `tile_boxes`."""
+    boxes = tile_boxes(pixels.shape[1], pixels.shape[0])
+    return np.stack([pixels[top:bottom, left:right] for left, top, right, bottom in boxes])
+
+
 def quality(large: Grey, small: Pixels, width: int, height: int) -> Quality:
     """Measures of one photo.
 
-    `large` is grey, (h, w), as near to full size as was decoded: sharpness is measured on a grid of its tiles, before
-    anything is compressed. `small` is RGB, (h, w, 3), about 128 px. `width` and `height` are the photo's own.
+    `large` is grey, (n, h, w): `tiles` as near to full size as was decoded. Sharpness is measured on them, before anything
+    is compressed. `small` is RGB, (h, w, 3), about 128 px. `width` and `height` are the photo's own.
     """
     laplacian, spread = _detail(large)
     colours: Floats = small.astype(np.float32)
@@ -138,11 +144,10 @@ def detail(full: Grey) -> bytes:
 
 
 def _detail(large: Grey) -> tuple[Floats, Floats]:
-    """Variance of the 4-neighbour Laplacian, and standard deviation, of each tile."""
-    if min(large.shape) < 3:
+    """Variance of the 4-neighbour Laplacian, and standard deviation, of each tile of (n, h, w)."""
+    if min(large.shape[1:]) < 3:
         return np.zeros(1, np.float32), np.zeros(1, np.float32)
-    boxes = tile_boxes(large.shape[1], large.shape[0])
-    grey = np.stack([large[top:bottom, left:right] for left, top, right, bottom in boxes]).astype(np.int16)
+    grey = large.astype(np.int16)
     laplacian = grey[:, 1:-1, :-2] + grey[:, 1:-1, 2:] + grey[:, :-2, 1:-1] + grey[:, 2:, 1:-1] - 4 * grey[:, 1:-1, 1:-1]
     return _variance(laplacian), np.sqrt(_variance(grey))
 

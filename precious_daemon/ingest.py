@@ -24,11 +24,12 @@ import numpy as np
 from blake3 import blake3
 from PIL import Image
 
-from precious_daemon import features, sandbox
+from precious_daemon import features, lean, sandbox
 from precious_daemon.captures import is_raw
 from precious_daemon.decode import (
     MAX_PIXELS,
     TURNED,
+    Picture,
     about,
     decode,
     decode_raw,
@@ -37,6 +38,7 @@ from precious_daemon.decode import (
     heif_thumbnail,
     identify,
     jpeg,
+    mapped,
     plain,
     raw_exif,
     srgb,
@@ -70,6 +72,7 @@ def prepare_worker(megabytes: int, folders: Iterable[str] | None = None) -> None
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     os.nice(5)
+    lean.keep_memory()
     sandbox.enter(folders)
 
 
@@ -131,9 +134,8 @@ def _read(path: str) -> PhotoFacts:
     data, stamp = _contents(path)
     picture = (decode_raw if is_raw(path) else decode)(data, PREVIEW)
     said = metadata(picture.exif, os.path.basename(path), stamp.mtime_ns / 1e9, _sidecar(path), picture.xmp)
-    large = np.asarray(picture.image.convert("L"))
     preview = upright(srgb(about(picture.image, PREVIEW), picture.profile), picture.orientation)
-    thumbnail = fitted(preview, THUMBNAIL)
+    thumbnail = fitted(preview, THUMBNAIL).convert("RGB")
     small = fitted(thumbnail, PROXY)
     grey = thumbnail.convert("L")
     return PhotoFacts(
@@ -145,7 +147,7 @@ def _read(path: str) -> PhotoFacts:
         taken_at=said.taken_at,
         taken_from=said.taken_from,
         camera=said.camera,
-        quality=features.quality(large, np.asarray(small), picture.width, picture.height),
+        quality=features.quality(_grey_tiles(picture), np.asarray(small), picture.width, picture.height),
         hog=features.hog(np.asarray(grey.resize((features.HOG_SIDE,) * 2, Image.Resampling.BOX))).astype(np.float16).tobytes(),
         preview=jpeg(preview, 82),
         thumbnail=jpeg(thumbnail, 85),
@@ -161,6 +163,14 @@ def _read(path: str) -> PhotoFacts:
         content_id=said.content_id,
         stamp=stamp,
     )
+
+
+def _grey_tiles(picture: Picture) -> features.Grey:
+    """`features.tiles` of a picture. Of what libjpeg-turbo decoded no more than these is made grey."""
+    if picture.pixels is None:
+        return features.tiles(np.asarray(picture.image.convert("L")))
+    cut = features.tiles(picture.pixels)
+    return np.asarray(mapped(cut.reshape(-1, *cut.shape[2:])).convert("L")).reshape(cut.shape[:3])
 
 
 def _tiles(path: str, place: tuple[int, int]) -> tuple[bytes, dict[tuple[int, int], bytes]]:

@@ -12,7 +12,8 @@ OPENSSL = ("ssl", "_ssl", "_hashlib")
 hashlib run as well without: each falls back to what it has where Python was built without OpenSSL."""
 CPP = ("frozenlist._frozenlist",)
 """It alone brings in the library of C++, 1 MB; the same class is there in Python, for lists of a handful of callbacks."""
-_ARENA_MAX = -8  # M_ARENA_MAX, malloc.h of the GNU C library
+_ARENA_MAX, _MMAP_THRESHOLD, _TRIM_THRESHOLD = -8, -3, -1  # M_..., malloc.h of the GNU C library
+_KEPT = 32 * 1024 * 1024  # bytes: the most that it takes for the first of these thresholds
 _REMEMBER = ("http.client", "urllib.request", "smtplib")
 """Modules that look for TLS once, when they are loaded."""
 
@@ -49,11 +50,24 @@ def hollow(*names: str) -> Iterator[None]:
 
 def one_heap() -> None:
     """Let all threads share one heap: the C library would give each its own, of which little is used. Elsewhere, nothing."""
+    _set_options({_ARENA_MAX: 1})
+
+
+def keep_memory() -> None:
+    """Use memory again that is free, and do not hand it back at once: a page that is new costs a visit to the kernel.
+
+    For a process that takes megabytes again and again, to read one photo after another: 2 ms each.
+    """
+    _set_options({_MMAP_THRESHOLD: _KEPT, _TRIM_THRESHOLD: 2 * _KEPT})
+
+
+def _set_options(options: dict[int, int]) -> None:
     import ctypes
 
     set_option = getattr(ctypes.CDLL(None), "mallopt", None)
     if set_option:
-        set_option(_ARENA_MAX, 1)
+        for option, value in options.items():
+            set_option(option, value)
 
 
 def give_back() -> None:

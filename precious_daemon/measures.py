@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import astuple, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from precious_daemon.models import Quality
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
+Truths = NDArray[np.integer[Any]]  # 0 or 1
 
 FACTS = 5  # measures that the file's own data give
 MEASURES = len(fields(Quality)) + FACTS
@@ -26,22 +28,28 @@ def facts(rows: Sequence[PhotoRow], group: Ints) -> Floats:
     `group` (n,): photos of one burst share a number. Blur and emptiness compress well; a picture without a camera in it was
     not taken but sent or captured.
     """
-    sizes = np.bincount(np.unique(group, return_inverse=True)[1])
-    frames = sizes[np.unique(group, return_inverse=True)[1]] if len(group) else np.zeros(0)
-    pixels = [max(row.width * row.height, 1) for row in rows]
-    return np.array(
-        [
-            (math.log(max(row.size, 1) / p), math.log(p), row.camera is not None, row.format.upper() == "PNG", math.log(f))
-            for row, p, f in zip(rows, pixels, frames, strict=True)
-        ],
-        dtype=np.float32,
-    ).reshape(-1, FACTS)
+    said = [(row.size, row.width * row.height, row.camera is not None, row.format.upper() == "PNG") for row in rows]
+    size, pixels, camera, png = np.array(said, dtype=np.int64).reshape(-1, 4).T
+    return facts_of(size, pixels, camera, png, group)
+
+
+def facts_of(size: Ints, pixels: Ints, camera: Truths, png: Truths, group: Ints) -> Floats:
+    """`facts` of photos (n,) given as columns: bytes, width times height, whether a camera is named, whether it is a PNG."""
+    _, which, frames = np.unique(group, return_inverse=True, return_counts=True)
+    whole = np.maximum(pixels, 1)
+    columns = np.log(np.maximum(size, 1) / whole), np.log(whole), camera, png, np.log(frames[which])
+    return np.column_stack(columns).astype(np.float32)
 
 
 def qualities(measured: Sequence[Quality | None]) -> Floats:
     """(n, MEASURES - FACTS); the mean where a photo has none, or a number that is none."""
     unknown = (np.nan,) * (MEASURES - FACTS)
-    rows = np.array([unknown if q is None else astuple(q) for q in measured], dtype=np.float32).reshape(-1, MEASURES - FACTS)
+    rows = [unknown if q is None else astuple(q) for q in measured]
+    return filled(np.array(rows, dtype=np.float32).reshape(-1, MEASURES - FACTS))
+
+
+def filled(rows: Floats) -> Floats:
+    """(n, m): with the mean of its column where a number is none."""
     known = np.isfinite(rows)
     middle = np.where(known, rows, 0).sum(0) / np.maximum(known.sum(0), 1)
     return np.where(known, rows, middle).astype(np.float32)

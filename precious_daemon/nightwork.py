@@ -247,17 +247,16 @@ class Nightwork:
             await asyncio.to_thread(shutil.move, folder / "model.safetensors", model)
             for old in papers.oldest(model.parent):
                 old.unlink(missing_ok=True)
-            found = list(jobfolder.read_scores(folder))
             evidence = jobfolder.read_json(folder, "evidence.json")
             made = papers.collect(folder)
 
-        def keep(db: Database) -> None:
-            scores.replace_scores(db, voter_id, found)
-            scores.put_evidence(db, voter_id, evidence)
-            scores.add_model(db, run, voter_id, report["champion"], report, taught_until)
-            verdict.renew_pool(db, voter_id, self._service.rng, now)
+            def keep(db: Database) -> None:
+                scores.replace_scores(db, voter_id, jobfolder.read_scores(folder))
+                scores.put_evidence(db, voter_id, evidence)
+                scores.add_model(db, run, voter_id, report["champion"], report, taught_until)
+                verdict.renew_pool(db, voter_id, self._service.rng, now)
 
-        await self._store.awrite(keep)
+            await self._store.awrite(keep)
         self._looking = {}
         self.instant.forget(voter_id)
         await verdict.refresh(self._service, voter_id)
@@ -280,16 +279,15 @@ class Nightwork:
             if not await self._child("precious_daemon.learn", folder, say):
                 return "stopped before every photo was scored; the last model stays"
             report = jobfolder.read_json(folder, "report.json")
-            found = list(jobfolder.read_scores(folder))
             await asyncio.to_thread(shutil.move, folder / "model.safetensors", self._service.places.models / f"{run}.safetensors")
 
-        def keep(db: Database) -> None:
-            scores.replace_scores(db, voter_id, found)
-            scores.put_evidence(db, voter_id, {})
-            scores.add_model(db, run, voter_id, report["champion"], report, now)
-            verdict.renew_pool(db, voter_id, self._service.rng, now)
+            def keep(db: Database) -> None:
+                scores.replace_scores(db, voter_id, jobfolder.read_scores(folder))
+                scores.put_evidence(db, voter_id, {})
+                scores.add_model(db, run, voter_id, report["champion"], report, now)
+                verdict.renew_pool(db, voter_id, self._service.rng, now)
 
-        await self._store.awrite(keep)
+            await self._store.awrite(keep)
         await verdict.refresh(self._service, voter_id)
         return str(report["why"])
 
@@ -323,13 +321,13 @@ class Nightwork:
             jobfolder.write_json(folder, "job.json", await self._features("sort"))
             await self._child("precious_daemon.learn", folder, say)
             report = jobfolder.read_json(folder, "report.json")
-            found = list(jobfolder.read_scores(folder))
 
-        def keep(db: Database) -> None:
-            tasks.replace_scores(db, task_id, voter_id, ((s.photo_id, int(s.taste), s.keep) for s in found))
-            tasks.put_report(db, task_id, voter_id, report)
+            def keep(db: Database) -> None:
+                found = jobfolder.read_scores(folder)
+                tasks.replace_scores(db, task_id, voter_id, ((s.photo_id, int(s.taste), s.keep) for s in found))
+                tasks.put_report(db, task_id, voter_id, report)
 
-        await self._store.awrite(keep)
+            await self._store.awrite(keep)
         return str(report["sentence"])
 
     async def rate(self, say: Say) -> str:

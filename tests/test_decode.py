@@ -11,6 +11,8 @@ import pytest
 import tifffile
 from PIL import Image, ImageCms
 
+from precious_daemon import features, ingest
+from precious_daemon.decode import decode, fitted
 from precious_daemon.errors import UnreadablePhoto
 from precious_daemon.ingest import read_photo
 from precious_daemon.models import PhotoFacts
@@ -161,3 +163,20 @@ def test_raw_that_is_none_says_so(tmp_path: Path) -> None:
     (tmp_path / "a.nef").write_bytes(b"no RAW file" * 100)
     with pytest.raises(UnreadablePhoto, match="RAW"):
         read(tmp_path / "a.nef")
+
+
+def test_only_the_tiles_that_are_measured_are_made_grey_and_are_the_same(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (120, 160, 3), dtype=np.uint8)
+    Image.fromarray(noise).resize((1600, 1200)).save(tmp_path / "a.jpg", quality=90)
+    decoded = decode((tmp_path / "a.jpg").read_bytes(), 400)
+    assert decoded.pixels is not None
+    assert decoded.image.mode == "RGBX"
+    whole = np.asarray(decoded.image.convert("L"))
+    assert np.array_equal(ingest._grey_tiles(decoded), features.tiles(whole))
+
+
+@pytest.mark.parametrize(("size", "shrunk"), [((1024, 768), (256, 192)), ((1000, 750), (250, 188)), ((1300, 650), (256, 128))])
+def test_thumbnail_is_no_larger_than_asked_and_hardly_smaller(size: tuple[int, int], shrunk: tuple[int, int]) -> None:
+    small = fitted(Image.new("RGB", size, RED), 256)
+    assert small.size == shrunk
+    assert small.getcolors() == [(shrunk[0] * shrunk[1], RED)]

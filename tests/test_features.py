@@ -18,7 +18,7 @@ from tests.pictures import picture
 
 
 def measured(image: Image.Image) -> Quality:
-    return features.quality(np.asarray(image.convert("L")), np.asarray(image.resize((128, 96))), *image.size)
+    return features.quality(features.tiles(np.asarray(image.convert("L"))), np.asarray(image.resize((128, 96))), *image.size)
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -76,5 +76,5 @@ def test_white_paper_is_told_from_colour() -> None:
 @pytest.mark.parametrize("size", [(1, 1), (2, 5), (3, 3), (1000, 1), (97, 97)])
 def test_smallest_pictures_have_finite_measures(size: tuple[int, int]) -> None:
     image = picture(1, size)
-    quality = features.quality(np.asarray(image.convert("L")), np.asarray(image), *size)
+    quality = features.quality(features.tiles(np.asarray(image.convert("L"))), np.asarray(image), *size)
     assert np.isfinite(astuple(Quality.unpack(quality.pack()))).all()

@@ -154,3 +154,8 @@ def test_where_no_folder_is_there_nothing_waits(store: Store) -> None:
     assert store.read(photos.waiting_count, []) == 0
     assert store.read(photos.unread_sizes, []) == {}
     assert store.read(photos.unseen_count, [], 0) == 0
+
+
+def test_measures_of_all_photos_are_read_without_their_pictures(store: Store) -> None:
+    plan = "EXPLAIN QUERY PLAN SELECT content_hash, quality FROM pictures"  # as learning and grouping ask
+    assert "COVERING INDEX" in store.read(lambda db: db.execute(plan).fetchone()[3])

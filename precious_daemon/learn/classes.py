@@ -20,8 +20,8 @@ from sklearn.metrics import average_precision_score
 from sklearn.model_selection import StratifiedGroupKFold
 
 from precious_daemon import jobfolder
-from precious_daemon.learn import backbone
-from precious_daemon.learn.baseline import NEIGHBOURS, Doubles, Graphs, coordinates, mean_length, nearest, regression
+from precious_daemon.learn import backbone, photos
+from precious_daemon.learn.baseline import Doubles, Graphs, by_neighbours, regression
 from precious_daemon.learn.champion import FLOOR, FOLDS, REPEATS, Trial, choose
 from precious_daemon.learn.data import Task, open_cache, read
 from precious_daemon.learn.fixmatch import Lines, Views, fixmatch_classes
@@ -29,7 +29,6 @@ from precious_daemon.learn.limits import Deadline, Refused
 from precious_daemon.learn.space import Examples
 from precious_daemon.learn.views import make_views
 from precious_daemon.measures import Ints
-from precious_daemon.models import Score
 
 LEAST = 3  # answers of a class, so that one can be foretold from others
 NODES = 8_000  # photos of the largest graph
@@ -74,8 +73,7 @@ def sort(folder: Path, job: dict[str, Any], deadline: Deadline) -> None:
     jobfolder.say("sorting every photo", 0, 0)
     found = field(x, where, target, len(classes), graphs, views, seed)
     chance = everywhere(task.examples, nodes, x, found, best)
-    rows = zip(task.ids.tolist(), chance.max(1).tolist(), chance.argmax(1).tolist(), strict=True)
-    jobfolder.write_scores(folder, (Score(photo, sure, float(classes[likeliest])) for photo, sure, likeliest in rows))
+    photos.write_scores(folder, task.ids, chance.max(1), np.array(classes)[chance.argmax(1)])
     jobfolder.write_json(folder, "report.json", {"classes": classes, "learner": best, **_told(trials, best, target)})
 
 
@@ -101,7 +99,7 @@ def _told(trials: Mapping[str, Trial], best: str, target: Ints) -> dict[str, Any
 
 def _answers(task: Task, classes: Mapping[int, int]) -> tuple[Ints, Ints]:
     """(positions, classes) of the answers about photos that were looked at, without classes that are too rare yet."""
-    position = {int(photo): place for place, photo in enumerate(task.ids)}
+    position = photos.positions(task.ids, classes)
     found = sorted((position[photo], one) for photo, one in classes.items() if photo in position)
     often = Counter(one for _, one in found)
     usable = [(place, one) for place, one in found if often[one] >= LEAST]
@@ -164,12 +162,9 @@ def everywhere(examples: Examples, nodes: Ints, x: Examples, found: Field, name:
         return (softmax if name == "fixmatch" else shared_out)(found.lines[name](examples))
     if name == "mean_rank":
         return mean(*(everywhere(examples, nodes, x, found, part) for part in ("fixmatch", "label_spreading")))
-    length = mean_length(x)
-    places, cosines = nearest(coordinates(examples, found.weight, length), coordinates(x, found.weight, length), NEIGHBOURS)
-    pull = np.maximum(cosines, 1e-6).astype(np.float64)
-    chance = (found.chances[name][places] * pull[..., None]).sum(1) / pull.sum(1, keepdims=True)
+    chance = by_neighbours(examples, x, found.weight, found.chances[name])
     chance[nodes] = found.chances[name]
-    return np.asarray(chance)
+    return chance
 
 
 def cross_validate(

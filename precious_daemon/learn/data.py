@@ -1,15 +1,16 @@
 """Reads a learn job: photos with their features, labels by purpose, votes.
 
-Features are streamed from the cache, once for the sample that the space is fitted on and once to be placed in it: a million
-photos take 640 MB as coordinates, and would take 5 GB as features.
+Features are read from the cache twice: those of the sample that the space is fitted on, and all, block by block, to be placed
+in it. A million photos take 640 MB as coordinates, and would take 5 GB as features.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -17,10 +18,11 @@ from urllib.parse import quote
 import numpy as np
 
 from precious_daemon import jobfolder
-from precious_daemon.jobfolder import PhotoRow
+from precious_daemon.learn import photos
+from precious_daemon.learn.photos import Hashes, Photos
 from precious_daemon.learn.space import Examples, Space
-from precious_daemon.measures import MEASURES, Floats, Ints, facts, qualities
-from precious_daemon.models import TRAINING, Label, Quality
+from precious_daemon.measures import FACTS, MEASURES, Floats, Ints, filled
+from precious_daemon.models import TRAINING, Label
 
 SAMPLE = 10_000  # photos that the space is fitted on
 BLOCK = 2_048  # rows placed at once
@@ -50,7 +52,7 @@ class Task:
     """All that a learn job is given."""
 
     ids: Ints  # (n,) photo ids
-    hashes: list[bytes]  # n content hashes
+    hashes: Hashes  # (n, 32)
     examples: Examples
     space: Space
     train: Answers
@@ -75,50 +77,47 @@ def seen(cache: sqlite3.Connection, content_hash: bytes) -> bytes | None:
 
 def read(folder: Path, job: Mapping[str, Any]) -> Task:
     """The job's photos that have features, and the answers about them."""
-    rows = jobfolder.read_photos(folder)
-    group = np.array([row.burst for row in rows], dtype=np.int64)
-    places = places_of(rows)
+    every = photos.read(folder)
     rng = np.random.default_rng(int(job["seed"]))
-    sampled = rng.permutation(len(rows)) < SAMPLE
+    sampled = np.flatnonzero(rng.permutation(len(every)) < SAMPLE)
     with closing(open_cache(str(job["cache_db"]))) as cache:
-        measures = np.hstack([raw_measures(cache, rows, places), _of_plugins(folder, places, len(rows))])
-        sample = list(features(cache, str(job["backbone"]), places, sampled))
-        if not sample:
+        measures = np.hstack([raw_measures(cache, every), _of_plugins(folder, every)])
+        space = _space(features(cache, str(job["backbone"]), every, sampled), measures)
+        if space is None:
             return _nothing()
-        space = Space.fit(np.concatenate([block for _, block in sample]), measures[np.concatenate([p for p, _ in sample])])
-        look = np.full((len(rows), space.axes.shape[1]), np.nan, dtype=np.float32)
-        for where, block in features(cache, str(job["backbone"]), places):
+        look = np.full((len(every), space.axes.shape[1]), np.nan, dtype=np.float32)
+        for where, block in features(cache, str(job["backbone"]), every):
             look[where] = space.look(block)
-    seen = np.flatnonzero(~np.isnan(look[:, 0]))
-    ids = np.array([rows[i].id for i in seen], dtype=np.int64)
-    position = {int(photo): place for place, photo in enumerate(ids)}
-    labels = jobfolder.read_labels(folder)
-    examples = Examples(look[seen], space.measures(measures[seen]), group[seen])
+    examples, ids, hashes = Examples(look, space.measures(measures), every.bursts), every.ids, every.hashes
+    seen = ~np.isnan(look[:, 0])
+    if not seen.all():  # else no copy
+        examples, ids, hashes = examples.take(np.flatnonzero(seen)), ids[seen], hashes[seen]
+    labels, votes = jobfolder.read_labels(folder), [vote for vote in jobfolder.read_votes(folder) if not vote.draw]
+    spoken_of = {x.photo_id for x in labels} | {photo for vote in votes for photo in (vote.winner, vote.loser)}
+    position = photos.positions(ids, spoken_of)
     train = _answers((x for x in labels if x.purpose in TRAINING), position)
     test = _answers((x for x in labels if x.purpose == "test"), position)
     apart = ~np.isin(examples.group[test.where], examples.group[train.where])
-    votes = [(position[v.winner], position[v.loser]) for v in jobfolder.read_votes(folder)
-             if not v.draw and v.winner in position and v.loser in position]  # fmt: skip
+    pairs = [(position[v.winner], position[v.loser]) for v in votes if v.winner in position and v.loser in position]
     purposes = {name: sum(x.purpose == name for x in labels) for name in ("train", "review", "test", "audit")}
     return Task(
-        ids, [bytes.fromhex(rows[i].content_hash) for i in seen], examples, space, train,
+        ids, hashes, examples, space, train,
         Answers(test.where[apart], test.deleted[apart], test.age[apart]),
-        np.array(votes, dtype=np.int64).reshape(-1, 2), purposes,
+        np.array(pairs, dtype=np.int64).reshape(-1, 2), purposes,
     )  # fmt: skip
 
 
-def places_of(rows: Sequence[PhotoRow]) -> dict[bytes, list[int]]:
-    """Positions of the photos of each content."""
-    places: dict[bytes, list[int]] = {}
-    for place, row in enumerate(rows):
-        places.setdefault(bytes.fromhex(row.content_hash), []).append(place)
-    return places
+def _space(sample: Iterator[tuple[Ints, Floats]], measures: Floats) -> Space | None:
+    """Fitted on blocks of (positions, features); None where there are none."""
+    parts = list(sample)
+    if not parts:
+        return None
+    return Space.fit(np.concatenate([block for _, block in parts]), measures[np.concatenate([where for where, _ in parts])])
 
 
-def raw_measures(cache: sqlite3.Connection, rows: Sequence[PhotoRow], places: Mapping[bytes, list[int]]) -> Floats:
+def raw_measures(cache: sqlite3.Connection, every: Photos) -> Floats:
     """(n, MEASURES) as they were taken."""
-    group = np.array([row.burst for row in rows], dtype=np.int64)
-    return np.hstack([facts(rows, group), _quality(cache, places, len(rows))])
+    return np.hstack([every.facts, _quality(cache, every)])
 
 
 def _answers(labels: Iterator[Label], position: Mapping[int, int]) -> Answers:
@@ -134,52 +133,51 @@ def _answers(labels: Iterator[Label], position: Mapping[int, int]) -> Answers:
     )
 
 
-def features(
-    cache: sqlite3.Connection, backbone: str, places: Mapping[bytes, list[int]], only: np.ndarray[Any, Any] | None = None
-) -> Iterator[tuple[Ints, Floats]]:
-    """Blocks of (positions, features in float32), in the order of the cache."""
-    where: list[int] = []
-    vectors: list[bytes] = []
-    counts: list[int] = []
-
-    def block() -> tuple[Ints, Floats]:
-        read = np.frombuffer(b"".join(vectors), dtype="<f2").reshape(len(vectors), -1).astype(np.float32)
-        return np.array(where, dtype=np.int64), np.repeat(read, counts, axis=0)
-
-    for key, vector in cache.execute("SELECT content_hash, vector FROM embeddings WHERE backbone = ?", [backbone]):
-        found = [i for i in places.get(key, ()) if only is None or only[i]]
-        if found:
-            where += found
-            vectors.append(vector)
-            counts.append(len(found))
-        if len(vectors) == BLOCK:
-            yield block()
-            where, vectors, counts = [], [], []
-    if vectors:
-        yield block()
+def features(cache: sqlite3.Connection, backbone: str, every: Photos, among: Ints | None = None) -> Iterator[tuple[Ints, Floats]]:
+    """Blocks of (positions, features in float32): of all photos in the order of the cache, or of those at these positions."""
+    chosen = np.ones(len(every), dtype=bool)
+    rows: Iterator[tuple[bytes, bytes]]
+    if among is None:
+        rows = cache.execute("SELECT content_hash, vector FROM embeddings WHERE backbone = ?", [backbone])
+    else:
+        chosen[:] = False
+        chosen[among] = True
+        rows = _vectors(cache, backbone, {row.tobytes() for row in every.hashes[among]})
+    while part := list(islice(rows, BLOCK)):
+        which, where = every.find([key for key, _ in part])
+        which, where = which[chosen[where]], where[chosen[where]]
+        if len(where):
+            vectors = np.frombuffer(b"".join(vector for _, vector in part), dtype="<f2").reshape(len(part), -1)
+            yield where, vectors[which].astype(np.float32)
 
 
-def _quality(cache: sqlite3.Connection, places: Mapping[bytes, list[int]], count: int) -> Floats:
-    """(count, measures of Quality)."""
-    found: list[Quality | None] = [None] * count
-    for key, blob in cache.execute("SELECT content_hash, quality FROM pictures"):
-        for place in places.get(key, ()):
-            found[place] = Quality.unpack(blob)
-    return qualities(found)
+def _vectors(cache: sqlite3.Connection, backbone: str, wanted: Iterable[bytes]) -> Iterator[tuple[bytes, bytes]]:
+    left = iter(sorted(wanted))
+    while keys := list(islice(left, 500)):
+        marks = ",".join("?" * len(keys))
+        sql = f"SELECT content_hash, vector FROM embeddings WHERE content_hash IN ({marks}) AND backbone = ?"
+        yield from cache.execute(sql, [*keys, backbone])
 
 
-def _of_plugins(folder: Path, places: Mapping[bytes, list[int]], count: int) -> Floats:
-    """(count, numbers) that plugins measured, by their names; the mean of those that are known where one is not."""
+def _quality(cache: sqlite3.Connection, every: Photos) -> Floats:
+    """(n, measures of Quality)."""
+    table = np.full((len(every), MEASURES - FACTS), np.nan, dtype=np.float32)
+    rows = cache.execute("SELECT content_hash, quality FROM pictures")
+    while part := rows.fetchmany(BLOCK):
+        which, where = every.find([key for key, _ in part])
+        table[where] = np.frombuffer(b"".join(blob for _, blob in part), dtype="<f4").reshape(len(part), -1)[which]
+    return filled(table)
+
+
+def _of_plugins(folder: Path, every: Photos) -> Floats:
+    """(n, numbers) that plugins measured, by their names; the mean of those that are known where one is not."""
     told = list(jobfolder.read_numbers(folder))
     names = {name: column for column, name in enumerate(number_names(folder))}
-    table = np.full((count, len(names)), np.nan, dtype=np.float32)
-    for content, numbers in told:
-        for place in places.get(content, ()):
-            for name, value in numbers.items():
-                table[place, names[name]] = value
-    known = np.isfinite(table)
-    middle = np.where(known, table, 0).sum(0) / np.maximum(known.sum(0), 1)
-    return np.where(known, table, middle).astype(np.float32)
+    table = np.full((len(every), len(names)), np.nan, dtype=np.float32)
+    for which, place in zip(*(found.tolist() for found in every.find([content for content, _ in told])), strict=True):
+        for name, value in told[which][1].items():
+            table[place, names[name]] = value
+    return filled(table)
 
 
 def number_names(folder: Path) -> list[str]:
@@ -191,4 +189,5 @@ def _nothing() -> Task:
     none, flat = np.zeros(0, dtype=np.int64), np.zeros((0, 1), dtype=np.float32)
     space = Space(flat.sum(0), flat, np.zeros(MEASURES, dtype=np.float32), np.ones(MEASURES, dtype=np.float32))
     examples = Examples(flat, np.zeros((0, MEASURES), dtype=np.float32), none)
-    return Task(none, [], examples, space, Answers(none, none, none), Answers(none, none, none), none.reshape(0, 2), {})
+    nobody = Answers(none, none, none)
+    return Task(none, np.zeros((0, 32), dtype=np.uint8), examples, space, nobody, nobody, none.reshape(0, 2), {})

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from precious_daemon import jobfolder
+from precious_daemon.learn import photos
 from precious_daemon.learn.baseline import Doubles, regression
 from precious_daemon.learn.data import Task, read
 from precious_daemon.measures import Ints
@@ -43,7 +44,7 @@ def _say(value: dict[str, Any]) -> None:
 
 def guess(task: Task, labels: dict[int, bool], rng: np.random.Generator) -> dict[str, Any]:
     """{"answers", "to_go", "photos", "ask": photo ids, "sure": photo ids}; "to_go" is None while a class is missing."""
-    position = {int(photo): place for place, photo in enumerate(task.ids)}
+    position = photos.positions(task.ids, labels)
     where = np.array(sorted(position[photo] for photo in labels if photo in position), dtype=np.int64)
     deleted = np.array([not labels[int(task.ids[place])] for place in where], dtype=np.int64)
     found: dict[str, Any] = {"answers": len(where), "photos": len(task.ids), "to_go": None, "ask": [], "sure": []}

@@ -15,8 +15,8 @@ import numpy as np
 import torch
 
 from precious_daemon import jobfolder
-from precious_daemon.learn import backbone, head, paper, report, shown
-from precious_daemon.learn.baseline import NEIGHBOURS, Doubles, Graphs, coordinates, mean_length, nearest
+from precious_daemon.learn import backbone, head, paper, photos, report, shown
+from precious_daemon.learn.baseline import Doubles, Graphs, by_neighbours
 from precious_daemon.learn.champion import Field, Trial, calibrate, choose, confirm, cross_validate, learn_all
 from precious_daemon.learn.data import Answers, Task, number_names, open_cache, read
 from precious_daemon.learn.drift import drift
@@ -25,8 +25,7 @@ from precious_daemon.learn.fixmatch import Views
 from precious_daemon.learn.limits import Deadline, Refused, check_memory, cost
 from precious_daemon.learn.taste import preference
 from precious_daemon.learn.views import make_views
-from precious_daemon.measures import Floats, Ints
-from precious_daemon.models import Score
+from precious_daemon.measures import Ints
 
 NODES = 8_000  # photos in the graph; in a larger library the others are placed by their neighbours among these
 VIEWS_SHARE = 0.5  # of the time that is left, for augmented views
@@ -86,7 +85,7 @@ def learn(folder: Path, job: dict[str, Any], deadline: Deadline) -> None:
     head.save(folder / "model.safetensors", tensors, about)
     evidence = report.evidence(task.ids, task.examples, field.spread.weight, keep, task.train.where, task.train.deleted)
     jobfolder.write_json(folder, "evidence.json", evidence)
-    jobfolder.write_scores(folder, map(Score, task.ids.tolist(), keep.tolist(), taste.tolist()))
+    photos.write_scores(folder, task.ids, keep, taste)
     words = {
         "run": job["run"], "champion": champion, "why": why,
         "labels": _counts(task), "votes": len(task.votes), "photos": len(task.ids),
@@ -114,7 +113,7 @@ def _name_photos(folder: Path, task: Task, words: Mapping[str, Any]) -> dict[int
         row["path"] = paths[row["photo_id"]]
     for row in words["examples"]:
         row["paths"] = {str(photo): paths[photo] for side in ("deleted", "kept") for photo in row.get(side, ())}
-    return {int(task.ids[i]): task.hashes[i] for i in np.flatnonzero(np.isin(task.ids, list(ids)))}
+    return {int(task.ids[i]): task.hashes[i].tobytes() for i in np.flatnonzero(np.isin(task.ids, list(ids)))}
 
 
 def check_enough(task: Task) -> None:
@@ -164,17 +163,9 @@ def everywhere(task: Task, nodes: Ints, field: Field, name: str) -> Doubles:
         rank = np.mean([np.searchsorted(np.sort(known), scores) / len(known) for known, scores in parts], axis=0)
         rank = np.clip(rank, 0.5 / len(nodes), 1 - 0.5 / len(nodes))
         return np.asarray(np.log(rank / (1 - rank)))
-    places, cosines = _nearest_nodes(task, nodes, field.spread.weight)
-    pull = np.maximum(cosines, 1e-6).astype(np.float64)
-    scores = (field.scores[name][places] * pull).sum(1) / pull.sum(1)
+    scores = by_neighbours(task.examples, task.examples.take(nodes), field.spread.weight, field.scores[name])
     scores[nodes] = field.scores[name]
-    return np.asarray(scores)
-
-
-def _nearest_nodes(task: Task, nodes: Ints, weight: float) -> tuple[Ints, Floats]:
-    among = task.examples.take(nodes)
-    length = mean_length(among)  # as in the model's file: a photo is placed alike by whoever scores it
-    return nearest(coordinates(task.examples, weight, length), coordinates(among, weight, length), NEIGHBOURS)
+    return scores
 
 
 # --- what is left behind -----------------------------------------------------------------------------------------------
@@ -198,7 +189,7 @@ def _hashes(folder: Path, job: dict[str, Any], task: Task) -> dict[str, str]:
     """SHA-256 of all that made the model, and of the model: two of them are the same only where all of this is."""
     x = task.examples
     parts: dict[str, list[Any]] = {
-        "photos": task.hashes,
+        "photos": [np.ascontiguousarray(task.hashes)],
         "features": [np.ascontiguousarray(x.look), np.ascontiguousarray(x.measures)],  # as they are: a copy may be 1 GB
         "backbone": [backbone.weights_of(job).read_bytes()],
         "model": [(folder / "model.safetensors").read_bytes()],

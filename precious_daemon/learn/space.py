@@ -31,6 +31,10 @@ class Examples:
     def take(self, where: Ints) -> Examples:
         return Examples(self.look[where], self.measures[where], self.group[where])
 
+    def part(self, where: slice) -> Examples:
+        """No copy."""
+        return Examples(self.look[where], self.measures[where], self.group[where])
+
     def weighed(self, weight: float) -> Floats:
         """(n, axes + MEASURES): look and measures side by side, the measures at a weight."""
         return np.hstack([self.look, np.float32(weight) * self.measures])
@@ -64,7 +68,10 @@ class Space:
 
     def look(self, features: Floats) -> Floats:
         """(n, features) -> (n, axes)."""
-        return np.asarray((np.sqrt(np.maximum(features, 0)) - self.centre) @ self.axes, dtype=np.float32)
+        rooted = np.maximum(features, 0)
+        np.sqrt(rooted, out=rooted)
+        rooted -= self.centre
+        return np.asarray(rooted @ self.axes, dtype=np.float32)
 
     def measures(self, raw: Floats) -> Floats:
         """(n, MEASURES) -> (n, MEASURES)."""

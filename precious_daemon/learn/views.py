@@ -13,6 +13,7 @@ from precious_daemon.learn.backbone import Backbone, read_picture
 from precious_daemon.learn.data import seen
 from precious_daemon.learn.fixmatch import Views
 from precious_daemon.learn.limits import Deadline
+from precious_daemon.learn.photos import Hashes
 from precious_daemon.learn.space import Space
 from precious_daemon.measures import Ints
 
@@ -21,7 +22,7 @@ MOST = 1_000  # photos: pseudo-labels of more would say the same again; about 15
 
 def make_views(
     cache: sqlite3.Connection,
-    hashes: list[bytes],
+    hashes: Hashes,
     labelled: Ints,
     nodes: Ints,
     space: Space,
@@ -42,7 +43,7 @@ def make_views(
     for place in order[:total]:
         if deadline.passed():
             break
-        key = hashes[nodes[place]]
+        key = hashes[nodes[place]].tobytes()
         jpeg = seen(cache, key)
         try:
             shown = read_picture(jpeg) if jpeg else None

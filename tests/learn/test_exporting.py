@@ -21,9 +21,9 @@ from sklearn.metrics import average_precision_score
 from precious_daemon import jobfolder
 from precious_daemon.cli import cli
 from precious_daemon.config import places
-from precious_daemon.learn import applying, exporting, head, night
+from precious_daemon.learn import applying, exporting, head, night, photos
 from precious_daemon.learn.backbone import NAME, Backbone, read_picture
-from precious_daemon.learn.data import open_cache, places_of, raw_measures, read
+from precious_daemon.learn.data import open_cache, raw_measures, read
 from precious_daemon.learn.limits import Deadline, Refused
 from precious_daemon.measures import MEASURES
 from precious_daemon.store import Store, scores
@@ -44,7 +44,7 @@ def features(library: Library, folder: Path) -> tuple[torch.Tensor, torch.Tensor
     task = read(folder, jobfolder.read_json(folder, "job.json"))
     spread = np.where(np.isfinite(task.space.spread), task.space.spread, 0)
     looks = dict(jobfolder.read_embeddings(library.places.jobs / "embed", 1280))
-    seen = np.stack([np.frombuffer(looks[key], dtype="<f2").astype(np.float32) for key in task.hashes])
+    seen = np.stack([np.frombuffer(looks[key.tobytes()], dtype="<f2").astype(np.float32) for key in task.hashes])
     return torch.from_numpy(seen), torch.from_numpy(task.examples.measures * spread + task.space.middle)
 
 
@@ -163,9 +163,9 @@ def test_the_note_names_every_measure_in_its_order(exported: Path) -> None:
 
 
 def test_measures_are_in_the_order_of_the_note(embedded: Library) -> None:
-    rows = embedded.rows()
+    folder = embedded.learn_job("measures", embedded.label(range(1, 13), "train"))
     with closing(open_cache(str(embedded.places.cache_db))) as cache:
-        raw = raw_measures(cache, rows, places_of(rows))
+        raw = raw_measures(cache, photos.read(folder))
     known = dict(zip(exporting.MEASURE_NAMES, raw[2].tolist(), strict=True))  # photo 3
     assert (known["camera"], known["png"], known["frames"]) == (1, 0, 0)
     assert known["pixels"] == pytest.approx(np.log(12e6))

@@ -9,6 +9,7 @@ import pytest
 
 from precious_daemon import jobfolder
 from precious_daemon.jobfolder import PhotoRow
+from precious_daemon.learn import photos
 from precious_daemon.learn.data import _of_plugins
 from precious_daemon.learn.space import LOOK, Space
 from precious_daemon.measures import FACTS, MEASURES, facts
@@ -19,6 +20,13 @@ def row(**changes: object) -> PhotoRow:
     values = {"id": 1, "content_hash": "", "perceptual_hash": 0, "taken_at": None, "camera": None, "width": 100, "height": 50,
               "size": 5000, "format": "JPEG", "path": "a.jpg", "burst": 1} | changes  # fmt: skip
     return PhotoRow(**values)  # type: ignore[arg-type]
+
+
+def of_contents(*numbers: int) -> photos.Photos:
+    """Photos of these contents, with nothing else to them."""
+    hashes = np.frombuffer(b"".join(map(content_hash, numbers)), np.uint8).reshape(-1, 32)
+    many = np.arange(len(numbers))
+    return photos.of(many, hashes, many, np.zeros((len(numbers), FACTS), dtype=np.float32))
 
 
 def test_rows_have_a_length_of_one_in_the_mean() -> None:
@@ -70,6 +78,24 @@ def test_numbers_of_plugins_are_measures_too(tmp_path: Path) -> None:
         (b"other", {"c.z": 1.0}),
     ]
     jobfolder.write_numbers(tmp_path, rows)
-    table = _of_plugins(tmp_path, {content_hash(1): [0], content_hash(2): [1, 3], content_hash(3): [2]}, 4)
+    table = _of_plugins(tmp_path, of_contents(1, 2, 3, 2))
     np.testing.assert_array_equal(table, [[1, 7, 0], [2, 7, 0], [3, 7, 0], [2, 7, 0]], "the mean where a photo has none")
-    assert _of_plugins(tmp_path / "none", {}, 4).shape == (4, 0)
+    assert _of_plugins(tmp_path / "none", of_contents(1, 2, 3, 2)).shape == (4, 0)
+
+
+def test_photos_are_found_by_content_also_where_several_have_it_or_hashes_begin_alike() -> None:
+    alike = [bytes(8) + bytes([n]) * 24 for n in range(3)]
+    hashes = np.frombuffer(b"".join([*alike, content_hash(1), content_hash(1)]), np.uint8).reshape(-1, 32)
+    every = photos.of(np.arange(5), hashes, np.arange(5), np.zeros((5, FACTS), dtype=np.float32))
+    which, where = every.find([content_hash(1), content_hash(2), alike[1]])
+    assert sorted(zip(which.tolist(), where.tolist(), strict=True)) == [(0, 3), (0, 4), (2, 1)]
+
+
+def test_columns_say_the_same_as_rows(tmp_path: Path) -> None:
+    rows = [row(content_hash="ab" * 32), row(id=9, camera="Canon", format="png", burst=2), row(id=4, burst=2, size=0, width=0)]
+    jobfolder.write_photos(tmp_path, rows)
+    every = photos.read(tmp_path)
+    assert every.ids.tolist() == [1, 9, 4]
+    assert every.hashes[0].tobytes() == b"\xab" * 32
+    np.testing.assert_array_equal(every.facts, facts(rows, every.bursts))
+    assert photos.positions(every.ids, [4, 9, 77]) == {9: 1, 4: 2}

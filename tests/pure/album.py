@@ -92,7 +92,7 @@ class Album:
         number = len(self.photos) + 1
         grey = picture.convert("L")
         code = features.perceptual_hash(np.asarray(grey.resize((32, 32), Image.Resampling.LANCZOS)))
-        measured = features.quality(np.asarray(grey), np.asarray(picture), *picture.size)
+        measured = features.quality(features.tiles(np.asarray(grey)), np.asarray(picture), *picture.size)
         width, height = size or (picture.width * 16, picture.height * 16)
         row = PhotoRow(number, content or f"{number:064x}", code, at, camera, width, height, 1000, "JPEG", f"2023/{name}", 0)
         self.photos.append(PhotoRow(*[more.get(f, getattr(row, f)) for f in PhotoRow.__dataclass_fields__]))  # type: ignore[arg-type]
