@@ -44,7 +44,7 @@ def test_script_inside_a_transaction_is_part_of_it(db: Database) -> None:
 
 
 def test_script_without_its_end_is_refused(db: Database) -> None:
-    with pytest.raises(sqlite3.OperationalError, match="syntax error|incomplete"):
+    with pytest.raises(sqlite3.OperationalError, match=r"syntax error|incomplete"):
         db.executescript("CREATE TABLE a (x); CREATE TRIGGER t AFTER DELETE ON a BEGIN DELETE FROM a;")
 
 
