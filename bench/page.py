@@ -17,7 +17,7 @@ import os
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +28,10 @@ from bench.daemon import service
 
 CHROMIUM = "/usr/bin/chromium"
 PAGES = (
-    "/", "/compare", "/label", "/ask", "/photos", "/suggestions", "/groups", "/clusters", "/map", "/highlights", "/ranking", "/answers",
-    "/trash", "/report", "/jobs", "/plugins", "/settings", "/people", "/tasks", "/help",
+    "/", "/compare", "/label", "/ask", "/photos", "/suggestions", "/groups", "/clusters", "/map", "/highlights", "/ranking",
+    "/answers", "/trash", "/report", "/jobs", "/plugins", "/settings", "/people", "/tasks", "/help",
 )  # fmt: skip
+QUICK = ("/", "/compare", "/photos", "/suggestions", "/groups", "/map", "/settings")
 DEVICES = {
     "desktop": {"size": {"width": 1280, "height": 800}, "slower": 1},
     "phone": {"size": {"width": 360, "height": 740}, "slower": 4},
@@ -47,7 +48,8 @@ MEASURES = {  # unit, goal, by how much the browser's own number is divided
 }
 WATCH = """
     window.seen = {paint: 0, largest: 0, shift: 0, tasks: []};
-    const watch = (type, note) => new PerformanceObserver(list => list.getEntries().forEach(note)).observe({type, buffered: true});
+    const watch = (type, note) =>
+        new PerformanceObserver(list => list.getEntries().forEach(note)).observe({type, buffered: true});
     watch("paint", e => { if (e.name === "first-contentful-paint") seen.paint = e.startTime; });
     watch("largest-contentful-paint", e => { seen.largest = e.startTime; });
     watch("layout-shift", e => { if (!e.hadRecentInput) seen.shift += e.value; });
@@ -97,7 +99,7 @@ def visits(browser: Browser, base: str, state: Any, path: str, runs: int) -> Ite
             context.close()
 
 
-def measure(base: str, link: str, runs: int) -> dict[str, dict[str, dict[str, float]]]:
+def measure(base: str, link: str, pages: Sequence[str], runs: int) -> dict[str, dict[str, dict[str, float]]]:
     """Of each kind of visit and each page: the median of every measure, in its unit."""
     found: dict[str, dict[str, dict[str, float]]] = {}
     with sync_playwright() as playwright:
@@ -109,14 +111,12 @@ def measure(base: str, link: str, runs: int) -> dict[str, dict[str, dict[str, fl
             page.get_by_role("button", name="Sign in").click()
         page.wait_for_selector("main h1")
         state = owner.storage_state()
-        for path in PAGES:
+        for path in pages:
             told: dict[str, list[dict[str, float]]] = {}
             for kind, one in visits(browser, base, state, path, runs):
                 told.setdefault(kind, []).append(one)
             for kind, several in told.items():
-                middle = {
-                    name: statistics.median(one[name] for one in several) / part for name, (_, _, part) in MEASURES.items()
-                }
+                middle = {name: statistics.median(one[name] for one in several) / part for name, (_, _, part) in MEASURES.items()}
                 found.setdefault(kind, {})[path] = middle
                 say(f"{path:14} {kind:15} " + ", ".join(f"{name} {middle[name]:.3g} {MEASURES[name][0]}" for name in MEASURES))
         browser.close()
@@ -145,20 +145,21 @@ def main() -> None:
     parser.add_argument("--runs", type=int)
     options = parser.parse_args()
     count, runs = options.photos or (60 if options.quick else 600), options.runs or (1 if options.quick else 5)
+    pages = QUICK if options.quick else PAGES
     with tempfile.TemporaryDirectory() as folder:
         home, pictures = Path(folder, "home"), Path(folder, "pictures")
         home.mkdir()
         demo_library(pictures, count)
         with service(home, pictures):
             say("photos are read")
-            found = measure(*read_and_grouped(home, count), runs)
+            found = measure(*read_and_grouped(home, count), pages, runs)
     figures, worst = {}, {}
     for kind, by_page in found.items():
         for name, (unit, goal, _) in MEASURES.items():
             path = max(by_page, key=lambda path: by_page[path][name])
             figures[f"{kind}: {name}"] = Figure(by_page[path][name], unit, goal)
             worst[f"{kind}: {name}"] = path
-    report("page", {"photos": count, "runs": runs, "pages": len(PAGES), "the worst page": worst}, figures)
+    report("page", {"photos": count, "runs": runs, "pages": len(pages), "the worst page": worst}, figures)
 
 
 if __name__ == "__main__":

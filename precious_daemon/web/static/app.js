@@ -130,7 +130,6 @@ export function filesize(bytes) {
   return `${(bytes / 1000).toFixed(1)} TB`;
 }
 
-document.documentElement.classList.add("scripted");
 keys({ "?": () => document.getElementById("keys")?.showModal() });
 for (const dialog of document.querySelectorAll("dialog")) {
   dialog.addEventListener("click", (event) => {
