@@ -367,7 +367,7 @@ def overrides(environ: Mapping[str, str]) -> dict[tuple[str, str], Any]:
 
 
 @cache
-def _types(part: Any) -> dict[str, Any]:
+def _types(part: type) -> dict[str, Any]:
     """The type of each field. They are written as texts, which Python reads anew whenever it is asked."""
     return get_type_hints(part)
 
@@ -422,7 +422,7 @@ def whole(settings: Settings, where: str) -> Settings:
     return settings
 
 
-def section(kind: type[Any], section: str, table: Mapping[str, Any], where: str) -> Any:
+def section(kind: type, section: str, table: Mapping[str, Any], where: str) -> Any:
     """An instance of a dataclass of settings from one table of the file. Raises ConfigError as `parse` does."""
     known = {f.name: f for f in fields(kind)}
     hints = _types(kind)
