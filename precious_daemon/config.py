@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
+from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, get_type_hints
@@ -353,7 +354,7 @@ def read(file: Path) -> dict[str, Any]:
 
 def overrides(environ: Mapping[str, str]) -> dict[tuple[str, str], Any]:
     """What the environment says: PRECIOUS_WEB_PORT=9000 is web.port. Raises ConfigError for a name that is no setting."""
-    sections = {section: kind for section, kind in get_type_hints(Settings).items() if section != "plugin"}
+    sections = {section: kind for section, kind in _types(Settings).items() if section != "plugin"}
     found: dict[tuple[str, str], Any] = {}
     for variable, text in environ.items():
         word, _, name = variable.removeprefix("PRECIOUS_").lower().partition("_")
@@ -365,14 +366,20 @@ def overrides(environ: Mapping[str, str]) -> dict[tuple[str, str], Any]:
     return found
 
 
+@cache
+def _types(part: type) -> dict[str, Any]:
+    """The type of each field. They are written as texts, which Python reads anew whenever it is asked."""
+    return get_type_hints(part)
+
+
 def setting(name: str) -> tuple[Any, dataclasses.Field[Any]]:
     """(type, field) of `section.name`. Raises ConfigError naming the nearest one."""
     section, _, key = name.partition(".")
-    hints = get_type_hints(Settings)
+    hints = _types(Settings)
     if section in hints and section != "plugin":
         for f in fields(hints[section]):
             if f.name == key:
-                return get_type_hints(hints[section])[key], f
+                return _types(hints[section])[key], f
     raise ConfigError(f"{name} is not a setting{nearest(name, [known for known, _, _ in describe()])}")
 
 
@@ -397,7 +404,7 @@ _YES_OR_NO = {"true": True, "yes": True, "on": True, "1": True, "false": False, 
 def parse(table: dict[str, Any], where: str = "settings") -> Settings:
     """Settings from parsed TOML. Unknown names, wrong types and values out of bounds raise ConfigError."""
     sections: dict[str, Any] = {}
-    hints = get_type_hints(Settings)
+    hints = _types(Settings)
     for name, value in table.items():
         if name not in hints:
             raise ConfigError(f"{where}: [{name}] is not a section{nearest(name, hints)}")
@@ -415,10 +422,10 @@ def whole(settings: Settings, where: str) -> Settings:
     return settings
 
 
-def section(kind: type[Any], section: str, table: Mapping[str, Any], where: str) -> Any:
+def section(kind: type, section: str, table: Mapping[str, Any], where: str) -> Any:
     """An instance of a dataclass of settings from one table of the file. Raises ConfigError as `parse` does."""
     known = {f.name: f for f in fields(kind)}
-    hints = get_type_hints(kind)
+    hints = _types(kind)
     values: dict[str, Any] = {}
     for name, value in table.items():
         if name not in known:

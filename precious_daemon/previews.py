@@ -8,7 +8,7 @@ import logging
 import os
 import sqlite3
 from collections.abc import Awaitable, Callable, Coroutine
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import BrokenExecutor
 from dataclasses import replace
 from typing import Any, TypeVar, cast
 
@@ -95,7 +95,7 @@ class Previews:
         path = os.path.join(root.path, photo.path)
         try:
             return await read(path)
-        except (errors.UnreadablePhoto, FileNotFoundError, BrokenProcessPool) as exc:
+        except (errors.UnreadablePhoto, FileNotFoundError, BrokenExecutor) as exc:
             log.info("no picture of %s: %s", path, exc)  # the next scan sees to it
             return None
 

@@ -5,18 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-import multiprocessing
 import os
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import Executor, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import BrokenExecutor, Executor
 from typing import Concatenate, ParamSpec, TypeVar
 
 from precious_daemon import errors
 from precious_daemon.config import IngestSettings
 from precious_daemon.models import FileEntry, Glimpse, PhotoFacts, Root, RootState, Told
-from precious_daemon.pools import reading_processes
 from precious_daemon.progress import Say
 from precious_daemon.store import Database, Store, changes, photos, pictures, relatives, roots
 
@@ -58,6 +55,13 @@ def _look_into(paths: list[str], seconds: float) -> list[Told]:
     return look_into(paths, seconds)
 
 
+def _is_here(pool: Executor) -> bool:
+    """Whether this machine reads."""
+    from concurrent.futures import ProcessPoolExecutor
+
+    return isinstance(pool, ProcessPoolExecutor)
+
+
 class Readers:
     """A pool of reading processes, started on demand. A file that kills its process is found out by reading it alone."""
 
@@ -83,7 +87,7 @@ class Readers:
         self.workers = settings.workers or max(1, (os.cpu_count() or 2) - 1)
 
     async def read(self, path: str) -> PhotoFacts:
-        """Raises UnreadablePhoto, FileNotFoundError, or BrokenProcessPool where some file in work killed its process."""
+        """Raises UnreadablePhoto, FileNotFoundError, or BrokenExecutor where some file in work killed its process."""
         try:
             return await self._in_pool(_read, path)
         except FileNotFoundError:
@@ -93,7 +97,7 @@ class Readers:
             return await self.read_alone(path)
 
     async def glimpse(self, paths: list[str]) -> list[Glimpse | None]:
-        """A first look at each file; None where only reading it in full will tell. Raises BrokenProcessPool as `read`."""
+        """A first look at each file; None where only reading it in full will tell. Raises BrokenExecutor as `read`."""
         return await self._in_pool(_glimpse, paths)
 
     async def read_tiles(self, path: str, place: tuple[int, int]) -> tuple[bytes, dict[tuple[int, int], bytes]]:
@@ -108,13 +112,13 @@ class Readers:
         pool = await self.open()
         try:
             return await asyncio.get_running_loop().run_in_executor(pool, work, what, self._settings.seconds_per_file)
-        except BrokenProcessPool:
-            if self._pool is pool and isinstance(pool, ProcessPoolExecutor):  # workers elsewhere see to theirs themselves
+        except BrokenExecutor:
+            if self._pool is pool and _is_here(pool):  # workers elsewhere see to theirs themselves
                 self.stop()
             raise
         except asyncio.CancelledError as exc:
             task = asyncio.current_task()
-            if isinstance(pool, ProcessPoolExecutor) or (task and task.cancelling()):
+            if _is_here(pool) or (task and task.cancelling()):
                 raise
             raise errors.ServiceError(f"The scheduler {self._settings.scheduler} went away while photos were read.") from exc
 
@@ -128,21 +132,26 @@ class Readers:
                     self._pool = elsewhere = await asyncio.to_thread(Elsewhere, self._settings, self._folders)
                     self.workers, self.notes = elsewhere.slots, elsewhere.refused
                 else:
-                    self._pool = reading_processes(self.workers, self._settings.worker_megabytes, self._folders)
+                    self._pool = self._processes(self.workers)
             return self._pool
 
     async def read_alone(self, path: str) -> PhotoFacts:
         """Read one file in a process for it alone. One that kills its process is unreadable for good."""
-        pool = reading_processes(1, self._settings.worker_megabytes, self._folders)
+        pool = self._processes(1)
         try:
             return await asyncio.get_running_loop().run_in_executor(pool, _read, path, self._settings.seconds_per_file)
-        except BrokenProcessPool as exc:
+        except BrokenExecutor as exc:
             raise errors.UnreadablePhoto(
                 f"its decoder crashed, or took more than {self._settings.seconds_per_file:g} s or "
                 f"{self._settings.worker_megabytes} MB"
             ) from exc
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
+
+    def _processes(self, count: int) -> Executor:
+        from precious_daemon.pools import reading_processes  # a service that reads nothing has no use for it
+
+        return reading_processes(count, self._settings.worker_megabytes, self._folders)
 
     def stop(self) -> None:
         """Let the processes end: memory is given back while there is nothing to read."""
@@ -152,6 +161,8 @@ class Readers:
 
     def kill(self) -> None:
         """End the processes at once, whatever they are reading: nothing of it was stored."""
+        import multiprocessing
+
         self.stop()
         for process in multiprocessing.active_children():
             process.terminate()
@@ -255,13 +266,13 @@ class Ingest:
     async def _told(self, paths: list[str]) -> list[Told]:
         try:
             return await self.readers.look_into(paths)
-        except BrokenProcessPool:  # paired by their names, then
+        except BrokenExecutor:  # paired by their names, then
             return [Told(None, None)] * len(paths)
 
     async def _glimpse(self, entries: list[FileEntry], watched: Mapping[int, Root]) -> None:
         try:
             seen = await self.readers.glimpse([os.path.join(watched[e.root_id].path, e.path) for e in entries])
-        except BrokenProcessPool:
+        except BrokenExecutor:
             return  # one of them killed the process: which one, reading them in full will tell
         found = [(entry, look) for entry, look in zip(entries, seen, strict=True) if look]
         await self._store_patiently(_record_glimpses, found)
@@ -277,7 +288,7 @@ class Ingest:
         try:
             try:
                 facts = await self.readers.read(path)
-            except BrokenProcessPool:
+            except BrokenExecutor:
                 facts = await self.readers.read_alone(path)
         except errors.UnreadablePhoto as exc:
             log.info("%s %s", path, exc)

@@ -12,7 +12,7 @@ import pytest
 
 from precious_daemon.config import Places
 from precious_daemon.errors import DatabaseError, LibraryLocked, NotFound
-from precious_daemon.models import Choice, Photo, Question, Stamp
+from precious_daemon.models import Choice, Photo, PhotoState, Question, Stamp
 from precious_daemon.store import Database, Store, answers, changes, photos, pictures, roots
 
 
@@ -159,3 +159,19 @@ def test_where_no_folder_is_there_nothing_waits(store: Store) -> None:
 def test_measures_of_all_photos_are_read_without_their_pictures(store: Store) -> None:
     plan = "EXPLAIN QUERY PLAN SELECT content_hash, quality FROM pictures"  # as learning and grouping ask
     assert "COVERING INDEX" in store.read(lambda db: db.execute(plan).fetchone()[3])
+
+
+def test_months_of_a_large_library_are_found_without_looking_at_its_photos(store: Store, tmp_path: Path) -> None:
+    root = store.write(roots.add, str(tmp_path), "m", 1, 0.0)
+    days = [(root.id, f"{day}.jpg", day * 86400.0) for day in range(2 * 365)]
+    add = """INSERT INTO photos (uid, root_id, path, state, taken_at, added_at, changed_at)
+        VALUES (hex(randomblob(16)), ?, ?, 'present', ?, 0, 0)"""
+    store.write(lambda db: db.conn.executemany(add, days) and None)
+    steps: list[int] = []
+
+    def look(db: Database) -> list[str]:
+        db.conn.set_progress_handler(lambda: steps.append(100), 100)
+        return [f"{month:%Y-%m}" for month in photos.months(db, PhotoState.PRESENT)]
+
+    assert store.read(look) == [f"{year}-{month:02}" for year in (1971, 1970) for month in range(12, 0, -1)]
+    assert sum(steps) < 5000  # of SQLite's machine; looking at each of the photos takes 70,000

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from sqlite_utils import Migrations
-
-from precious_daemon.store import Database, tallies
+from precious_daemon.store import tallies
+from precious_daemon.store.database import Database, Migrations
 
 cache = Migrations("precious-daemon cache")
 

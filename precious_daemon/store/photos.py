@@ -182,7 +182,8 @@ def months(db: Database, state: PhotoState) -> list[datetime]:
     """The beginnings of the months that photos were taken in, newest first: as many steps in an index as there are months."""
     before = "SELECT coalesce(taken_at, 0) FROM photos WHERE state = :state AND coalesce(taken_at, 0) < {}"
     before = f"({before} ORDER BY coalesce(taken_at, 0) DESC, id DESC LIMIT 1)"
-    start = "CAST(strftime('%s', newest, 'unixepoch', 'start of month') AS INTEGER)"
+    # the + takes the affinity of the cast away, with which SQLite would not seek in an index on an expression
+    start = "+CAST(strftime('%s', newest, 'unixepoch', 'start of month') AS INTEGER)"
     sql = f"""
         WITH RECURSIVE months (newest) AS (
             SELECT {before.format("9e999")} UNION ALL SELECT {before.format(start)} FROM months WHERE newest IS NOT NULL

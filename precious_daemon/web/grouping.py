@@ -13,7 +13,7 @@ from precious_daemon.store import Database, decisions, groups, photos
 from precious_daemon.store.groups import Key
 from precious_daemon.web import words
 from precious_daemon.web.keys import SERVICE, VOTER
-from precious_daemon.web.language import N_, _
+from precious_daemon.web.language import N_, _, _n
 from precious_daemon.web.problems import BadRequest
 from precious_daemon.web.render import page
 from precious_daemon.web.reviewing import JUST_NOW, told
@@ -81,7 +81,7 @@ async def show_groups(request: web.Request) -> web.Response:
     last = await service.store.aread(decisions.newest, voter_id)
     by_rule = last is not None and await service.store.aread(decisions.rule_of, last.id) is not None
     return await page(
-        request, "groups.html", film=film, kind=kind, tabs=TABS, what=_what(film),
+        request, "groups.html", film=film, kind=kind, tabs=TABS, what=_what(film), keeping=_keeping(film),
         counts=await service.store.aread(groups.counts),
         last=last if last and service.clock() - last.at < JUST_NOW else None,
         last_words=_("Your rule settled groups.") if by_rule else _deed(last) if last else "",
@@ -135,6 +135,19 @@ def _what(film: Film | None) -> tuple[str, str]:
         return "", ""
     what, advice = WHAT[film.group.kind]
     return _(what, n=len(film.frames)), _(advice)
+
+
+def _keeping(film: Film | None) -> str:
+    """What the button says as the group is; the script says the same of what is ticked then."""
+    if film is None:
+        return ""
+    stays = sum(member.kept or photo is film.best[1] for member, photo, size in film.frames)
+    going = len(film.frames) - stays
+    if not going:
+        return _("All of them stay")
+    if stays == 1:
+        return _n("Keep the best, {n} goes", "Keep the best, {n} go", going)
+    return _n("Keep {stays}, {n} goes", "Keep {stays}, {n} go", going, stays=stays)
 
 
 def _deed(decision: GroupDecision) -> str:

@@ -130,7 +130,6 @@ export function filesize(bytes) {
   return `${(bytes / 1000).toFixed(1)} TB`;
 }
 
-document.documentElement.classList.add("scripted");
 for (const tabs of document.querySelectorAll(".tabs")) {
   if (tabs.scrollWidth > tabs.clientWidth) tabs.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
 }

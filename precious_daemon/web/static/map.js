@@ -379,7 +379,6 @@ keys({
   Escape: close,
 });
 
-atlas.hidden = false;
 view = whole();
 new ResizeObserver(draw).observe(atlas);
 draw();
