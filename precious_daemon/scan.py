@@ -12,6 +12,7 @@ import os
 import posixpath
 import secrets
 import stat
+import time
 from array import array
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -19,6 +20,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from precious_daemon import deeds
 from precious_daemon.captures import Pairing, pair, role_of
 from precious_daemon.config import WatchSettings
 from precious_daemon.errors import RootError
@@ -95,20 +97,24 @@ def add_root(store: Store, path: str, now: float) -> Root:
             raise RootError(
                 f"{shown} holds {root.path}, which is already watched. Remove that one first: precious-daemon roots remove"
             )
-    return store.write(roots.add, path, _mark(path), status.st_dev, now, filesystem_of(path))
+    return store.write(roots.add, path, _mark(store, path), status.st_dev, now, filesystem_of(path))
 
 
 def _inside(inner: str, outer: str) -> bool:
     return inner.startswith(outer.rstrip("/") + "/")
 
 
-def _mark(path: str) -> str | None:
+def _mark(store: Store, path: str) -> str | None:
     """The id written into the folder, by which it is known again; None where the folder cannot be written."""
     marker = read_marker(path)
     if marker:
         return marker
     marker = secrets.token_hex(16)
+    if not os.access(path, os.W_OK):
+        return None
+    deed = deeds.entry(time.time(), "wrote", path=os.path.join(path, MARKER), reason="the folder is known by it")
     try:
+        deeds.append(store.places.audit_log, [deed])
         descriptor = os.open(os.path.join(path, MARKER), os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
     except OSError:
         return None
@@ -196,7 +202,7 @@ def confirm_root(store: Store, root_id: int) -> Root:
         device = os.stat(root.path).st_dev
     except OSError as exc:
         raise RootError(f"{root.path} cannot be read ({exc.strerror}): bring it back first, then confirm.") from exc
-    store.write(roots.remember, root_id, _mark(root.path), device, filesystem_of(root.path))
+    store.write(roots.remember, root_id, _mark(store, root.path), device, filesystem_of(root.path))
     store.write(roots.set_state, root_id, RootState.WATCHED, None)
     return store.read(roots.get, root_id)
 

@@ -20,7 +20,7 @@ from precious_daemon.errors import ConfigError
 from precious_daemon.hookspecs import Context, Output, SuggestedPhoto, hookimpl
 from precious_daemon.plugins import words
 from precious_daemon.plugins.options import setting
-from precious_daemon.plugins.sending import NotSent, is_near, secret
+from precious_daemon.plugins.sending import NotSent, is_near, recorded, secret
 
 SECONDS = 20.0
 DAY = 86400.0
@@ -51,9 +51,10 @@ def deliver(run: str, suggestions: Sequence[SuggestedPhoto], output: Output) -> 
     last_run, last_at = _last(output)
     if not suggestions or run == last_run or time.time() - last_at < output.settings.days * DAY - DAY / 2:
         return
-    with _server(output.settings) as server:
+    message = _digest(run, suggestions, output.settings)
+    with recorded(output, message["To"], f"{message['Subject']}\n\n{message.get_content()}"), _server(output.settings) as server:
         try:
-            server.send_message(_digest(run, suggestions, output.settings))
+            server.send_message(message)
         except (OSError, smtplib.SMTPException) as exc:
             raise NotSent(f"{output.settings.server} did not take the digest: {exc}") from exc
     part = output.folder / f"{SENT}.part"

@@ -38,6 +38,7 @@ class Settings:
 def deliver(run: str, suggestions: Sequence[SuggestedPhoto], output: Output) -> None:
     base = f"report-{re.sub(r'[^A-Za-z0-9_.-]', '-', run)}"
     at = datetime.now(UTC).astimezone()
+    output.record("wrote", output.folder / f"{base}.html", photos=[str(photo.path) for photo in suggestions])
     with _whole(output.folder / f"{base}.html") as file:
         file.writelines(_page(suggestions, output.thumbnail, output.settings.pictures, at))
     with _whole(output.folder / f"{base}.json") as file:

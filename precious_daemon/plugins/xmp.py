@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -149,7 +149,7 @@ def bring_up_to_date(wanted: Mapping[str, tuple[Mapping[str, str], Mapping[packe
     for name in sorted(before | wanted.keys()):
         ours, shared = wanted.get(name, ({}, {}))
         try:
-            change(Path(name), ours, shared)
+            change(Path(name), ours, shared, output.record)
         except FileNotFoundError:
             left.discard(name)  # the folder is gone, and the photo with it
         except (NotXmp, OSError) as exc:
@@ -166,19 +166,24 @@ def sidecar(photo: PluginPhoto) -> Path:
     return photo.root / photo.folder / (whole or there or [f"{photo.name}.xmp"])[0]
 
 
-def change(file: Path, ours: Mapping[str, str], shared: Mapping[packet.Name, str]) -> None:
+def change(file: Path, ours: Mapping[str, str], shared: Mapping[packet.Name, str], record: Callable[..., None]) -> None:
     """Bring one sidecar up to date: made where it is wanted, removed where it holds nothing but what we made."""
+    reason = ours.get("Reasons", "")
     try:
         status = os.lstat(file)
     except FileNotFoundError:
         if ours or shared:
-            _replace(file, packet.write(packet.SKELETON, ours, shared), None)
+            new = packet.write(packet.SKELETON, ours, shared)
+            record("wrote", file, reason=reason)
+            _replace(file, new, None)
         return
     old = _bytes(file)
     new = packet.write(old, ours, shared)
     if new == packet.SKELETON:
+        record("removed", file)
         os.unlink(file)
     elif new != old:
+        record("wrote", file, reason=reason)
         _replace(file, new, status)
 
 

@@ -289,7 +289,7 @@ async def purge(request: web.Request) -> web.Response:
         outcomes = await service.trash.purge(dry_run=True)
         messages = [words.shown(language.told(outcome.message)) for outcome in outcomes]
         return web.json_response({"moved": [], "refused": [], "sentence": "\n".join([_("Nothing was removed."), *messages])})
-    outcomes = await service.trash.purge(typed_count)
+    outcomes = await service.trash.purge(typed_count, by=request[VOTER])
     gone = words.size(sum(f.stamp.size for outcome in outcomes if outcome.moved for f in outcome.unit.files))
 
     def removed(photos: int) -> str:
