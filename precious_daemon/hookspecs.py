@@ -100,6 +100,7 @@ class Context:
 class Output(Context):
     """The context of a delivery."""
 
+    language: str = "en"  # that the owner reads: en or zh-CN
     thumbnail: Callable[[str], bytes | None] = lambda uid: None  # `thumbnail(uid)` is a JPEG of at most 256 px, or None
 
 

@@ -21,7 +21,7 @@ from typing import Any, Self
 
 import pluggy
 
-from precious_daemon import __version__, deeds, hookspecs
+from precious_daemon import __version__, deeds, hookspecs, language
 from precious_daemon.config import Places, Settings, nearest
 from precious_daemon.errors import NotFound, PreciousError
 from precious_daemon.hookspecs import PROJECT, Context, Later, Output, PluginPhoto, SuggestedPhoto
@@ -63,6 +63,7 @@ class Plugins:
     def __init__(self, places: Places, settings: Settings, found: Iterable[Found]) -> None:
         """Load those of `found` that are enabled; the first of a name wins."""
         self._places, self._settings = places, settings
+        self._language = language.away(settings.web.language)
         self._manager = pluggy.PluginManager(PROJECT)
         self._manager.add_hookspecs(hookspecs)
         self._infos: dict[str, PluginInfo] = {}
@@ -143,6 +144,7 @@ class Plugins:
         surest_first, record = tuple(sorted(suggestions, key=_doubt)), self.recorder(name, run, who)
 
         def hand_over(ask: _Ask, context: Context) -> None:
+            language.speak(self._language)  # in this thread: whatever reaches the owner is in their language
             output = Output(context.version, context.folder, context.settings, context.log, record=record, thumbnail=thumbnail)
             ask(run=run, suggestions=surest_first, best=tuple(best), output=output)
 

@@ -9,7 +9,7 @@ from gettext import GNUTranslations
 from pathlib import Path
 from string import Formatter
 
-LOCALE = Path(__file__).parent.parent / "locale"
+LOCALE = Path(__file__).parent / "locale"
 SCRIPT, TOLD = "script\x04", "told\x04"
 """What the keys of the two contexts begin with: texts of the scripts, and sentences that other rooms made."""
 NAMES = re.compile(r"(name|path|place|folder|file|shown|target|source|text|url)_*")
