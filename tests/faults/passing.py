@@ -2,8 +2,8 @@
 
     python -m tests.faults.passing FOLDER WHERE      (until WHERE is unmounted)
 
-Many real ones are so: FAT and exFAT through FUSE, bindfs, many a NAS. The kernel is spoken to directly (fuse(4), linux/fuse.h), so
-that no driver has to be installed.
+Many real ones are so: FAT and exFAT through FUSE, bindfs, many a NAS. The kernel is spoken to directly (fuse(4), linux/fuse.h)
+so that no driver has to be installed.
 """
 
 from __future__ import annotations

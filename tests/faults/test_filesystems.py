@@ -145,6 +145,24 @@ def test_photo_in_a_subvolume_of_btrfs_is_only_suggested(tmp_path: Path, store: 
         disk.close()
 
 
+def test_where_only_a_part_of_a_disk_is_seen_no_trash_is_made_that_no_file_manager_shows(
+    store: Store, here: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As under the system unit, where the photos are a mount of their own and the home folder is none that can be written."""
+    monkeypatch.setenv("XDG_DATA_HOME", "/proc")
+    (tmp_path / "Pictures").mkdir()
+    bind(tmp_path / "Pictures", tmp_path / "seen")
+    try:
+        library = Library(store, here, tmp_path / "seen", TO_DESKTOP)
+        library.add("stays.jpg", b"stays")
+        (outcome,) = library.apply(library.approve(library.add("a.jpg", b"content")))
+        assert outcome.message == "Moved a.jpg to the trash of its folder, for the one of your desktop cannot be used for it."
+        assert library.undo(outcome.unit)[0].moved
+        assert sorted(os.listdir(library.folder)) == [".precious-root", ".precious-trash", "a.jpg", "stays.jpg"]
+    finally:
+        unmount(tmp_path / "seen")
+
+
 @pytest.fixture(params=[Passing, Fat])
 def replacing(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
     """A folder on a disk that cannot rename without the risk of replacing."""
