@@ -49,7 +49,7 @@ NOT_PAGES = (
     "cli/", "cluster/", "demo.py", "demo_drawings.py", "doctor.py", "holes.py", "learn/exporting.py",
     "learn/paper.py", "learn/plots.py", "learn/vision.py",
     "lean.py", "plugins/email.py", "plugins/fresh.py", "plugins/notify.py", "plugins/plan.py", "plugins/packet.py", "remote.py",
-    "store/backup.py", "store/schema.py", "store/library_tables.py", "store/cache_tables.py", "trash/records.py", "units.py",
+    "faces.py", "store/backup.py", "store/schema.py", "store/library_tables.py", "store/cache_tables.py", "trash/records.py", "units.py",
     "plugins/words.py", "hookspecs.py", "outside.py",
 )  # fmt: skip
 """Rooms that speak in the terminal, in files and to other programs alone."""

@@ -16,6 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from precious_daemon import faces
 from precious_daemon.hookspecs import Context, Output, PluginPhoto, SuggestedPhoto, hookimpl
 from precious_daemon.plugins import packet
 from precious_daemon.plugins.options import setting
@@ -32,7 +33,9 @@ class Settings:
     keep_labels: tuple[str, ...] = setting((), "photos with one of these colour labels are held back")
     keep_tags: tuple[str, ...] = setting(("favourite", "favorite"), "photos with one of these keywords are held back")
     edits: bool = setting(True, "photos that were edited are held back")
-    people: bool = setting(True, "faces named there count for suggest.protect_people and suggest.leave_of_person")
+    people: bool = setting(
+        True, "faces named in sidecars count for suggest.protect_people and suggest.leave_of_person; those in photos do anyway"
+    )
     rejected: bool = setting(True, "photos rejected elsewhere (rating -1) are suggested")
     picks: bool = setting(True, "digiKam's pick flags: accepted photos are held back, rejected ones suggested")
     embedded: bool = setting(True, "look inside of JPEGs too, not only at sidecars")
@@ -89,11 +92,7 @@ def _theirs(found: Packet, space: str, name: str) -> int | None:
 def people(photo: PluginPhoto, closely: bool, context: Context) -> Sequence[str]:
     if not context.settings.people:
         return ()
-    named: set[str] = set()
-    for data in _data(photo, closely and context.settings.embedded):
-        with suppress(NotXmp):
-            named |= packet.people(data)
-    return sorted(named)
+    return sorted({name for data in _data(photo, closely and context.settings.embedded) for name in faces.named(data)})
 
 
 def packets(photo: PluginPhoto, inside: bool) -> Iterator[Packet]:

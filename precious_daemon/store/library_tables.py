@@ -553,3 +553,15 @@ def m024_passwords(db: Database) -> None:
         );
         ALTER TABLE sessions ADD COLUMN address TEXT;
     """)
+
+
+@library()
+def m028_people_named(db: Database) -> None:
+    """Who is in a photo, as its own XMP says."""
+    db.executescript("""
+        CREATE TABLE people_named (
+            content_hash BLOB NOT NULL,
+            name TEXT NOT NULL,
+            PRIMARY KEY (content_hash, name)
+        ) WITHOUT ROWID;
+    """)
