@@ -13,13 +13,15 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
 from precious_daemon import deeds, tasks, tls
+from precious_daemon.cli import talk
 from precious_daemon.config import Places
 from precious_daemon.errors import CountNeeded, PreciousError
-from precious_daemon.remote import _error
+from precious_daemon.remote import Remote, _error
 from precious_daemon.scan import add_root
 from precious_daemon.store import Store, passwords
 from tests.conftest import until
@@ -272,3 +274,18 @@ def test_the_network_is_served_once_there_is_a_password_and_its_fingerprint_is_s
         assert "Empty web.listen" in refused("password", "--remove", status=1)
     finally:
         service.close()
+
+
+def test_command_that_finds_its_job_running_waits_for_that_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It once waited for another run, which never came."""
+    outcomes = iter(["running", "running", "done"])
+
+    class Busy:
+        def get(self, path: str) -> dict[str, Any]:
+            return {"running": [], "jobs": [{"name": "scan", "last": {"id": 7, "outcome": next(outcomes), "detail": "3 new"}}]}
+
+        def post(self, path: str) -> dict[str, Any]:
+            return {"note": None}
+
+    monkeypatch.setattr(talk, "POLL", 0.0)
+    assert talk.run_job(cast(Remote, Busy()), "scan") == "scan: 3 new"

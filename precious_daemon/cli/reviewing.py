@@ -72,7 +72,7 @@ def held(as_json: bool, limit: int, voter: str | None) -> None:
         return
     for h in found["held"]:
         click.echo(f"{h['photo']['path']}\n          held back: {h['why']}\n          otherwise: {'; '.join(h['reasons'])}")
-    click.echo(f"{found['count']:,} photos were held back.")
+    click.echo(f"{found['count']:,} {'photo was' if found['count'] == 1 else 'photos were'} held back.")
 
 
 @click.command()
@@ -173,7 +173,7 @@ def trash_list(as_json: bool) -> None:
         click.echo(f"{unit['uid'][:8]}  {when(unit['at'])}  {unit['path']}  {size(unit['bytes'])}  {unit['reason']}")
         if unit["trash"]:
             click.echo(f"          in {unit['trash']}")
-    click.echo(f"{len(units):,} photos. `precious-daemon undo ID` brings one back.")
+    click.echo(f"{len(units):,} photo{'' if len(units) == 1 else 's'}. `precious-daemon undo ID` brings one back.")
 
 
 @trash.command("purge")

@@ -96,8 +96,12 @@ def run_job(service: Remote, name: str) -> str:
         while True:
             found = service.get("/api/status")
             last = _last(found, name)
-            if last and last["outcome"] != "running" and (before is None or last["id"] != before["id"]):
-                break
+            if (
+                last
+                and last["outcome"] != "running"
+                and (not before or before["outcome"] == "running" or last["id"] != before["id"])
+            ):
+                break  # one that was running already is the one that is waited for
             show(next((job for job in found["running"] if job["job"] == name), None))
             time.sleep(POLL)
     if last["outcome"] == "failed":

@@ -42,7 +42,7 @@ def deliver(run: str, suggestions: Sequence[SuggestedPhoto], output: Output) -> 
         plan = {"run": run, "made_at": datetime.now(UTC).isoformat(timespec="seconds"), "root": str(root), "units": units}
         _whole(output.folder / f"plan-{base}-{number}.json", json.dumps(plan, indent=1).encode())
         script = output.folder / f"plan-{base}-{number}.sh"
-        output.record("wrote", script, photos=[str(root / file["path"]) for unit in units for file in unit["files"]])
+        output.record("wrote", script, photos=[str(root / unit["files"][0]["path"]) for unit in units])
         _whole(script, _script(base, root, units))
     _forget_old(output.folder, output.settings.keep)
 

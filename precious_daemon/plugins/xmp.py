@@ -177,6 +177,12 @@ def change(file: Path, ours: Mapping[str, str], shared: Mapping[packet.Name, str
             _replace(file, new, None)
         return
     old = _bytes(file)
+    if (
+        ours
+        and (run := packet.read(old).text(packet.OURS, "Suggested"))
+        and packet.write(old, {**ours, "Suggested": run}, shared) == old
+    ):
+        return  # it says the same as in an earlier run: no file of the owner's is written every night
     new = packet.write(old, ours, shared)
     if new == packet.SKELETON:
         record("removed", file)

@@ -12,7 +12,7 @@ from aiohttp import hdrs, web
 from precious_daemon import deeds
 from precious_daemon.web import words
 from precious_daemon.web.keys import SERVICE
-from precious_daemon.web.language import N_, _
+from precious_daemon.web.language import N_, _, told
 from precious_daemon.web.problems import BadRequest
 from precious_daemon.web.render import page
 from precious_daemon.web.talk import whole
@@ -108,7 +108,7 @@ def _deed(entry: deeds.Entry) -> Deed:
         where=path.rstrip("/") or path,
         at=_seconds(entry["at"]),
         by=" · ".join(part for part in (fact("who"), fact("plugin")) if part),
-        reason=fact("reason"),
+        reason=_("; ").join(map(told, fact("reason").split("; "))),
         photos=tuple(words.shown(str(name)) for name in names[:NAMED]),
         count=int(entry.get("count", len(names))),
         sent=words.shown(str(entry.get("sent", ""))) if "\n" not in str(entry.get("sent", "")) else str(entry["sent"]),

@@ -206,6 +206,16 @@ async def test_log_says_who_let_what_go_and_why(service: Service, browser: Brows
     assert (await browser.get("/log?kind=print")).status == 400
 
 
+async def test_owner_is_told_where_the_trash_of_the_desktop_could_not_be_used(
+    service: Service, browser: Browser, library: list[Photo]
+) -> None:
+    service.settings = parse({"plugins": {"enabled": ["trash"]}})
+    (uid,) = suggest(service, taste(library[0]))
+    done = await (await browser.post("/api/suggestions/approve", {"uids": [uid]})).json()
+    said = "1 photo is in the trash. 1 went to the trash of its folder, for the one of your desktop cannot be used there."
+    assert done["sentence"] == said
+
+
 async def test_removal_for_good_is_off_by_default(browser: Browser, library: list[Photo]) -> None:
     answer = await browser.post("/api/trash/purge", {"typed_count": 1})
     assert answer.status == 409
