@@ -49,8 +49,8 @@ NOT_PAGES = (
     "cli/", "cluster/", "demo.py", "demo_drawings.py", "doctor.py", "holes.py", "learn/exporting.py",
     "learn/paper.py", "learn/plots.py", "learn/vision.py",
     "lean.py", "plugins/email.py", "plugins/fresh.py", "plugins/notify.py", "plugins/plan.py", "plugins/packet.py", "remote.py",
-    "faces.py", "store/backup.py", "store/schema.py", "store/library_tables.py", "store/cache_tables.py", "trash/records.py", "units.py",
-    "plugins/words.py", "hookspecs.py", "outside.py",
+    "faces.py", "store/backup.py", "store/schema.py", "store/library_tables.py", "store/cache_tables.py", "trash/records.py",
+    "units.py", "plugins/words.py", "hookspecs.py", "outside.py",
 )  # fmt: skip
 """Rooms that speak in the terminal, in files and to other programs alone."""
 WRITERS = ("plugins/email.py", "plugins/notify.py", "plugins/words.py")
@@ -58,14 +58,17 @@ WRITERS = ("plugins/email.py", "plugins/notify.py", "plugins/words.py")
 WORDS = {
     "bestshot.py": ("sharpest",), "decide.py": ("blurred", "below 1 %"), "series.py": ("panorama",), "twins.py": ("cropped",),
     "hashes.py": ("mirrored", "turned"), "learn/champion.py": ("Regression",), "learn/classes.py": ("regression",),
-    "models.py": ("offline", "frozen"), "jobs.py": ("scan", "embed", "group", "learn", "sort", "rate", "suggest", "night"),
+    "models.py": ("offline", "frozen"),
+    "jobs.py": ("scan", "listen", "embed", "group", "learn", "sort", "rate", "suggest", "night"),
 }  # fmt: skip
 """Single words that are said; a text of several is taken for one that is."""
 NOT_SAID = re.compile(
     r"(built in|by size|entry point|fit of|fit report|ratings of|lines of this run|new photos|job \{|open files|calls of plugins"
-    r"|signs of life|new settings|start of the watcher|end of the pause|opened for reading|offset points|evidence for|blake3"
-    r"|report of task|suggested bytes|deletions looked through|telling plugins|a row of|unit \{|service for one|a service that"
-    r"|precious-daemon library|not sent$|handed over$|no longer$|display notification|cpu, |'Battery|%-d|Canon|Pick Label|s are$)"
+    r"|signs of life|new settings|start of the watcher|end of the pause|opened for reading|offset points"
+    r"|evidence for|audits for|blake3|heard by|service for one|a service that|precious-daemon library"
+    r"|not sent$|handed over$|no longer$"
+    r"|report of task|suggested bytes|deletions looked through|telling plugins|a row of|unit \{"
+    r"|display notification|cpu, |'Battery|%-d|Canon|Pick Label|s are$)"
 )
 """Names of threads and of rows in the store, and what only the log and the terminal say."""
 SQL = re.compile(
