@@ -36,7 +36,7 @@ class Later(Exception):
         self.seconds = seconds
 
 
-def _unwritten(action: Literal["wrote", "removed", "sent", "not sent"], where: str, **facts: Any) -> None:
+def unwritten(action: Literal["wrote", "removed", "sent", "not sent"], where: str, **facts: Any) -> None:
     """A line in no log."""
 
 
@@ -101,7 +101,7 @@ class Context:
     settings: Any  # the table `[plugin.NAME]` of config.toml: an instance of the plugin's `Settings`, or a mapping without one
     log: Logger  # `precious_daemon.plugin.NAME`
     memo: MutableMapping[str, Any] = field(default_factory=dict)  # empty at first; kept from photo to photo of one run
-    record: Callable[..., None] = _unwritten  # `record("wrote", path)` puts it into the owner's log: see below
+    record: Callable[..., None] = unwritten  # `record("wrote", path)` puts it into the owner's log: see below
 
 
 @dataclass(frozen=True, slots=True)

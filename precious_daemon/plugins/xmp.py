@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from precious_daemon import faces
-from precious_daemon.hookspecs import Context, Output, PluginPhoto, SuggestedPhoto, hookimpl
+from precious_daemon.hookspecs import Context, Output, PluginPhoto, SuggestedPhoto, hookimpl, unwritten
 from precious_daemon.plugins import packet
 from precious_daemon.plugins.options import setting
 from precious_daemon.plugins.packet import NotXmp, Packet
@@ -170,7 +170,9 @@ def sidecar(photo: PluginPhoto) -> Path:
     return photo.root / photo.folder / (whole or there or [f"{photo.name}.xmp"])[0]
 
 
-def change(file: Path, ours: Mapping[str, str], shared: Mapping[packet.Name, str], record: Callable[..., None]) -> None:
+def change(
+    file: Path, ours: Mapping[str, str], shared: Mapping[packet.Name, str], record: Callable[..., None] = unwritten
+) -> None:
     """Bring one sidecar up to date: made where it is wanted, removed where it holds nothing but what we made."""
     reason = ours.get("Reasons", "")
     try:
