@@ -101,7 +101,7 @@ class Context:
     settings: Any  # the table `[plugin.NAME]` of config.toml: an instance of the plugin's `Settings`, or a mapping without one
     log: Logger  # `precious_daemon.plugin.NAME`
     memo: MutableMapping[str, Any] = field(default_factory=dict)  # empty at first; kept from photo to photo of one run
-    record: Callable[..., None] = unwritten  # `record("wrote", path)` puts it into the owner's log: see below
+    record: Callable[..., None] = unwritten  # `record("wrote", path)` puts a line into the owner's log
 
 
 @dataclass(frozen=True, slots=True)
