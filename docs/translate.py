@@ -2,7 +2,7 @@
 
 Three kinds of texts are found:
 
-* what templates and the rooms of `web` say, marked with `_`, `_n` and `N_`;
+* what templates, the rooms of `web` and those that write to the owner say, marked with `_`, `_n` and `N_`;
 * what the scripts say, marked with `_` and `_n`; context "script", because these go along with the page;
 * sentences of the other rooms, context "told": each f-string is a pattern that the page knows it by again. They need no mark.
 
@@ -49,10 +49,12 @@ NOT_PAGES = (
     "cli/", "cluster/", "demo.py", "demo_drawings.py", "doctor.py", "holes.py", "learn/exporting.py",
     "learn/paper.py", "learn/plots.py", "learn/vision.py",
     "lean.py", "plugins/email.py", "plugins/fresh.py", "plugins/notify.py", "plugins/plan.py", "plugins/packet.py", "remote.py",
-    "store/backup.py", "store/schema.py", "store/library_tables.py", "store/cache_tables.py", "trash/records.py", "units.py",
-    "plugins/words.py", "hookspecs.py", "outside.py",
+    "faces.py", "store/backup.py", "store/schema.py", "store/library_tables.py", "store/cache_tables.py", "trash/records.py",
+    "units.py", "plugins/words.py", "hookspecs.py", "outside.py",
 )  # fmt: skip
 """Rooms that speak in the terminal, in files and to other programs alone."""
+WRITERS = ("plugins/email.py", "plugins/notify.py", "plugins/words.py")
+"""Rooms beside the page that mark their texts: what they write is read by its owner alone."""
 WORDS = {
     "bestshot.py": ("sharpest",), "decide.py": ("blurred", "below 1 %"), "series.py": ("panorama",), "twins.py": ("cropped",),
     "hashes.py": ("mirrored", "turned"), "learn/champion.py": ("Regression",), "learn/classes.py": ("regression",),
@@ -64,6 +66,7 @@ NOT_SAID = re.compile(
     r"(built in|by size|entry point|fit of|fit report|ratings of|lines of this run|new photos|job \{|open files|calls of plugins"
     r"|signs of life|new settings|start of the watcher|end of the pause|opened for reading|offset points"
     r"|evidence for|audits for|blake3|heard by|service for one|a service that|precious-daemon library"
+    r"|not sent$|handed over$|no longer$"
     r"|report of task|suggested bytes|deletions looked through|telling plugins|a row of|unit \{"
     r"|display notification|cpu, |'Battery|%-d|Canon|Pick Label|s are$)"
 )
@@ -78,7 +81,7 @@ SQL = re.compile(
 def of_templates() -> Iterator[tuple[str, int, str | None, Text]]:
     """(file, line, context, message) of every text that a template marks."""
     reader = Environment(trim_blocks=True, lstrip_blocks=True)
-    for file in sorted(PACKAGE.glob("web/templates/*.html")):
+    for file in sorted(PACKAGE.glob("**/templates/*.html")):
         for line, _, said in extract_from_ast(reader.parse(file.read_text("utf-8")), MARKS):
             yield _name(file), line, None, _texts(said)
 
@@ -91,8 +94,8 @@ def of_scripts() -> Iterator[tuple[str, int, str | None, Text]]:
 
 
 def of_web() -> Iterator[tuple[str, int, str | None, Text]]:
-    """What the rooms of `web` mark; what they raise is told."""
-    for file in sorted(PACKAGE.glob("web/*.py")):
+    """What the rooms of `web`, mails, notifications and reports mark; what the former raise is told."""
+    for file in (*sorted(PACKAGE.glob("web/*.py")), *(PACKAGE / name for name in WRITERS)):
         tree = ast.parse(file.read_text("utf-8"))
         for node in ast.walk(tree):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
@@ -102,7 +105,7 @@ def of_web() -> Iterator[tuple[str, int, str | None, Text]]:
                 elif node.func.id == "N_":
                     for line, text in _table(node.args[0]):
                         yield _name(file), line, None, (text,)
-            elif isinstance(node, ast.Raise):
+            elif isinstance(node, ast.Raise) and file.parent.name == "web":
                 for line, text in _sentences(node):
                     yield _name(file), line, TOLD, (text,)
 

@@ -36,6 +36,10 @@ class Later(Exception):
         self.seconds = seconds
 
 
+def unwritten(action: Literal["wrote", "removed", "sent", "not sent"], where: str, **facts: Any) -> None:
+    """A line in no log."""
+
+
 def _no_numbers() -> Mapping[str, float]:
     return MappingProxyType({})
 
@@ -97,12 +101,14 @@ class Context:
     settings: Any  # the table `[plugin.NAME]` of config.toml: an instance of the plugin's `Settings`, or a mapping without one
     log: Logger  # `precious_daemon.plugin.NAME`
     memo: MutableMapping[str, Any] = field(default_factory=dict)  # empty at first; kept from photo to photo of one run
+    record: Callable[..., None] = unwritten  # `record("wrote", path)` puts a line into the owner's log
 
 
 @dataclass(frozen=True, slots=True)
 class Output(Context):
     """The context of a delivery."""
 
+    language: str = "en"  # that the owner reads: en or zh-CN
     thumbnail: Callable[[str], bytes | None] = lambda uid: None  # `thumbnail(uid)` is a JPEG of at most 256 px, or None
 
 

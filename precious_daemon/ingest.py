@@ -46,6 +46,7 @@ from precious_daemon.decode import (
 )
 from precious_daemon.errors import UnreadablePhoto
 from precious_daemon.exif import metadata, orientation
+from precious_daemon.faces import named
 from precious_daemon.models import Glimpse, PhotoFacts, Stamp, Told
 from precious_daemon.quicktime import content_identifier
 
@@ -161,6 +162,7 @@ def _read(path: str) -> PhotoFacts:
         exposure_bias=said.exposure_bias,
         focus_distance=said.focus_distance,
         content_id=said.content_id,
+        people=named(picture.xmp),
         stamp=stamp,
     )
 

@@ -143,6 +143,7 @@ class PhotoFacts:
     exposure_bias: float | None = None  # EV
     focus_distance: float | None = None  # metres
     content_id: str | None = None  # Apple's, of a Live Photo
+    people: tuple[str, ...] = ()  # named in its XMP
     stamp: Stamp | None = None  # of the file that was read
 
 

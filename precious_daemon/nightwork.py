@@ -18,6 +18,7 @@ from precious_daemon import (
     children,
     handover,
     jobfolder,
+    language,
     ledger,
     networks,
     outside,
@@ -229,10 +230,12 @@ class Nightwork:
             await self._store.aread(handover.write_numbers, folder, self._service.plugins.having("features"))
             taught_until = self._clock()  # what is said from here on, this model does not know
             limits = self._service.settings.learn
+            tag = language.away(self._service.settings.web.language)
             job = await self._features("learn", share) | {
                 "run": run,
                 "at": now,
                 "voter": voter.name,
+                "language": tag,
                 "nights": await self._store.aread(handover.nights, voter_id),
                 "looking": self._looking,
                 "memory_megabytes": limits.memory_megabytes,
@@ -261,7 +264,7 @@ class Nightwork:
         self.instant.forget(voter_id)
         await verdict.refresh(self._service, voter_id)
         said = " ".join(await self._store.aread(verdict.sentences, voter_id))
-        await asyncio.to_thread(papers.keep, self._service.places.nights, run, made, said)
+        await asyncio.to_thread(papers.keep, self._service.places.nights, run, made, said, tag)
         return str(report["why"])
 
     async def adopt(self, say: Say, voter_id: int, file: Path) -> str:

@@ -13,6 +13,8 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
+from precious_daemon import language
+
 PLOTS = ("precision-recall", "reliability", "history")
 THEMES = ("light", "dark")
 PAGE, CARD, FIGURES = "night.html", "card.md", "report.json"
@@ -37,23 +39,26 @@ def collect(job: Path) -> dict[str, bytes]:
     return {name: (job / name).read_bytes() for name in FILES if (job / name).is_file()}
 
 
-def keep(nights: Path, run: str, made: Mapping[str, bytes], certificate: str) -> None:
+def keep(nights: Path, run: str, made: Mapping[str, bytes], certificate: str, tag: str = "en") -> None:
     """Put them into a folder of the run, which is there whole or not at all, and forget the oldest runs."""
     part = nights / f".{run}.part"
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True, mode=0o700)
     for name, content in made.items():
-        (part / name).write_bytes(_certified(name, content, certificate))
+        (part / name).write_bytes(_certified(name, content, certificate, tag))
     shutil.rmtree(nights / run, ignore_errors=True)
     os.rename(part, nights / run)
     for old in oldest(nights):
         shutil.rmtree(old, ignore_errors=True)
 
 
-def _certified(name: str, content: bytes, certificate: str) -> bytes:
+def _certified(name: str, content: bytes, certificate: str, tag: str) -> bytes:
     """A file with the sentence of its certificate."""
     if name == FIGURES:
         return json.dumps(json.loads(content) | {"certificate": certificate}).encode()
+    if name == PAGE:
+        language.speak(tag)
+        certificate = language.told(certificate)
     return content.replace(CERTIFICATE.encode(), html.escape(certificate).encode()) if name in (PAGE, CARD) else content
 
 

@@ -17,6 +17,7 @@ from precious_daemon.store import (
     decisions,
     groups,
     held,
+    named,
     occasions,
     photos,
     pictures,
@@ -120,12 +121,17 @@ def _since(
 
 async def everybody(service: Service, closely: Mapping[int, Photo]) -> dict[int, set[str]]:
     """Who is in which photo, of all there are; nobody where that plays no part. These photos are looked at `closely`."""
-    if not service.settings.suggest.leave_of_person or not service.plugins.having("people"):
+    if not service.settings.suggest.leave_of_person:
         return {}
-    named, _ = await asyncio.to_thread(service.plugins.people, plugin_photos.in_parts(service.store), False)
+    in_photos = await service.store.aread(named.everybody)
+    known, _ = await asyncio.to_thread(service.plugins.people, plugin_photos.in_parts(service.store), False)
     shown = await service.store.aread(plugin_photos.of, closely)
     more, _ = await asyncio.to_thread(service.plugins.people, [shown], True)
-    return {photo: names for photo in named.keys() | more.keys() if (names := named.get(photo, set()) | more.get(photo, set()))}
+    for part in (known, more):
+        for photo, names in part.items():
+            if names:
+                in_photos.setdefault(photo, set()).update(names)
+    return in_photos
 
 
 async def vetoes(service: Service, found: Mapping[int, Photo]) -> dict[int, str]:
@@ -135,8 +141,11 @@ async def vetoes(service: Service, found: Mapping[int, Photo]) -> dict[int, str]
     vetoed = await asyncio.to_thread(service.plugins.vetoes, shown)
     chosen = service.settings.suggest
     if chosen.protect_people:
-        named, unknown = await asyncio.to_thread(service.plugins.people, [shown], True)
-        vetoed |= unknown | _of_protected(named, chosen.protect_people)
+        said, unknown = await asyncio.to_thread(service.plugins.people, [shown], True)
+        in_photos = await service.store.aread(named.everybody)
+        vetoed |= unknown | _of_protected(
+            {key: said.get(key, set()) | in_photos.get(key, set()) for key in found}, chosen.protect_people
+        )
     if chosen.protect_places:
         circles = [places.read(text) for text in chosen.protect_places]
         for key, where in (await service.store.aread(photos.whereabouts, found.keys())).items():
@@ -151,9 +160,9 @@ async def vetoes(service: Service, found: Mapping[int, Photo]) -> dict[int, str]
     return vetoed
 
 
-def _of_protected(named: Mapping[int, Iterable[str]], protected: Iterable[str]) -> dict[int, str]:
+def _of_protected(in_photos: Mapping[int, Iterable[str]], protected: Iterable[str]) -> dict[int, str]:
     wanted = {name.strip().casefold() for name in protected}
-    found = {photo: sorted(name for name in names if name.casefold() in wanted) for photo, names in named.items()}
+    found = {photo: sorted(name for name in names if name.casefold() in wanted) for photo, names in in_photos.items()}
     return {photo: f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'} in it" for photo, names in found.items() if names}
 
 

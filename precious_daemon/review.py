@@ -91,7 +91,7 @@ async def undo(service: Service, voter_id: int, unit_uids: Sequence[str]) -> lis
 
     The answer of the voter who approved it is taken back together with the journal's last step.
     """
-    outcomes = await service.trash.undo(unit_uids)
+    outcomes = await service.trash.undo(unit_uids, voter_id)
     await telling.tell(service, "restored", voter_id, [outcome.unit.photo_id for outcome in outcomes if outcome.moved])
     return outcomes
 

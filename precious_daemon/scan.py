@@ -12,6 +12,7 @@ import os
 import posixpath
 import secrets
 import stat
+import time
 from array import array
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -19,6 +20,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from precious_daemon import deeds
 from precious_daemon.captures import Pairing, pair, role_of
 from precious_daemon.config import WatchSettings
 from precious_daemon.errors import RootError
@@ -26,12 +28,14 @@ from precious_daemon.models import FileEntry, PhotoState, Role, Root, RootState,
 from precious_daemon.store import Database, Store, changes, files, photos, relatives, roots
 from precious_daemon.store.files import Known
 from precious_daemon.store.relatives import Relative
+from precious_daemon.trash.moves import Disk, Unsupported
 from precious_daemon.tree import filesystem_of, same_disk, there, walk
 from precious_daemon.vanished import is_gone, settle, settle_confirmed, stamp
 
 log = logging.getLogger(__name__)
 
 MARKER = ".precious-root"
+MARKER_NEW = ".precious-root.new"
 SAMPLE = 20  # known files looked for before anything of a root is believed gone
 NO_LONGER_WATCHED = roots.NO_LONGER_WATCHED
 AWAY = (PhotoState.MISSING, PhotoState.TRASHED, PhotoState.PURGED)
@@ -95,33 +99,50 @@ def add_root(store: Store, path: str, now: float) -> Root:
             raise RootError(
                 f"{shown} holds {root.path}, which is already watched. Remove that one first: precious-daemon roots remove"
             )
-    return store.write(roots.add, path, _mark(path), status.st_dev, now, filesystem_of(path))
+    marker, why_not = _mark(store, path)
+    root = store.write(roots.add, path, marker, status.st_dev, now, filesystem_of(path))
+    if why_not:
+        store.write(roots.set_suggest_only, root.id, why_not)
+    return root
 
 
 def _inside(inner: str, outer: str) -> bool:
     return inner.startswith(outer.rstrip("/") + "/")
 
 
-def _mark(path: str) -> str | None:
-    """The id written into the folder, by which it is known again; None where the folder cannot be written."""
-    marker = read_marker(path)
-    if marker:
-        return marker
+def _mark(store: Store, path: str) -> tuple[str | None, str | None]:
+    """(the id written into the folder, by which it is known again; why its photos are only suggested, as far as is known).
+
+    The first is None where the folder cannot be written. It gets its name as photos get theirs in the trash, so that what its
+    file system cannot do is known before any photo depends on it.
+    """
+    if marker := read_marker(path):
+        return marker, None
+    if not os.access(path, os.W_OK):
+        return None, None
     marker = secrets.token_hex(16)
+    deed = deeds.entry(time.time(), "wrote", path=os.path.join(path, MARKER), reason="the folder is known by it")
     try:
-        descriptor = os.open(os.path.join(path, MARKER), os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+        deeds.append(store.places.audit_log, [deed])
+        descriptor = os.open(os.path.join(path, MARKER_NEW), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
     except OSError:
-        return None
+        return None, None
     with os.fdopen(descriptor, "w") as file:
         file.write(marker + "\n")
         file.flush()
         os.fsync(descriptor)  # after a power cut, a folder without its marker would be taken for another one
+    why_not = None
     folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
+        try:
+            Disk().rename(folder, MARKER_NEW, folder, MARKER)
+        except Unsupported as exc:
+            os.rename(MARKER_NEW, MARKER, src_dir_fd=folder, dst_dir_fd=folder)
+            why_not = str(exc)
         os.fsync(folder)
     finally:
         os.close(folder)
-    return marker
+    return marker, why_not
 
 
 def read_marker(path: str) -> str | None:
@@ -196,7 +217,10 @@ def confirm_root(store: Store, root_id: int) -> Root:
         device = os.stat(root.path).st_dev
     except OSError as exc:
         raise RootError(f"{root.path} cannot be read ({exc.strerror}): bring it back first, then confirm.") from exc
-    store.write(roots.remember, root_id, _mark(root.path), device, filesystem_of(root.path))
+    marker, why_not = _mark(store, root.path)
+    store.write(roots.remember, root_id, marker, device, filesystem_of(root.path))
+    if why_not:
+        store.write(roots.set_suggest_only, root_id, why_not)
     store.write(roots.set_state, root_id, RootState.WATCHED, None)
     return store.read(roots.get, root_id)
 

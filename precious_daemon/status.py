@@ -50,8 +50,9 @@ def collect(db: Database, places: Places, settings: Settings, voter_id: int = 1)
         "version": __version__,
         "roots": [
             {
-                "id": root.id, "path": _shown(root.path), "state": root.state, "reason": root.reason,
-                "photos": photos.present_count(db, root.id), "suggest_only": root.marker is None,
+                "id": root.id, "path": _shown(root.path), "state": root.state,
+                "reason": root.reason or roots.suggest_only(db, root.id), "photos": photos.present_count(db, root.id),
+                "suggest_only": root.marker is None or roots.suggest_only(db, root.id) is not None,
             }
             for root in watched
         ],

@@ -16,7 +16,7 @@ from precious_daemon import plugin_photos
 from precious_daemon.hookspecs import Later, PluginPhoto, SuggestedPhoto
 from precious_daemon.plugins import in_words
 from precious_daemon.service import Service
-from precious_daemon.store import Database, photos, pictures, plugin_calls, ratings, suggestions
+from precious_daemon.store import Database, photos, pictures, plugin_calls, ratings, suggestions, voters
 from precious_daemon.store.plugin_calls import PluginCall
 
 log = logging.getLogger(__name__)
@@ -74,18 +74,30 @@ async def again(service: Service) -> list[tuple[PluginCall, str]]:
 
 
 async def _make(service: Service, call: PluginCall) -> Any:
+    who = (await service.store.aread(voters.get, call.voter_id)).name
+
+    def handed_over(told: Iterable[PluginPhoto]) -> None:
+        """Into the log, where nobody here can tell what the plugin does with it."""
+        if service.plugins.is_foreign(call.plugin):
+            record = service.plugins.recorder(call.plugin, call.run, who)
+            record("handed over", call.plugin, reason=call.hook, photos=[str(photo.path) for photo in told])
+
     if call.hook == "deliver":
 
         def thumbnail(uid: str) -> bytes | None:
             return service.store.read(_thumbnail, uid)
 
         shown, best = await service.store.aread(_news, call.voter_id)
-        return await asyncio.to_thread(service.plugins.deliver, call.plugin, call.run, shown, thumbnail, best)
+        await asyncio.to_thread(handed_over, shown)
+        return await asyncio.to_thread(service.plugins.deliver, call.plugin, call.run, shown, thumbnail, best, who)
     told = dict(call.told)
     ids = told.pop("photos")
     found = await service.store.aread(lambda db: plugin_photos.of(db, photos.many(db, ids)))
     photos_told = tuple(found[photo_id] for photo_id in ids if photo_id in found)
-    return await asyncio.to_thread(service.plugins.call_one, call.plugin, call.hook, run=call.run, photos=photos_told, **told)
+    await asyncio.to_thread(handed_over, photos_told)
+    return await asyncio.to_thread(
+        service.plugins.call_one, call.plugin, call.hook, who, run=call.run, photos=photos_told, **told
+    )
 
 
 def _news(db: Database, voter_id: int) -> tuple[list[SuggestedPhoto], list[PluginPhoto]]:

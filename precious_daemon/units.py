@@ -106,6 +106,11 @@ def uninstall(kind: str, dry_run: bool = False, run: Run | None = None) -> list[
     return [f"Removed {file}. Your photos, answers and settings are as they were.", *([failed] if failed else [])]
 
 
+def file_of(kind: str) -> Path:
+    """Where the unit file of a service manager is, or would be."""
+    return _kind(kind).file
+
+
 def default_kind() -> str:
     """The service manager of this machine."""
     return "launchd" if shutil.which("launchctl") else "systemd"

@@ -13,16 +13,17 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
-from precious_daemon import tasks, tls
+from precious_daemon import deeds, tasks, tls
+from precious_daemon.cli import talk
 from precious_daemon.config import Places
 from precious_daemon.errors import CountNeeded, PreciousError
-from precious_daemon.remote import _error
+from precious_daemon.remote import Remote, _error
 from precious_daemon.scan import add_root
 from precious_daemon.store import Store, passwords
-from precious_daemon.trash import audit
 from tests.conftest import until
 from tests.e2e.process import ServiceProcess, command
 from tests.pictures import save
@@ -175,14 +176,17 @@ def test_errors_of_the_service_come_over_whole() -> None:
 
 def test_log_of_what_touched_a_file(here: Places) -> None:
     here.make()
-    audit.append(
-        here.audit_log,
-        [{"at": "2026-01-02T03:04:05.678", "action": "trashed", "root": "/p", "path": "a.jpg", "reason": "blurred"}],
-    )
+    sent = deeds.entry(1.0, "sent", to="https://example.org", plugin="webhook", who="Anna", **deeds.content("all of it"))
+    moved = {"at": "2026-01-02T03:04:05.678", "action": "trashed", "root": "/p", "path": "a.jpg", "reason": "blurred"}
+    deeds.append(here.audit_log, [sent, moved])
     with here.audit_log.open("ab") as log:
         log.write(b'{"at": "2026')  # cut short by a crash
-    assert command("trash", "log") == "2026-01-02 03:04:05  trashed    a.jpg  blurred\n"
-    assert json.loads(command("trash", "log", "--json"))["path"] == "a.jpg"
+    assert command("log").splitlines() == [
+        "1970-01-01 00:00:01  sent       https://example.org  (Anna, webhook)",
+        "2026-01-02 03:04:05  trashed    a.jpg  blurred",
+    ]
+    assert json.loads(command("log", "--json", "--kind", "moved"))["path"] == "a.jpg"
+    assert json.loads(command("log", "--json", "--text", "WEBHOOK all"))["sent"] == "all of it"
 
 
 def test_profiles_have_votes_of_their_own(here: Places, tmp_path: Path) -> None:
@@ -271,3 +275,18 @@ def test_the_network_is_served_once_there_is_a_password_and_its_fingerprint_is_s
         assert "Empty web.listen" in refused("password", "--remove", status=1)
     finally:
         service.close()
+
+
+def test_command_that_finds_its_job_running_waits_for_that_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It once waited for another run, which never came."""
+    outcomes = iter(["running", "running", "done"])
+
+    class Busy:
+        def get(self, path: str) -> dict[str, Any]:
+            return {"running": [], "jobs": [{"name": "scan", "last": {"id": 7, "outcome": next(outcomes), "detail": "3 new"}}]}
+
+        def post(self, path: str) -> dict[str, Any]:
+            return {"note": None}
+
+    monkeypatch.setattr(talk, "POLL", 0.0)
+    assert talk.run_job(cast(Remote, Busy()), "scan") == "scan: 3 new"

@@ -17,7 +17,7 @@ from precious_daemon.errors import ConfigError
 from precious_daemon.models import Group, GroupKind, GroupMember, Photo, Score
 from precious_daemon.plugins import Plugins
 from precious_daemon.service import Service
-from precious_daemon.store import Database, groups, held, photos, scores, suggestions
+from precious_daemon.store import Database, groups, held, named, photos, scores, suggestions
 from tests.pictures import save
 from tests.web.conftest import browser, service, site, stranger
 from tests.web.library import Browser, fill, read, root_of
@@ -209,6 +209,20 @@ async def test_nothing_with_a_protected_person_is_suggested(service: Service, li
     (root_of(service) / "broken").touch()
     _, back = await proposed(service)
     assert back[by_name["IMG_0005.jpg"].id] == "the plugin faces could not say who is in it"
+
+
+async def test_who_was_named_inside_of_a_photo_protects_it_without_any_plugin(service: Service, library: list[Photo]) -> None:
+    for photo, name in zip(library, ("Anna", "Ben", "Ben"), strict=False):
+        assert photo.content_hash
+        service.store.write(named.put, photo.content_hash, [name])
+    expect(service, *library)
+    settings(service, protect_people=("anna",), leave_of_person=1, leave_of_day=0, leave_of_event=0)
+    _, back = await proposed(service)
+    assert back.pop(library[0].id) == "Anna is in it"
+    assert list(back.values()) == ["the last photo of Ben"]
+    service.store.write(named.put, library[0].content_hash, [])
+    _, back = await proposed(service)
+    assert library[0].id not in back, "its file was written anew, and names nobody"
 
 
 @pytest.mark.usefixtures("faces")

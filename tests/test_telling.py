@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from precious_daemon import propose, review, telling
+from precious_daemon import deeds, propose, review, telling
 from precious_daemon.config import Places, PluginSettings, Settings
 from precious_daemon.models import Photo
 from precious_daemon.plugins import Plugins
@@ -163,6 +163,10 @@ async def test_plugins_hear_what_the_owner_decided(service: Service, library: li
     await review.approve_and_apply(service, 1, [second])
     await telling.finish(service)
     assert sorted(heard(service)) == ["approved 1", "dismissed 1", f"trashed {library[1].path}"]
+    log = [entry for _, entry in deeds.page(service.places.audit_log, 10, words="handed spy").entries]
+    assert sorted((entry["reason"], entry["who"], entry["count"]) for entry in log) == [
+        ("resolved", "owner", 1), ("resolved", "owner", 1), ("trashed", "owner", 1),
+    ]  # fmt: skip
 
 
 async def test_a_whole_night_proposes_and_delivers(service: Service, library: list[Photo]) -> None:

@@ -54,7 +54,7 @@ for command in (
     first.setup, serving.run, serving.status, serving.pause, serving.resume, serving.reload, serving.login,
     library.scan, library.roots, library.jobs, library.votes, library.answers, library.undo_answer, people.people, tasks.tasks,
     model.model,
-    reviewing.suggest, reviewing.held, reviewing.apply, reviewing.undo, reviewing.trash,
+    reviewing.suggest, reviewing.held, reviewing.apply, reviewing.undo, reviewing.trash, reviewing.deeds_log,
     upkeep.backup, upkeep.verify, upkeep.repair, upkeep.config_group, plugins.plugins, upkeep.service,
     first.password, first.token, first.doctor, first.completion, serving.worker,
 ):  # fmt: skip

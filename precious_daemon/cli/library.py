@@ -15,6 +15,7 @@ from precious_daemon.cli.talk import (
     Ordered,
     for_voter,
     job_text,
+    noted,
     offline,
     opened,
     reached,
@@ -183,6 +184,7 @@ def votes_preferences(hashes: bool, file: Path, voter: str | None) -> None:
     with reached(voter) as service:
         text = service.get("/api/preferences.jsonl", **({"hashes": 1} if hashes else {}))
     rows = [json.loads(line) for line in text.splitlines()]
+    noted("wrote", "votes preferences", path=str(file.absolute()))
     if file.suffix == ".parquet":
         try:
             import pyarrow
@@ -211,6 +213,7 @@ def votes_highlights(top: int, hours: int, copy: bool, folder: Path, voter: str 
             reply = service.get("/api/highlights", top=top, hours=hours, before=reply["before"])
             found += reply["events"]
     made = 0
+    noted("wrote", "votes highlights", path=str(folder.absolute()))
     for event in found:
         day = datetime.fromtimestamp(event["begins"], UTC).strftime("%Y-%m-%d %H%M")
         for place, photo in enumerate(event["chosen"], 1):

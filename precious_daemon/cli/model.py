@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from precious_daemon.cli.talk import Ordered, for_voter, opened, progress, reached
+from precious_daemon.cli.talk import Ordered, for_voter, noted, opened, progress, reached
 from precious_daemon.errors import NotFound, PreciousError
 
 FILES = ("classifier.onnx", "reward.onnx", "model.safetensors", "card.md")
@@ -68,6 +68,7 @@ async def _export(folder: Path, run: str) -> None:
         card = papers.find(places.nights, run, papers.CARD)
         begun = card.read_text("utf-8") if card else f"# Model {run}\n"
         jobfolder.write_bytes(job, "card.md", (begun + (job / "onnx.md").read_text("utf-8")).encode())
+        noted("wrote", "model export", path=str(folder.absolute()))
         folder.mkdir(parents=True, exist_ok=True)
         for name in FILES:
             shutil.copyfile(job / name, folder / name)

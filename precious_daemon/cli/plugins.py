@@ -76,8 +76,12 @@ def _switch(name: str, on: bool) -> None:
     if changed and (service := remote.find(places)):
         service.post("/api/reload")
         click.echo("The service that runs has taken it over.")
-    if on and (error := next(info.error for info in _loaded().names() if info.name == name)):
-        click.echo(f"   {error}", err=True)
+    if on:
+        loaded = _loaded()
+        if name in loaded.having("startup"):
+            loaded.call_one(name, "startup")
+        if error := next(info.error for info in loaded.names() if info.name == name):
+            click.echo(f"   It cannot work yet: {error.removeprefix('startup: ')}", err=True)
 
 
 @plugins.command("check")

@@ -12,6 +12,7 @@ import click
 from precious_daemon.cli.talk import (
     Ordered,
     for_voter,
+    noted,
     opened,
     reached,
     run_job,
@@ -71,7 +72,7 @@ def held(as_json: bool, limit: int, voter: str | None) -> None:
         return
     for h in found["held"]:
         click.echo(f"{h['photo']['path']}\n          held back: {h['why']}\n          otherwise: {'; '.join(h['reasons'])}")
-    click.echo(f"{found['count']:,} photos were held back.")
+    click.echo(f"{found['count']:,} {'photo was' if found['count'] == 1 else 'photos were'} held back.")
 
 
 @click.command()
@@ -172,7 +173,7 @@ def trash_list(as_json: bool) -> None:
         click.echo(f"{unit['uid'][:8]}  {when(unit['at'])}  {unit['path']}  {size(unit['bytes'])}  {unit['reason']}")
         if unit["trash"]:
             click.echo(f"          in {unit['trash']}")
-    click.echo(f"{len(units):,} photos. `precious-daemon undo ID` brings one back.")
+    click.echo(f"{len(units):,} photo{'' if len(units) == 1 else 's'}. `precious-daemon undo ID` brings one back.")
 
 
 @trash.command("purge")
@@ -198,20 +199,31 @@ def trash_purge(dry_run: bool, count: int | None) -> None:
         _tell(outcome)
 
 
-@trash.command("log")
+@click.command("log")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, as it is kept.")
 @click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="How many of the newest lines.")
-def trash_log(as_json: bool, limit: int) -> None:
-    """Everything that ever touched a file: when, what, which one, why. It is only ever appended to."""
-    from precious_daemon.trash import audit
+@click.option("--kind", type=click.Choice(["moved", "written", "sent"]), help="Only these.")
+@click.option("--text", default="", help="Only lines with these words: of a name, a reason, a plugin, a profile.")
+@click.option("--before", type=int, help="Older than the line of this number.")
+def deeds_log(as_json: bool, limit: int, kind: str | None, text: str, before: int | None) -> None:
+    """Everything that was moved, written outside of the program's own folders, or sent away: when, who, what, why.
+
+    It is only ever appended to, and can be read while no service runs. Times are UTC.
+    """
+    from precious_daemon import deeds
 
     places, _ = opened()
-    for entry in audit.newest(places.audit_log, limit):
+    found = deeds.page(places.audit_log, limit, before, kind or "", text)
+    for _number, entry in reversed(found.entries):
         if as_json:
             click.echo(json.dumps(entry))
-        else:
-            path = f"  {entry['path']}" if entry.get("path") else f"  {entry.get('root')}"
-            click.echo(f"{entry['at'][:19].replace('T', ' ')}  {entry['action']:<9}{path}  {entry.get('reason') or ''}")
+            continue
+        where = entry.get("path") or entry.get("to") or entry.get("root") or ""
+        by = ", ".join(entry[name] for name in ("who", "plugin") if name in entry)
+        at, action = entry["at"][:19].replace("T", " "), f"{entry['action']:<9}"
+        click.echo("  ".join(part for part in (at, action, where, f"({by})" if by else "", entry.get("reason")) if part))
+    if found.older:
+        click.echo(f"Older ones: precious-daemon log --before {found.older}", err=True)
 
 
 @trash.command("recover")
@@ -225,6 +237,8 @@ def trash_recover(folder: str, dry_run: bool) -> None:
     lock = None if dry_run else Lock(opened()[0])  # a running service would be surprised
     try:
         done = recover_records(str(Path(folder).absolute()), dry_run=dry_run)
+        if done and not dry_run:
+            noted("restored", "; ".join(done), root=str(Path(folder).absolute()))
     finally:
         if lock:
             lock.release()

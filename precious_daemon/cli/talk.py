@@ -34,6 +34,15 @@ def opened() -> tuple[config.Places, config.Settings]:
     return places, config.load(places.config_file)
 
 
+def noted(action: str, reason: str, **facts: Any) -> None:
+    """A line in the log of deeds, for what a command does to files outside of the program's own folders."""
+    from precious_daemon import deeds
+
+    places = config.places()
+    places.make()
+    deeds.append(places.audit_log, [deeds.entry(time.time(), action, **facts, reason=reason)])
+
+
 for_voter = click.option("--voter", metavar="NAME", envvar="PRECIOUS_VOTER", help="Whose: the profile of this name.")
 """The option of commands that are about somebody's answers or suggestions."""
 
@@ -87,8 +96,12 @@ def run_job(service: Remote, name: str) -> str:
         while True:
             found = service.get("/api/status")
             last = _last(found, name)
-            if last and last["outcome"] != "running" and (before is None or last["id"] != before["id"]):
-                break
+            if (
+                last
+                and last["outcome"] != "running"
+                and (not before or before["outcome"] == "running" or last["id"] != before["id"])
+            ):
+                break  # one that was running already is the one that is waited for
             show(next((job for job in found["running"] if job["job"] == name), None))
             time.sleep(POLL)
     if last["outcome"] == "failed":

@@ -15,6 +15,7 @@ import click
 from precious_daemon import config
 from precious_daemon.cli.talk import (
     Ordered,
+    noted,
     opened,
     progress,
     size,
@@ -31,6 +32,8 @@ def backup(file: Path | None) -> None:
     places, _ = opened()
     from precious_daemon.store.backup import back_up
 
+    if file:
+        noted("wrote", "backup", path=str(file.absolute()))
     copy = back_up(places, file, time.time())
     click.echo(
         f"{copy} holds a copy, {size(copy.stat().st_size)}. To go back to it: stop the service, and put it in the place of"
@@ -176,6 +179,8 @@ def service_install(folders: tuple[Path, ...], dry_run: bool) -> None:
     from precious_daemon import units
 
     command = [sys.executable, "-m", "precious_daemon"]
+    if not dry_run:
+        noted("wrote", "service install", path=str(units.file_of(units.default_kind())))
     for line in units.install(units.default_kind(), command, folders, dry_run):
         click.echo(line)
 
@@ -186,5 +191,7 @@ def service_uninstall(dry_run: bool) -> None:
     """Stop the service and remove its unit file. Photos, answers and settings stay."""
     from precious_daemon import units
 
+    if not dry_run:
+        noted("removed", "service uninstall", path=str(units.file_of(units.default_kind())))
     for line in units.uninstall(units.default_kind(), dry_run):
         click.echo(line)

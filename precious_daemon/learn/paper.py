@@ -8,9 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import jinja2
-
-from precious_daemon import jobfolder
+from precious_daemon import jobfolder, language, leaflet
 from precious_daemon.learn.champion import NAMES
 from precious_daemon.learn.plots import draw_all
 from precious_daemon.papers import CARD, CERTIFICATE, PAGE, PLOTS, plot_file
@@ -19,21 +17,16 @@ from precious_daemon.papers import CARD, CERTIFICATE, PAGE, PLOTS, plot_file
 def write(folder: Path, job: Mapping[str, Any], report: Mapping[str, Any], pictures: Mapping[int, str]) -> None:
     """Leaves the page, the card and the plots in the job's folder. Both hold CERTIFICATE where its sentence belongs.
 
-    `job` may have `at` (seconds since 1970), `voter` (a name), and `nights`: {at, average_precision, interval} of those
-    before, oldest first. `pictures` are small ones as data URIs, by photo; what has none is named.
+    `job` may have `at` (seconds since 1970), `voter` (a name), `language` (of the page; the card is for others, in English), and
+    `nights`: {at, average_precision, interval} of those before, oldest first. `pictures` are small ones as data URIs, by photo;
+    what has none is named.
     """
     now = float(job.get("at") or 0)
     plots = draw_all(report, [*job.get("nights", ()), this_night(report, now)], Path(job["cache_db"]).parent / "matplotlib")
     for (name, theme), svg in plots.items():
         jobfolder.write_bytes(folder, plot_file(name, theme), svg)
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("precious_daemon.learn"),
-        autoescape=jinja2.select_autoescape(["html"]),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
+    language.speak(job.get("language", "en"))
+    environment = leaflet.environment("precious_daemon.learn")
     learners = report["learners"]
     champion = learners[report["champion"]]
     said = {

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
+import os
 import re
 import threading
 import time
@@ -20,7 +21,7 @@ from typing import Any, Self
 
 import pluggy
 
-from precious_daemon import __version__, hookspecs
+from precious_daemon import __version__, deeds, hookspecs, language
 from precious_daemon.config import Places, Settings, nearest
 from precious_daemon.errors import NotFound, PreciousError
 from precious_daemon.hookspecs import PROJECT, Context, Judgement, Later, Output, PluginPhoto, SuggestedPhoto
@@ -68,6 +69,7 @@ class Plugins:
     def __init__(self, places: Places, settings: Settings, found: Iterable[Found]) -> None:
         """Load those of `found` that are enabled; the first of a name wins."""
         self._places, self._settings = places, settings
+        self._language = language.away(settings.web.language)
         self._manager = pluggy.PluginManager(PROJECT)
         self._manager.add_hookspecs(hookspecs)
         self._infos: dict[str, PluginInfo] = {}
@@ -113,9 +115,27 @@ class Plugins:
         """Call a hook of every plugin that has it: its result, or what it raised, by plugin. Adds `context`."""
         return {name: self.call_one(name, hook, **arguments) for name in self.having(hook)}
 
-    def call_one(self, name: str, hook: str, **arguments: Any) -> Any | Exception:
-        """The same of one plugin."""
-        return self._alone(name, hook, lambda ask, context: ask(context=context, **arguments))
+    def call_one(self, name: str, hook: str, who: str | None = None, **arguments: Any) -> Any | Exception:
+        """The same of one plugin; `who` is the profile on whose behalf."""
+        record = self.recorder(name, arguments.get("run"), who)
+        return self._alone(name, hook, lambda ask, context: ask(context=replace(context, record=record), **arguments))
+
+    def recorder(self, name: str, run: str | None = None, who: str | None = None) -> Callable[..., None]:
+        """What a plugin finds in `context.record`, for one run on behalf of a profile. It waits for the disk."""
+
+        def record(action: str, where: str | os.PathLike[str], **facts: Any) -> None:
+            place = "path" if action in ("wrote", "removed") else "to"
+            said = {place: os.fspath(where), **facts} | (deeds.content(facts["sent"]) if "sent" in facts else {})
+            if photos := facts.get("photos"):
+                said |= {"photos": photos[: deeds.MANY], "count": len(photos)}
+            deed = deeds.entry(time.time(), action, who=who, plugin=name, run=run, **said)
+            deeds.append(self._places.audit_log, [deed])
+
+        return record
+
+    def is_foreign(self, name: str) -> bool:
+        """Whether somebody else wrote it, so that nobody here knows what it does with what it is handed."""
+        return self._infos[name].origin != "built in"
 
     def deliver(
         self,
@@ -124,12 +144,14 @@ class Plugins:
         suggestions: Iterable[SuggestedPhoto],
         thumbnail: Callable[[str], bytes | None],
         best: Sequence[PluginPhoto] = (),
+        who: str | None = None,
     ) -> Exception | None:
-        """Hand the night's suggestions to one plugin. `thumbnail` is called from other threads."""
-        surest_first = tuple(sorted(suggestions, key=_doubt))
+        """Hand the night's suggestions to one plugin, on behalf of a profile. `thumbnail` is called from other threads."""
+        surest_first, record = tuple(sorted(suggestions, key=_doubt)), self.recorder(name, run, who)
 
         def hand_over(ask: _Ask, context: Context) -> None:
-            output = Output(context.version, context.folder, context.settings, context.log, thumbnail=thumbnail)
+            language.speak(self._language)  # in this thread: whatever reaches the owner is in their language
+            output = Output(context.version, context.folder, context.settings, context.log, record=record, thumbnail=thumbnail)
             ask(run=run, suggestions=surest_first, best=tuple(best), output=output)
 
         result = self._alone(name, "deliver", hand_over)
@@ -292,7 +314,8 @@ class Plugins:
         folder = self._places.reports / name
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         settings = options.read(plugin, name, self._settings.plugin.get(name, {}))
-        return Context(__version__, folder, settings, logging.getLogger(f"precious_daemon.plugin.{name}"))
+        log_of_it = logging.getLogger(f"precious_daemon.plugin.{name}")
+        return Context(__version__, folder, settings, log_of_it, record=self.recorder(name))
 
     def context(self, name: str) -> Context:
         """The context of a plugin that is enabled, for what is called outside of the service, such as its command."""

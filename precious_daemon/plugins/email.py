@@ -18,9 +18,10 @@ from email.utils import formatdate, parseaddr
 
 from precious_daemon.errors import ConfigError
 from precious_daemon.hookspecs import Context, Output, SuggestedPhoto, hookimpl
+from precious_daemon.language import _, _n, spoken, told
 from precious_daemon.plugins import words
 from precious_daemon.plugins.options import setting
-from precious_daemon.plugins.sending import NotSent, is_near, secret
+from precious_daemon.plugins.sending import NotSent, is_near, recorded, secret
 
 SECONDS = 20.0
 DAY = 86400.0
@@ -51,9 +52,10 @@ def deliver(run: str, suggestions: Sequence[SuggestedPhoto], output: Output) -> 
     last_run, last_at = _last(output)
     if not suggestions or run == last_run or time.time() - last_at < output.settings.days * DAY - DAY / 2:
         return
-    with _server(output.settings) as server:
+    message = _digest(run, suggestions, output.settings)
+    with recorded(output, message["To"], f"{message['Subject']}\n\n{message.get_content()}"), _server(output.settings) as server:
         try:
-            server.send_message(_digest(run, suggestions, output.settings))
+            server.send_message(message)
         except (OSError, smtplib.SMTPException) as exc:
             raise NotSent(f"{output.settings.server} did not take the digest: {exc}") from exc
     part = output.folder / f"{SENT}.part"
@@ -62,12 +64,12 @@ def deliver(run: str, suggestions: Sequence[SuggestedPhoto], output: Output) -> 
 
 
 def _digest(run: str, suggestions: Sequence[SuggestedPhoto], chosen: Settings) -> EmailMessage:
-    lines = ["Surest first. Nothing has been moved: look at them in the page of precious-daemon.", ""]
+    lines = [_("Surest first. Nothing has been moved: look at them in the page of precious-daemon."), ""]
     for photo in suggestions[: chosen.most]:
         lines.append(f"{words.shown(photo.name)} ({words.size(photo.size)})")
-        lines.append("    " + words.shown("; ".join(photo.reasons)))
+        lines.append("    " + words.shown(_("; ").join(map(told, photo.reasons))))
     if len(suggestions) > chosen.most:
-        lines.append(f"and {words.photos(len(suggestions) - chosen.most)} more")
+        lines.append(_n("and {n} more photo", "and {n} more photos", len(suggestions) - chosen.most))
     message = EmailMessage()
     message["Subject"] = words.news(suggestions)
     message["From"], message["To"] = chosen.sender, ", ".join(chosen.to)
@@ -75,6 +77,7 @@ def _digest(run: str, suggestions: Sequence[SuggestedPhoto], chosen: Settings) -
     message["Message-ID"] = f"<{run}@{chosen.sender.rpartition('@')[2]}>"  # a repeated one is seen to be the same
     message["Auto-Submitted"] = "auto-generated"
     message.set_content("\n".join(lines))
+    message["Content-Language"] = spoken()  # the content has been set: that takes away what was said of another one
     return message
 
 

@@ -21,7 +21,7 @@ from typing import Any
 from precious_daemon.hookspecs import Context, Judgement, Output, PluginPhoto, SuggestedPhoto, hookimpl
 from precious_daemon.plugins import words, xmp
 from precious_daemon.plugins.options import setting
-from precious_daemon.plugins.sending import NotSent, Server, checked, secret
+from precious_daemon.plugins.sending import NotSent, Server, checked, recorded, secret
 
 PATIENCE = 3600.0  # suggested photos are read as a whole
 A_PAGE = 1000
@@ -172,6 +172,18 @@ def deliver(suggestions: Sequence[SuggestedPhoto], output: Output) -> None:
     wanted = list(known.values())
     _keep(output, ledger["known"] | known, [*ledger["shown"], *wanted])  # before it is done: none is ever forgotten
     stale = [asset for asset in ledger["shown"] if asset not in set(wanted)]
+    shown = [photo for photo in suggestions if photo.uid in known]
+    with recorded(output, chosen.url, _deed(chosen, stale), shown):
+        _show(server, chosen, wanted, stale)
+    _keep(output, known, wanted)
+
+
+def _deed(chosen: Settings, stale: Sequence[str]) -> str:
+    """What is done there, for the owner's log."""
+    return json.dumps({"tag": chosen.tag, "album": chosen.album, "no longer": list(stale)})
+
+
+def _show(server: Server, chosen: Settings, wanted: Sequence[str], stale: Sequence[str]) -> None:
     if chosen.tag:
         (tag,) = server.ask("PUT", "/tags", {"tags": [chosen.tag]})
         _in_parts(server, "DELETE", f"/tags/{tag['id']}/assets", stale)
@@ -180,7 +192,6 @@ def deliver(suggestions: Sequence[SuggestedPhoto], output: Output) -> None:
         album = _album(server, chosen.album)
         _in_parts(server, "DELETE", f"/albums/{album}/assets", stale)
         _in_parts(server, "PUT", f"/albums/{album}/assets", wanted)
-    _keep(output, known, wanted)
 
 
 def _known_there(server: Server, photos: Sequence[PluginPhoto]) -> dict[str, str]:
@@ -221,13 +232,15 @@ def _in_parts(server: Server, method: str, path: str, assets: Sequence[str]) -> 
 def trashed(photos: Sequence[PluginPhoto], context: Context) -> None:
     """The owner approved these: they go to the trash there, where they were known when they were suggested."""
     if ids := _of(photos, context):
-        _server(context.settings).ask("DELETE", "/assets", {"ids": ids, "force": False})
+        with recorded(context, context.settings.url, json.dumps({"trash": ids}), photos):
+            _server(context.settings).ask("DELETE", "/assets", {"ids": ids, "force": False})
 
 
 @hookimpl
 def restored(photos: Sequence[PluginPhoto], context: Context) -> None:
     if ids := _of(photos, context):
-        _server(context.settings).ask("POST", "/trash/restore/assets", {"ids": ids})
+        with recorded(context, context.settings.url, json.dumps({"restore": ids}), photos):
+            _server(context.settings).ask("POST", "/trash/restore/assets", {"ids": ids})
         back = {photo.uid for photo in photos}
         _write(context.folder / "gone.json", {uid: asset for uid, asset in _gone(context).items() if uid not in back})
 

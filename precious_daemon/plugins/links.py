@@ -50,6 +50,8 @@ def deliver(suggestions: Sequence[SuggestedPhoto], best: Sequence[PluginPhoto], 
                 f"The album {album} is inside the watched folder {photo.root}, where what is in it would be taken for photos. "
                 "Set plugin.links.folder to a folder outside of it."
             )
+    if photos or _read(output.folder):
+        output.record("wrote", album, photos=[str(photo.path) for photo in photos])
     album.mkdir(parents=True, exist_ok=True)
     _remove(_read(output.folder))
 
@@ -76,6 +78,9 @@ def trashed(photos: Sequence[PluginPhoto], context: Context) -> None:
         album: {name: mark for name, mark in made.items() if os.path.normpath(os.path.join(album, mark)) in gone}
         for album, made in ours.items()
     }
+    for album, links in stale.items():
+        if links:
+            context.record("removed", album, photos=[os.path.join(album, name) for name in links])
     _remove(stale)
     _write(context.folder, {album: {n: m for n, m in made.items() if n not in stale[album]} for album, made in ours.items()})
 

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from precious_daemon.config import night_time
 from precious_daemon.errors import ConfigError, PreciousError
 from precious_daemon.hookspecs import Context, Later, Output, SuggestedPhoto, hookimpl
+from precious_daemon.language import _
 from precious_daemon.plugins import words
 from precious_daemon.plugins.options import setting
 
@@ -40,7 +41,7 @@ def deliver(suggestions: Sequence[SuggestedPhoto], output: Output) -> None:
         return
     if (wait := _quiet(output.settings, _now())) > timedelta():
         raise Later(wait.total_seconds(), f"these are quiet hours, until {output.settings.quiet_to}")
-    command = _command(f"{words.news(suggestions)}. Look at them in the page.")
+    command = _command(_("{news}. Look at them in the page.", news=words.news(suggestions)))
     try:
         subprocess.run(command, check=True, capture_output=True, timeout=SECONDS, text=True)
     except subprocess.CalledProcessError as exc:

@@ -41,7 +41,9 @@ def deliver(run: str, suggestions: Sequence[SuggestedPhoto], output: Output) -> 
         units = [unit for photo in chosen if photo.root == root and (unit := _unit(photo, output))]
         plan = {"run": run, "made_at": datetime.now(UTC).isoformat(timespec="seconds"), "root": str(root), "units": units}
         _whole(output.folder / f"plan-{base}-{number}.json", json.dumps(plan, indent=1).encode())
-        _whole(output.folder / f"plan-{base}-{number}.sh", _script(base, root, units))
+        script = output.folder / f"plan-{base}-{number}.sh"
+        output.record("wrote", script, photos=[str(root / unit["files"][0]["path"]) for unit in units])
+        _whole(script, _script(base, root, units))
     _forget_old(output.folder, output.settings.keep)
 
 

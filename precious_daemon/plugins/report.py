@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO
 
+from precious_daemon import leaflet
 from precious_daemon.hookspecs import Output, SuggestedPhoto, hookimpl
 from precious_daemon.plugins import words
 from precious_daemon.plugins.options import setting
@@ -38,6 +39,7 @@ class Settings:
 def deliver(run: str, suggestions: Sequence[SuggestedPhoto], output: Output) -> None:
     base = f"report-{re.sub(r'[^A-Za-z0-9_.-]', '-', run)}"
     at = datetime.now(UTC).astimezone()
+    output.record("wrote", output.folder / f"{base}.html", photos=[str(photo.path) for photo in suggestions])
     with _whole(output.folder / f"{base}.html") as file:
         file.writelines(_page(suggestions, output.thumbnail, output.settings.pictures, at))
     with _whole(output.folder / f"{base}.json") as file:
@@ -58,20 +60,17 @@ def _page(
     suggestions: Sequence[SuggestedPhoto], thumbnail: Callable[[str], bytes | None], pictures: int, at: datetime
 ) -> Iterator[str]:
     """The page in pieces, so that a long one is never in memory as a whole."""
-    import jinja2  # here, because a service whose report is off does without
 
     def picture(number: int, photo: SuggestedPhoto) -> str | None:
         jpeg = thumbnail(photo.uid) if number <= pictures else None
         return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode('ascii')}" if jpeg else None
 
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("precious_daemon.plugins"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
+    templates = leaflet.environment(
+        "precious_daemon.plugins", text=words.shown, bytes=words.size, day=_day, percent=words.percent
     )
-    environment.filters |= {"text": words.shown, "bytes": words.size, "day": _day, "percent": words.percent}
-    page = environment.get_template("report.html").stream(suggestions=suggestions, picture=picture, pictures=pictures, at=at)
+    page = templates.get_template("report.html").stream(
+        suggestions=suggestions, news=words.news(suggestions), picture=picture, pictures=pictures, at=at
+    )
     page.enable_buffering(CHUNK)
     return iter(page)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import ipaddress
 import json
 import os
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from precious_daemon import __version__
 from precious_daemon.errors import ConfigError, PreciousError
-from precious_daemon.hookspecs import Later
+from precious_daemon.hookspecs import Context, Later, PluginPhoto
 
 SECONDS = 20.0  # for each step of a request
 LARGEST = 64 * 1024 * 1024  # bytes of an answer
@@ -71,6 +72,20 @@ class Server:
             return json.loads(text)
         except ValueError as exc:
             raise NotSent(f"{parts.netloc} answered {method} {path or '/'} with what is no JSON.") from exc
+
+
+@contextlib.contextmanager
+def recorded(context: Context, to: str, text: str, photos: Iterable[PluginPhoto] = ()) -> Iterator[None]:
+    """Around a sending: the owner's log says beforehand what goes where, and afterwards if it did not arrive."""
+    parts = urlsplit(to)
+    if parts.hostname:  # of an address on the network no more than this: the rest of it may be a secret
+        to = f"{parts.scheme}://{parts.hostname}" + (f":{parts.port}" if parts.port else "")
+    context.record("sent", to, sent=text, photos=[str(photo.path) for photo in photos])
+    try:
+        yield
+    except Exception as exc:
+        context.record("not sent", to, reason=str(exc))
+        raise
 
 
 def checked(url: str, *, name: str = "url") -> SplitResult:

@@ -17,7 +17,7 @@ from typing import Any
 
 from precious_daemon.hookspecs import Context, Decision, Output, PluginPhoto, SuggestedPhoto, hookimpl
 from precious_daemon.plugins.options import setting
-from precious_daemon.plugins.sending import Server, checked, secret
+from precious_daemon.plugins.sending import Server, checked, recorded, secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,8 @@ def _post(event: str, run: str, value: dict[str, Any], context: Context) -> None
     body = json.dumps({"event": event, "run": run, **value}).encode()
     signature = sign(secret(context.settings.secret, "plugin.webhook.secret"), str(int(time.time())), body)
     headers = {"Precious_Event": event, "Precious_Delivery": run, "Precious_Signature": signature}
-    Server(context.settings.url).send("POST", "", body, **headers)
+    with recorded(context, context.settings.url, body.decode()):
+        Server(context.settings.url).send("POST", "", body, **headers)
 
 
 def sign(key: str, seconds: str, body: bytes) -> str:

@@ -11,12 +11,13 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from precious_daemon.hookspecs import Context, Output, PluginPhoto, SuggestedPhoto, hookimpl
+from precious_daemon import faces
+from precious_daemon.hookspecs import Context, Output, PluginPhoto, SuggestedPhoto, hookimpl, unwritten
 from precious_daemon.plugins import packet
 from precious_daemon.plugins.options import setting
 from precious_daemon.plugins.packet import NotXmp, Packet
@@ -32,7 +33,9 @@ class Settings:
     keep_labels: tuple[str, ...] = setting((), "photos with one of these colour labels are held back")
     keep_tags: tuple[str, ...] = setting(("favourite", "favorite"), "photos with one of these keywords are held back")
     edits: bool = setting(True, "photos that were edited are held back")
-    people: bool = setting(True, "faces named there count for suggest.protect_people and suggest.leave_of_person")
+    people: bool = setting(
+        True, "faces named in sidecars count for suggest.protect_people and suggest.leave_of_person; those in photos do anyway"
+    )
     rejected: bool = setting(True, "photos rejected elsewhere (rating -1) are suggested")
     picks: bool = setting(True, "digiKam's pick flags: accepted photos are held back, rejected ones suggested")
     embedded: bool = setting(True, "look inside of JPEGs too, not only at sidecars")
@@ -89,11 +92,7 @@ def _theirs(found: Packet, space: str, name: str) -> int | None:
 def people(photo: PluginPhoto, closely: bool, context: Context) -> Sequence[str]:
     if not context.settings.people:
         return ()
-    named: set[str] = set()
-    for data in _data(photo, closely and context.settings.embedded):
-        with suppress(NotXmp):
-            named |= packet.people(data)
-    return sorted(named)
+    return sorted({name for data in _data(photo, closely and context.settings.embedded) for name in faces.named(data)})
 
 
 def ours(photo: PluginPhoto, name: str) -> int | None:
@@ -154,7 +153,7 @@ def bring_up_to_date(wanted: Mapping[str, tuple[Mapping[str, str], Mapping[packe
     for name in sorted(before | wanted.keys()):
         ours, shared = wanted.get(name, ({}, {}))
         try:
-            change(Path(name), ours, shared)
+            change(Path(name), ours, shared, output.record)
         except FileNotFoundError:
             left.discard(name)  # the folder is gone, and the photo with it
         except (NotXmp, OSError) as exc:
@@ -171,19 +170,32 @@ def sidecar(photo: PluginPhoto) -> Path:
     return photo.root / photo.folder / (whole or there or [f"{photo.name}.xmp"])[0]
 
 
-def change(file: Path, ours: Mapping[str, str], shared: Mapping[packet.Name, str]) -> None:
+def change(
+    file: Path, ours: Mapping[str, str], shared: Mapping[packet.Name, str], record: Callable[..., None] = unwritten
+) -> None:
     """Bring one sidecar up to date: made where it is wanted, removed where it holds nothing but what we made."""
+    reason = ours.get("Reasons", "")
     try:
         status = os.lstat(file)
     except FileNotFoundError:
         if ours or shared:
-            _replace(file, packet.write(packet.SKELETON, ours, shared), None)
+            new = packet.write(packet.SKELETON, ours, shared)
+            record("wrote", file, reason=reason)
+            _replace(file, new, None)
         return
     old = _bytes(file)
+    if (
+        ours
+        and (run := packet.read(old).text(packet.OURS, "Suggested"))
+        and packet.write(old, {**ours, "Suggested": run}, shared) == old
+    ):
+        return  # it says the same as in an earlier run: no file of the owner's is written every night
     new = packet.write(old, ours, shared)
     if new == packet.SKELETON:
+        record("removed", file)
         os.unlink(file)
     elif new != old:
+        record("wrote", file, reason=reason)
         _replace(file, new, status)
 
 

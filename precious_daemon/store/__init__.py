@@ -56,7 +56,7 @@ class Store:
     """The databases of one library. `writer=False` opens them for reading only; `new_cache` throws the old one away."""
 
     def __init__(self, places: Places, *, writer: bool = True, new_cache: bool = False) -> None:
-        self._places = places
+        self.places = places
         self._local = threading.local()
         self._connections: list[sqlite3.Connection] = []
         self._lock = Lock(places) if writer else None
@@ -85,7 +85,7 @@ class Store:
             raise
 
     def _connect(self, writer: bool) -> Database:
-        db = connect(self._places, writer=writer)
+        db = connect(self.places, writer=writer)
         self._connections.append(db.conn)
         return db
 

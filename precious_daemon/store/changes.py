@@ -7,7 +7,7 @@ import posixpath
 import secrets
 
 from precious_daemon.models import FileEntry, Glimpse, Photo, PhotoFacts, PhotoState, Role, Stamp
-from precious_daemon.store import Database, insert, photos, pictures
+from precious_daemon.store import Database, insert, named, photos, pictures
 
 NOWHERE = b"//nowhere"  # where a file is that another has taken the place of: never a path in a root
 
@@ -178,6 +178,7 @@ def record_facts(db: Database, entry: FileEntry, facts: PhotoFacts, now: float) 
         ],
     )  # fmt: skip
     pictures.forget_first_look(db, entry.photo_id)
+    named.put(db, facts.content_hash, facts.people)
     sql = "SELECT id FROM photos WHERE content_hash = ? AND state = 'missing' AND id != ? ORDER BY id LIMIT 1"
     old = db.execute(sql, [facts.content_hash, entry.photo_id]).fetchone()
     if old:

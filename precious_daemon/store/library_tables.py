@@ -569,3 +569,15 @@ def m026_said_elsewhere(db: Database) -> None:
         ) WITHOUT ROWID;
         CREATE INDEX said_elsewhere_by_photo ON said_elsewhere(photo_id);
     """)
+
+
+@library()
+def m028_people_named(db: Database) -> None:
+    """Who is in a photo, as its own XMP says."""
+    db.executescript("""
+        CREATE TABLE people_named (
+            content_hash BLOB NOT NULL,
+            name TEXT NOT NULL,
+            PRIMARY KEY (content_hash, name)
+        ) WITHOUT ROWID;
+    """)

@@ -217,6 +217,12 @@ def by_uids(db: Database, uids: Sequence[str]) -> list[SuggestionRow]:
     return found
 
 
+def name_and_run(db: Database, suggestion_id: int | None) -> tuple[str | None, str | None]:
+    """The uid of a suggestion, and the run that made it."""
+    row = db.execute("SELECT uid, run FROM suggestions WHERE id = ?", [suggestion_id]).fetchone()
+    return (row[0], row[1]) if row else (None, None)
+
+
 def set_state(db: Database, ids: Iterable[int], state: SuggestionState, now: float) -> None:
     db.conn.executemany("UPDATE suggestions SET state = ?, changed_at = ? WHERE id = ?", [(state, now, i) for i in ids])
 

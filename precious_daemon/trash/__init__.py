@@ -237,19 +237,19 @@ class Trash:
 
     # --- and back ------------------------------------------------------------------------------------------------------
 
-    async def undo(self, unit_uids: Sequence[str]) -> list[Outcome]:
-        """Step 9: put units back. Raises NotFound for an unknown one. What is back already stays so."""
+    async def undo(self, unit_uids: Sequence[str], by: int | None = None) -> list[Outcome]:
+        """Step 9: put units back, as this profile wished. Raises NotFound for an unknown one. What is back already stays so."""
         async with self._batch:
             await self._settle_pending()
             found = await self._store.aread(units.by_uids, unit_uids)
-            return [await self._run(self._restore, unit) for unit in found]
+            return [await self._run(self._restore, unit, by) for unit in found]
 
-    def _restore(self, unit: Unit) -> Outcome:
+    def _restore(self, unit: Unit, by: int | None) -> Outcome:
         unit = self._store.read(units.get, unit.id)
         if unit.state is not UnitState.DONE:
             return Outcome(unit, False, f"{name_of(unit)} is not in the trash.")
         try:
-            unit = self._steps.restore(unit)
+            unit = self._steps.restore(unit, by)
         except TrashRefused as refusal:
             return Outcome(self._store.read(units.get, unit.id), False, str(refusal))
         renamed = [printable(file.restored_path) for file in unit.files if file.restored_path and file.restored_path != file.path]
@@ -288,7 +288,7 @@ class Trash:
         days = self._settings.purge_days
         return await self._store.aread(units.ripe, max(days, LEAST_DAYS), self._clock()) if days else []
 
-    async def purge(self, typed_count: int | None = None, dry_run: bool = False) -> list[Outcome]:
+    async def purge(self, typed_count: int | None = None, dry_run: bool = False, by: int | None = None) -> list[Outcome]:
         """Step 10: remove for good what is ripe, once the owner has typed how many photos that are.
 
         Raises TrashRefused where it is off or nothing is ripe, CountNeeded where the count is not typed or another one; a
@@ -310,9 +310,9 @@ class Trash:
                     "good: this cannot be undone.",
                     len(found),
                 )
-            return [await self._run(self._purge_one, unit, dry_run) for unit in found]
+            return [await self._run(self._purge_one, unit, dry_run, by) for unit in found]
 
-    def _purge_one(self, unit: Unit, dry_run: bool) -> Outcome:
+    def _purge_one(self, unit: Unit, dry_run: bool, by: int | None) -> Outcome:
         unit = self._store.read(units.get, unit.id)
         if unit.state is not UnitState.DONE:
             return Outcome(unit, False, f"{name_of(unit)} is not in the trash.")
@@ -320,7 +320,7 @@ class Trash:
             if dry_run:
                 self._purge.check(unit)
                 return Outcome(unit, False, f"Would remove {with_companions(unit)} for good.")
-            unit = self._purge.purge(unit)
+            unit = self._purge.purge(unit, by)
         except TrashRefused as refusal:
             return Outcome(self._store.read(units.get, unit.id), False, str(refusal))
         return Outcome(unit, True, f"Removed {with_companions(unit)} for good.")

@@ -7,6 +7,9 @@ the photo's own folder, so that a move there is one rename, as it is into our ow
     $topdir/.Trash/$uid     where an administrator has made .Trash, which has to be no link, and sticky
     $topdir/.Trash-$uid     otherwise
 
+The latter two are at the top of a whole file system: where only a part of one is mounted, as in a container or under a unit of
+systemd that sees little but the photos, no file manager would look for them there.
+
 Each name there carries the id of its unit, which no other program's file does: whatever bears it after a crash is ours. Only
 files are put there, so `directorysizes`, which caches the sizes of folders, is never needed.
 """
@@ -31,6 +34,7 @@ FILES, INFO, SUFFIX = "files", "info", ".trashinfo"
 LONGEST = 255 - len(SUFFIX)  # bytes of a name, so that its .trashinfo has one as well
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _SHARED = ".Trash"
+_SUBVOLUME = 256  # inode of its top: BTRFS_FIRST_FREE_OBJECTID
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,8 @@ def places(root_path: str) -> Iterator[Place]:
     if os.path.isabs(home):
         yield Place(home, ("Trash",), None)
     top, user = _topdir(root_path), os.geteuid()
+    if not _is_whole(top):
+        return
     yield Place(top, (_SHARED, str(user)), top)
     yield Place(top, (f"{_SHARED}-{user}",), top)
 
@@ -71,6 +77,19 @@ def _topdir(path: str) -> str:
             break
         place = above
     return place
+
+
+def _is_whole(top: str) -> bool:
+    """Whether a mount shows its file system, or a subvolume of btrfs, from the top and not a folder in it."""
+    with contextlib.suppress(OSError):
+        _, mount = mount_of(top)
+        number = mount.partition(":")[2].strip()
+        with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as mounts:
+            for line in mounts:
+                mine, _, _, shown, *_, kind, _, _ = line.split(" ")
+                if mine == number:
+                    return shown == "/" or (kind == "btrfs" and os.stat(top).st_ino == _SUBVOLUME)
+    return True
 
 
 def choose(disk: Disk, root: int, root_path: str) -> Place | None:

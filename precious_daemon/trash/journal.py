@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import posixpath
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 
+from precious_daemon import deeds
 from precious_daemon.errors import TrashRefused
 from precious_daemon.models import Role, Root, RootState, Unit, UnitFile
-from precious_daemon.store import Store, roots
-from precious_daemon.trash import audit, desktop
+from precious_daemon.store import Store, roots, suggestions, voters
+from precious_daemon.trash import desktop
 from precious_daemon.trash.moves import Disk, DiskFailed, explained, printable, shown
 from precious_daemon.trash.records import drop_home, home_of
 
@@ -65,28 +65,41 @@ class Journal:
         except LogFailed as exc:
             log.warning("%s", exc)
 
-    def _log(self, action: str, unit: Unit, reason: str) -> None:
+    def _log(self, action: str, unit: Unit, reason: str, by: int | None = None) -> None:
+        """A line for each file. `by` is the profile whose wish it is; nobody's where the service finishes what it began."""
         root = self._store.read(roots.get, unit.root_id)
-        self._append([self._entry(action, root, reason, unit, file) for file in unit.files or (None,)])
+        who = self._store.read(voters.get, by).name if by is not None else None
+        suggested = self._store.read(suggestions.name_and_run, unit.suggestion_id)
+        self._append([self._entry(action, root, reason, unit, file, who, suggested) for file in unit.files or (None,)])
 
     def _entry(
-        self, action: str, root: Root, reason: str, unit: Unit | None = None, file: UnitFile | None = None
-    ) -> dict[str, str | None]:
-        return {
-            "at": datetime.fromtimestamp(self._clock(), UTC).isoformat(timespec="milliseconds"),
-            "action": action,
-            "root": root.path,
-            "path": (file.restored_path or file.path) if file else None,
-            "trash": posixpath.join(unit.place or "", file.trash_path) if unit and file and file.trash_path else None,
-            "blake3": file.content_hash.hex() if file else None,
-            "batch": unit.batch if unit else None,
-            "unit": unit.uid if unit else None,
-            "reason": reason,
-        }
+        self,
+        action: str,
+        root: Root,
+        reason: str,
+        unit: Unit | None = None,
+        file: UnitFile | None = None,
+        who: str | None = None,
+        suggested: tuple[str | None, str | None] = (None, None),
+    ) -> deeds.Entry:
+        return deeds.entry(
+            self._clock(),
+            action,
+            who=who,
+            root=root.path,
+            path=(file.restored_path or file.path) if file else None,
+            trash=posixpath.join(unit.place or "", file.trash_path) if unit and file and file.trash_path else None,
+            blake3=file.content_hash.hex() if file else None,
+            batch=unit.batch if unit else None,
+            unit=unit.uid if unit else None,
+            suggestion=suggested[0],
+            run=suggested[1],
+            reason=reason,
+        )
 
-    def _append(self, entries: list[dict[str, str | None]]) -> None:
+    def _append(self, entries: list[deeds.Entry]) -> None:
         try:
-            audit.append(self._audit_log, entries)
+            deeds.append(self._audit_log, entries)
         except OSError as exc:
             raise LogFailed(
                 f"{printable(str(self._audit_log))} cannot be written ({exc.strerror}). Nothing more is moved until it can."

@@ -33,8 +33,11 @@ class Purge(Journal):
         with entered(self._disk, root) as fd, held(unit.place, fd) as trash, ExitStack() as stack:
             self._verified(unit, trash, stack)
 
-    def purge(self, unit: Unit) -> Unit:
-        """Remove its files, or refuse and touch none. DiskFailed: stopped on the way, and finished when its disk is well."""
+    def purge(self, unit: Unit, by: int | None = None) -> Unit:
+        """Remove its files, as this profile wished, or refuse and touch none.
+
+        DiskFailed: stopped on the way, and finished when its disk is well.
+        """
         root = self._store.read(roots.get, unit.root_id)
         with entered(self._disk, root) as fd, held(unit.place, fd) as trash:
             with ExitStack() as stack:
@@ -42,10 +45,10 @@ class Purge(Journal):
                     found = self._verified(unit, trash, stack)
                 except OSError as exc:
                     raise refusal_of(exc, f"{name_of(unit)} could not be looked at, and stays in the trash") from exc
-                self._log("purging", unit, unit.reason)
+                self._log("purging", unit, unit.reason, by)
                 unit = self._store.write(units.purge, unit, self._clock())
                 self._remove(unit, found)
-            return self._purged(unit, fd, trash)
+            return self._purged(unit, fd, trash, by)
 
     def finish(self, unit: Unit) -> str:
         """After a crash in the middle: the owner has confirmed it and some of it may be gone, so the rest goes too."""
@@ -88,7 +91,7 @@ class Purge(Journal):
         except (Swapped, DiskFailed, OSError) as exc:
             raise self._stopped(unit, refusal_of(exc, f"{name_of(unit)} could not be removed whole")) from exc
 
-    def _purged(self, unit: Unit, fd: int, trash: int | None) -> Unit:
+    def _purged(self, unit: Unit, fd: int, trash: int | None, by: int | None = None) -> Unit:
         self._drop(unit, fd, trash)
-        self._log("purged", unit, unit.reason)
+        self._log("purged", unit, unit.reason, by)
         return self._store.write(units.purged, unit, self._clock())

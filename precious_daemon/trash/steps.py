@@ -183,14 +183,14 @@ class Steps(Journal):
             raise Swapped("The trash folder itself was moved away or replaced.")
 
     def _done(self, unit: Unit) -> Unit:
-        self._log("trashed", unit, unit.reason)
+        self._log("trashed", unit, unit.reason, unit.voter_id)
         return self._store.write(units.done, unit, self._clock())
 
     # --- what did not go through ---------------------------------------------------------------------------------------
 
     def _refused(self, unit: Unit, refusal: TrashRefused) -> Unit:
         try:
-            self._log("refused", unit, str(refusal))
+            self._log("refused", unit, str(refusal), unit.voter_id)
         except LogFailed as exc:
             log.warning("%s", exc)  # nothing was moved, so nothing has to be told
         return self._store.write(units.refuse, unit, str(refusal), self._clock())
@@ -216,8 +216,8 @@ class Steps(Journal):
 
     # --- step 9 --------------------------------------------------------------------------------------------------------
 
-    def restore(self, unit: Unit) -> Unit:
-        """Move what is in the trash back to where it was, or beside it where that name is taken.
+    def restore(self, unit: Unit, by: int | None = None) -> Unit:
+        """Move what is in the trash back to where it was, or beside it where that name is taken; this profile wished it so.
 
         TrashRefused: all is still in the trash. DiskFailed, LogFailed: as `move`.
         """
@@ -236,7 +236,7 @@ class Steps(Journal):
                     self._freeze(root.id, f"{refusal} Something else is changing its files.")
                 raise refusal from exc
             self._drop(unit, fd, trash)
-            self._log("restored", unit, unit.reason)
+            self._log("restored", unit, unit.reason, by)
             return self._store.write(units.undone, unit, self._clock())
 
     def _brought_back(self, unit: Unit, fd: int, trash: int | None) -> Unit:

@@ -18,6 +18,7 @@ from precious_daemon.web import (
     binds,
     blind,
     clusters,
+    deeds,
     events,
     facts,
     first,
@@ -49,8 +50,8 @@ from precious_daemon.web.binds import Bind
 from precious_daemon.web.keys import ADDRESS, ADDRESSES, API_KEY, DOOR, LOGIN, SERVICE, STOPPING, Address
 
 ROOMS = (
-    home, jobs, folders, asking, blind, history, library, facts, reviewing, held, grouping, ruling, clusters, atlas, report,
-    plugin_pages, pictures, events, login, static, settings, access, metrics, openapi,
+    home, jobs, folders, asking, blind, history, library, facts, reviewing, held, deeds, grouping, ruling, clusters, atlas,
+    report, plugin_pages, pictures, events, login, static, settings, access, metrics, openapi,
     people, tasks, first, speaking,
 )  # fmt: skip
 KEEPALIVE = 75.0  # seconds that a connection may say nothing, or take for the head of a request

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from precious_daemon import __version__, people
+from precious_daemon.language import marked, marked_n
 from precious_daemon.models import Photo, SuggestionState, Voter
 from precious_daemon.store import Database, passwords, suggestions, voters
 from precious_daemon.web import language, words
@@ -17,7 +18,6 @@ from precious_daemon.web.language import N_
 
 if TYPE_CHECKING:
     from jinja2 import Environment
-    from markupsafe import Markup
 
 HERE = Path(__file__).parent
 PREVIEW_SIDE = 1024
@@ -86,29 +86,14 @@ def environment() -> Environment:
         "scaled": scaled,
     }
     env.globals |= {
-        "_": _html,
-        "_n": _html_n,
+        "_": marked,
+        "_n": marked_n,
         "language": language.spoken,
         "languages": language.LANGUAGES,
         "scripts": language.scripts,
     }
     env.globals |= {"version": __version__, "keymap": KEYS, "sureness": words.sureness, "standing": words.standing}
     return env
-
-
-def _html(message: str, **values: Any) -> Markup:
-    """A text of a template: it may have marks of its own, and what is put into it is escaped."""
-    return _marked(language.gettext(message), values)
-
-
-def _html_n(one: str, more: str, n: int, **values: Any) -> Markup:
-    return _marked(language.ngettext(one, more, n), values | {"n": n})
-
-
-def _marked(message: str, values: dict[str, Any]) -> Markup:
-    from markupsafe import Markup
-
-    return language.filled(Markup(message), values)
 
 
 def thumb(photo: Photo) -> str:

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from precious_daemon import review, verdict
 from precious_daemon.config import AskSettings
-from precious_daemon.models import Certificate, Photo, Root, SuggestionState, Unit
+from precious_daemon.models import Certificate, Photo, Root, SuggestionState, Unit, UnitState
 from precious_daemon.service import Service
 from precious_daemon.store import Database, held, photos, pictures, roots, suggestions, units, voters
 from precious_daemon.store.suggestions import SuggestionRow
@@ -214,6 +214,12 @@ async def told(
     """What became of each unit, with `more` for scripts. Without these, a page says so where anything was refused."""
     refused = [outcome for outcome in outcomes if not outcome.moved]
     sentence = _sentence(len(outcomes) - len(refused), len(refused), deed or (_put_back if back == "/trash" else _let_go))
+    beside = [o for o in outcomes if o.moved and o.unit.state is UnitState.DONE and not o.unit.place]
+    if beside and "trash" in request.app[SERVICE].settings.plugins.enabled:
+        sentence += " " + _n(
+            "{n} went to the trash of its folder, for the one of your desktop cannot be used there.",
+            "{n} went to the trash of their folder, for the one of your desktop cannot be used there.", len(beside),
+        )  # fmt: skip
     value = {
         "moved": [o.unit.uid for o in outcomes if o.moved],
         "refused": [{"unit": o.unit.uid, "message": language.told(o.message)} for o in refused],
@@ -305,7 +311,7 @@ async def purge(request: web.Request) -> web.Response:
         outcomes = await service.trash.purge(dry_run=True)
         messages = [words.shown(language.told(outcome.message)) for outcome in outcomes]
         return web.json_response({"moved": [], "refused": [], "sentence": "\n".join([_("Nothing was removed."), *messages])})
-    outcomes = await service.trash.purge(typed_count)
+    outcomes = await service.trash.purge(typed_count, by=request[VOTER])
     gone = words.size(sum(f.stamp.size for outcome in outcomes if outcome.moved for f in outcome.unit.files))
 
     def removed(photos: int) -> str:

@@ -9,8 +9,9 @@ PREFIX = "precious_"  # of every key, so that one in a file or a log is known fo
 SCOPES = ("read", "vote", "review")
 """Each may all that those before it may."""
 
-_CLOSED = frozenset({"/api/settings", "/api/sessions", "/api/tokens"})
-"""What no key may read: the owner's settings hold passwords of plugins."""
+_CLOSED = frozenset({"/api/settings", "/api/sessions", "/api/tokens", "/api/log", "/api/log.jsonl"})
+"""What no key may read: the owner's settings hold passwords of plugins, and the log what they sent."""
+_OWNERS = frozenset({"/settings", "/log"})  # pages
 _READ = frozenset({"/thumb/{uid}", "/preview/{uid}", "/metrics"})  # and every GET under /api/
 _VOTE = frozenset({
     "/api/answer", "/api/undo", "/api/blind", "/api/blind/undo", "/api/ranking/out", "/api/ranking/back",
@@ -31,7 +32,7 @@ _OWN = frozenset({
 def for_everybody(method: str, route: str) -> bool:
     """Whether every profile may do this and not only the owner's: what a key may, pages but the settings, its own affairs."""
     if method in ("GET", "HEAD"):
-        return route not in _CLOSED - {"/api/sessions"} and route != "/settings"
+        return route not in _CLOSED - {"/api/sessions"} and route not in _OWNERS
     return route in _OWN or needed(method, route) is not None
 
 

@@ -7,7 +7,10 @@ import fcntl
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
+
+from tests.conftest import until
 
 _EXT4_IOC_SHUTDOWN = 0x8004587D  # _IOR('X', 125, __u32), linux/fs/ext4/ext4.h
 _NO_LOG_FLUSH = 2
@@ -67,6 +70,38 @@ class Disk:
         while os.path.ismount(self.path):
             self.unmount()
         self.image.unlink()
+
+
+class Passing:
+    """A file system that cannot rename without replacing, mounted at `path` over `folder`: see tests/faults/passing.py."""
+
+    def __init__(self, folder: Path, path: Path) -> None:
+        self.path = path
+        for place in (folder, path):
+            place.mkdir(exist_ok=True)
+        self._process = subprocess.Popen([sys.executable, "-m", "tests.faults.passing", str(folder), str(path)])
+        until(lambda: os.path.ismount(path) or self._process.poll() is not None)
+
+    def close(self) -> None:
+        _run("umount", "-l", str(self.path))
+        self._process.wait(10)
+
+
+class Fat(Passing):
+    """FAT by the driver fusefat, which cannot do it either. Missing where that is not installed."""
+
+    def __init__(self, folder: Path, path: Path) -> None:
+        self.path, image = path, folder.with_suffix(".img")
+        path.mkdir()
+        if not all(map(shutil.which, ("mkfs.vfat", "fusefat"))):
+            raise Missing("fusefat or mkfs.vfat is not installed")
+        with image.open("wb") as file:
+            file.truncate(64 << 20)
+        _run("mkfs.vfat", str(image))
+        self._process = subprocess.Popen(
+            ["fusefat", "-f", "-o", "rw+", str(image), str(path)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        until(lambda: os.path.ismount(path))
 
 
 def small_memory(path: Path, megabytes: int) -> None:

@@ -11,12 +11,13 @@ from urllib.parse import unquote
 
 import pytest
 
-from precious_daemon.config import Places, parse
+from precious_daemon.config import Places, Settings, parse
 from precious_daemon.models import PhotoState, UnitState
+from precious_daemon.scan import add_root
 from precious_daemon.store import Store, roots
 from precious_daemon.trash import recover_records
 from precious_daemon.trash.records import TRASH
-from tests.faults.disks import Disk, Missing, bind, unmount
+from tests.faults.disks import Disk, Fat, Missing, Passing, bind, unmount
 from tests.trash.library import ROOMY, Library, info_of, ripen
 
 TO_DESKTOP = parse({"trash": {"daily_percent": 100.0, "purge_days": 30}, "plugins": {"enabled": ["trash"]}})
@@ -142,3 +143,66 @@ def test_photo_in_a_subvolume_of_btrfs_is_only_suggested(tmp_path: Path, store: 
         assert (library.folder / "inner/a.jpg").exists()
     finally:
         disk.close()
+
+
+def test_where_only_a_part_of_a_disk_is_seen_no_trash_is_made_that_no_file_manager_shows(
+    store: Store, here: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As under the system unit, where the photos are a mount of their own and the home folder is none that can be written."""
+    monkeypatch.setenv("XDG_DATA_HOME", "/proc")
+    (tmp_path / "Pictures").mkdir()
+    bind(tmp_path / "Pictures", tmp_path / "seen")
+    try:
+        library = Library(store, here, tmp_path / "seen", TO_DESKTOP)
+        library.add("stays.jpg", b"stays")
+        (outcome,) = library.apply(library.approve(library.add("a.jpg", b"content")))
+        assert outcome.message == "Moved a.jpg to the trash of its folder, for the one of your desktop cannot be used for it."
+        assert library.undo(outcome.unit)[0].moved
+        assert sorted(os.listdir(library.folder)) == [".precious-root", ".precious-trash", "a.jpg", "stays.jpg"]
+    finally:
+        unmount(tmp_path / "seen")
+
+
+@pytest.fixture(params=[Passing, Fat])
+def replacing(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
+    """A folder on a disk that cannot rename without the risk of replacing."""
+    try:
+        made = request.param(tmp_path / "behind", tmp_path / "there")
+    except Missing as exc:
+        pytest.skip(str(exc))
+    yield made.path
+    made.close()
+
+
+def test_disk_that_might_replace_is_suggest_only_from_the_start(
+    replacing: Path, store: Store, here: Places, tmp_path: Path
+) -> None:
+    (replacing / "photos").mkdir()
+    root = add_root(store, str(replacing / "photos"), 1.0)
+    assert root.marker
+    why = store.read(roots.suggest_only, root.id)
+    assert why
+    assert why.endswith("so its photos are only suggested.")
+    library = Library(store, here, replacing / "photos", ROOMY)
+    photo = library.add("IMG_1.JPG", b"still", "IMG_1.MOV")
+    (outcome,) = library.apply(library.approve(photo))
+    assert outcome.message == f"{library.folder}: {why}"
+    assert sorted(os.listdir(library.folder)) == [".precious-root", "IMG_1.JPG", "IMG_1.MOV"]
+
+
+@pytest.mark.parametrize("settings", [ROOMY, TO_DESKTOP], ids=["our trash", "the desktop's"])
+def test_disk_that_might_replace_moves_nothing_even_where_that_was_not_known(
+    replacing: Path, store: Store, here: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "share"))
+    library = Library(store, here, replacing / "photos", settings)
+    photos = [library.add(f"{n}.JPG", bytes([n]), f"{n}.MOV") for n in range(2)]
+    before = library.contents()
+    first, second = library.apply(library.approve(*photos))
+    assert "cannot be moved to the trash here without risk" in first.message
+    assert not first.moved
+    assert not second.moved
+    assert library.contents() == before
+    assert store.read(roots.suggest_only, library.root.id), "and it is known from now on"
+    assert not [path for path in replacing.rglob("*") if path.is_file() and path.suffix not in (".JPG", ".MOV", "")]
+    library.check_agreement()

@@ -7,6 +7,7 @@ import itertools
 import re
 import signal
 import time
+from contextvars import copy_context
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -17,6 +18,7 @@ from sklearn.metrics import average_precision_score
 
 from precious_daemon import jobfolder, papers
 from precious_daemon.learn import __main__ as child
+from precious_daemon.learn import paper
 from precious_daemon.learn.limits import Deadline, Refused
 from precious_daemon.learn.night import learn
 from precious_daemon.models import Vote
@@ -88,6 +90,20 @@ def test_plots_page_and_card_are_there_and_need_nothing_else(learnt: Path) -> No
     assert hashlib.sha256((learnt / "model.safetensors").read_bytes()).hexdigest() in card
     assert papers.CERTIFICATE in page
     assert papers.CERTIFICATE in card
+
+
+def test_page_of_a_night_is_in_the_owners_language_and_the_card_in_english(
+    learnt: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = {(plot, theme): b"<svg/>" for plot in papers.PLOTS for theme in papers.THEMES}
+    monkeypatch.setattr(paper, "draw_all", lambda *_: drawn)  # drawing takes seconds
+    job = {"at": 1.8e9, "voter": "Anna", "language": "zh-CN", "cache_db": str(tmp_path / "cache.db")}
+    copy_context().run(paper.write, tmp_path, job, jobfolder.read_json(learnt, "report.json"), {})
+    page = (tmp_path / papers.PAGE).read_text("utf-8")
+    assert '<html lang="zh-CN">' in page
+    text = re.sub(r"<style>.*?</style>|<[^>]*>", " ", page, flags=re.DOTALL)
+    assert re.findall(r"[A-Za-z]{2,}[ ,.]+[a-z]{2,}[ ,.]+[a-z]{2,}", text) == [], "all of it is told"
+    assert "## Figures" in (tmp_path / papers.CARD).read_text("utf-8")
 
 
 def test_audits_never_touch_a_score_and_a_seed_gives_the_same_scores(learnt: Path, embedded: Library) -> None:

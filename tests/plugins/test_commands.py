@@ -42,6 +42,8 @@ def test_one_is_switched_on_and_off_and_the_rest_of_the_file_stays(here: Places)
     mine = "# mine\n[web] # the page\nport = 1\n\n[plugins]\ntimeout_seconds = 5 # short\n\n[trash]\nbatch = 3\n"
     here.config_file.write_text(mine)
     assert "links is on now" in run("enable", "links").output
+    assert "It cannot work yet: plugin.webhook.url is" in run("enable", "webhook").output
+    run("disable", "webhook")
     assert enabled(here) == ["report", "rules", "xmp", "links"]
     assert "was on already" in run("enable", "links").output
     assert "is off now" in run("disable", "rules").output

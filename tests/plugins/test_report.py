@@ -5,14 +5,17 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from precious_daemon.config import Places, parse
 from precious_daemon.errors import ConfigError
-from precious_daemon.plugins import report
-from tests.plugins.conftest import output, suggestion, thumbnail
+from precious_daemon.plugins import Plugins, report
+from tests.plugins.conftest import delivered, output, suggestion, thumbnail
 
 HOSTILE = '<script>alert(1)</script>"><img src=x onerror=alert(1)>\u202egpj.exe\udcff\n.jpg'
 
@@ -164,3 +167,26 @@ def test_a_setting_that_cannot_work_is_said_at_the_start(tmp_path: Path, setting
     with pytest.raises(ConfigError, match=r"plugin\.report") as raised:
         output(tmp_path, report, **settings)
     assert says in str(raised.value)
+
+
+def test_page_is_in_the_language_of_the_settings(here: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where they leave it to the browser, in that of this machine."""
+
+    def title(**chosen: Any) -> str:
+        plugins = Plugins.load(here, parse({"plugins": {"enabled": ["report"]}, **chosen}))
+        given = [suggestion("a.jpg", reasons=("looks like 7 photos you deleted",))]
+        assert delivered(plugins, "night", given) == {"report": None}
+        page = (here.reports / "report/latest.html").read_text("utf-8")
+        assert ("像你删过的 7 张照片" in page) is ('lang="zh-CN"' in page) is ("未认证" in page)
+        found = re.search("<h1>(.*)</h1>", page)
+        assert found
+        return found[1]
+
+    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
+        monkeypatch.delenv(name, raising=False)
+    english, chinese = "1 photo you might throw away, 1.2 MB", "1 张你可能会删的照片，1.2 MB"
+    assert title() == english
+    assert title(web={"language": "zh-CN"}) == chinese
+    monkeypatch.setenv("LANG", "zh_CN.UTF-8")
+    assert title() == chinese
+    assert title(web={"language": "en"}) == english

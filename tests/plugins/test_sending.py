@@ -10,8 +10,10 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from contextvars import copy_context
 from datetime import datetime, timedelta
 from email import message_from_bytes
+from email.header import decode_header, make_header
 from email.message import Message
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
 
+from precious_daemon import language
 from precious_daemon.config import Places, Settings
 from precious_daemon.errors import ConfigError, PreciousError
 from precious_daemon.hookspecs import Later
@@ -296,8 +299,24 @@ def test_a_digest_names_photos_and_reasons(tmp_path: Path, mailbox: tuple[Mailbo
     text = message.get_payload(decode=True).decode()  # type: ignore[union-attr]
     assert "blurred; very dark" in text
     assert "b.jpg (1.2 MB)" in text
-    assert "and 1 photo more" in text
+    assert "and 1 more photo" in text
     assert not any(line.startswith("Bcc") for line in text.splitlines())
+
+
+def test_a_digest_is_in_the_language_of_its_reader(tmp_path: Path, mailbox: tuple[Mailbox, int]) -> None:
+    box, port = mailbox
+
+    def in_chinese() -> None:
+        language.speak("zh-CN")
+        email.deliver("n", [suggestion(reasons=("very dark", "blurred"))] * 2, mail(tmp_path, port, most=1, to=["a@example.org"]))
+
+    copy_context().run(in_chinese)
+    (message,) = box.messages
+    assert str(make_header(decode_header(message["Subject"]))) == "2 张你可能会删的照片，2.5 MB"
+    assert message["Content-Language"] == "zh-CN"
+    text = message.get_payload(decode=True).decode()  # type: ignore[union-attr]
+    assert "    很暗；模糊" in text
+    assert "另有 1 张照片" in text
 
 
 def test_there_is_one_digest_a_week_and_none_of_nothing(

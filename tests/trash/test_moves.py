@@ -207,8 +207,11 @@ def test_the_audit_log_has_a_line_for_every_file(library: Library, here: Places)
         ("restored", "IMG_1.JPG"),
         ("restored", "IMG_1.MOV"),
     ]
-    assert entries[0].keys() == {"at", "action", "root", "path", "trash", "blake3", "batch", "unit", "reason"}
-    assert entries[0]["reason"] == "it is blurred"
+    assert entries[0].keys() == {
+        "at", "action", "who", "root", "path", "trash", "blake3", "batch", "unit", "suggestion", "run", "reason",
+    }  # fmt: skip
+    assert (entries[0]["reason"], entries[0]["run"], entries[0]["who"]) == ("it is blurred", "run", "owner")
+    assert "who" not in entries[2], "nobody's wish was told"
     assert stat.S_IMODE(here.audit_log.stat().st_mode) == 0o600
 
 

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from precious_daemon import deeds
 from precious_daemon.config import Places, Settings, parse
 from precious_daemon.errors import CountNeeded, TrashRefused
 from precious_daemon.models import PhotoState, RootState, UnitState
 from precious_daemon.store import Store, answers, changes, photos, roots, units
 from precious_daemon.trash import Outcome
-from precious_daemon.trash.audit import newest
 from precious_daemon.trash.records import TRASH
 from tests.trash.library import NOON, FaultyDisk, Killed, Library, ripen, said
 
@@ -49,7 +49,8 @@ def test_what_is_ripe_is_removed_with_its_companions_and_nothing_else_is(library
     assert library.photo(gone.id).state is PhotoState.PURGED
     assert [label.keep for label in library.store.read(answers.labels, 1)] == [False], "it goes on teaching"
     assert library.store.read(units.totals) == (0, 0)
-    assert [entry["action"] for entry in newest(library.places.audit_log, 6)] == ["purging"] * 3 + ["purged"] * 3
+    found = [entry for _, entry in deeds.page(library.places.audit_log, 6).entries]
+    assert [entry["action"] for entry in found] == ["purged"] * 3 + ["purging"] * 3
     assert not library.undo(outcome.unit)[0].moved
 
 

@@ -38,6 +38,9 @@ EVERYBODYS = {
 }  # fmt: skip
 """What a profile beside the first one may change. A route comes here, and into `web/scopes.py`, when somebody means it to."""
 
+OWNERS = {"/settings", "/api/settings", "/api/tokens", "/log", "/api/log", "/api/log.jsonl"}
+"""What no other profile may even read."""
+
 
 @pytest.fixture
 async def site(here: Places, tmp_path: Path) -> AsyncIterator[web.Site]:
@@ -127,7 +130,7 @@ async def test_every_route_of_the_owner_refuses_another_profile(
         if canonical in EVERYBODYS or path == "/api/events":
             continue
         status, body = await ask(session, way.base, method, path, OWN)
-        closed = method != "GET" or canonical in ("/settings", "/api/settings", "/api/tokens")
+        closed = method != "GET" or canonical in OWNERS
         assert (status == 403) is closed, (path, status)
         assert (b"Only the first profile" in body) is closed, path
     for canonical in EVERYBODYS - {"/login", "/logout", "/api/jobs/{name}/run"}:

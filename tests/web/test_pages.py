@@ -35,6 +35,8 @@ PAGES = (
     "/groups",
     "/clusters",
     "/trash",
+    "/log",
+    "/log?kind=sent&text=a",
     "/report",
     "/jobs",
     "/jobs/scan",

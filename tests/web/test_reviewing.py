@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -193,6 +195,35 @@ async def test_removal_for_good_is_offered_when_ripe_and_needs_its_count(
     assert re.fullmatch(r"1 photo is removed for good, and .* are free again\.", done["sentence"]), done
     page = await (await browser.get("/trash")).text()
     assert "The trash is empty" in page
+
+
+async def test_log_says_who_let_what_go_and_why(service: Service, browser: Browser, library: list[Photo]) -> None:
+    (uid,) = suggest(service, replace(taste(library[0]), reasons=("<b>blurred</b>",)))
+    (moved,) = (await (await browser.post("/api/suggestions/approve", {"uids": [uid]})).json())["moved"]
+    await browser.post("/api/trash/restore", {"uids": [moved]})
+    page = await (await browser.get("/log?kind=moved")).text()
+    assert page.index("Put back") < page.index("Moved to the trash")
+    assert page.count(library[0].path) >= 2
+    assert page.count("&lt;b&gt;blurred&lt;/b&gt;") == 2
+    assert "· <bdi>owner</bdi>" in page
+    listed = await (await browser.get("/api/log?kind=moved&text=restored")).json()
+    assert [(e["action"], e["who"], e["suggestion"]) for e in listed["entries"]] == [("restored", "owner", uid)]
+    older = await (await browser.get(f"/api/log?before={listed['entries'][0]['number']}&kind=moved")).json()
+    assert [e["action"] for e in older["entries"]] == ["trashed"]
+    whole = await (await browser.get("/api/log.jsonl")).text()
+    assert [json.loads(line)["action"] for line in whole.splitlines()][-2:] == ["trashed", "restored"]
+    assert "Nothing found" in await (await browser.get("/log?text=nowhere")).text()
+    assert (await browser.get("/log?kind=print")).status == 400
+
+
+async def test_owner_is_told_where_the_trash_of_the_desktop_could_not_be_used(
+    service: Service, browser: Browser, library: list[Photo]
+) -> None:
+    service.settings = parse({"plugins": {"enabled": ["trash"]}})
+    (uid,) = suggest(service, taste(library[0]))
+    done = await (await browser.post("/api/suggestions/approve", {"uids": [uid]})).json()
+    said = "1 photo is in the trash. 1 went to the trash of its folder, for the one of your desktop cannot be used there."
+    assert done["sentence"] == said
 
 
 async def test_removal_for_good_is_off_by_default(browser: Browser, library: list[Photo]) -> None:

@@ -9,12 +9,13 @@ from gettext import GNUTranslations
 from pathlib import Path
 from string import Formatter
 
-LOCALE = Path(__file__).parent.parent / "locale"
+LOCALE = Path(__file__).parent / "locale"
 SCRIPT, TOLD = "script\x04", "told\x04"
 """What the keys of the two contexts begin with: texts of the scripts, and sentences that other rooms made."""
 NAMES = re.compile(r"(name|path|place|folder|file|shown|target|source|text|url)_*")
 """Values that are never translated: whatever a photo is called, it keeps its name."""
 DATE = re.compile(r"(\d\d?) ([A-Z][a-z]+) (\d{4})(?: at (\d\d:\d\d))?")
+STOP = re.compile(r"[a-z][.?!] [A-Z\d]")
 STRONG = 6
 """Letters of its own by which a sentence is known; one with fewer (`{path} is {state}`) would be found in almost any."""
 LONGEST = 600
@@ -81,6 +82,8 @@ class Catalogue(GNUTranslations):
         for pattern in patterns if len(sentence) <= LONGEST else ():
             if pattern.words in sentence and (found := _compiled(pattern.message).fullmatch(sentence)):
                 said = found.groupdict()
+                if any(STOP.search(text) for name, text in said.items() if not NAMES.fullmatch(name)):
+                    continue  # another sentence stands before this one
                 values = {name: text if NAMES.fullmatch(name) else self.told(text) for name, text in said.items()}
                 if pattern.letters >= STRONG or all(_understood(name, text, values[name]) for name, text in said.items()):
                     return pattern.translation.format(**values)
