@@ -61,9 +61,9 @@ def _no_leaked_threads() -> Iterator[None]:
     until(lambda: not [t for t in threading.enumerate() if t not in before and not t.daemon], 5, "threads were left behind")
 
 
-def until(condition: Callable[[], bool], seconds: float = 10, message: str = "it did not happen") -> None:
+def until(condition: Callable[[], bool], seconds: float = 10, message: str = "it did not happen", every: float = 0.02) -> None:
     """Wait for a condition, and fail with the message where it does not come true in time."""
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, message
-        threading.Event().wait(0.02)
+        threading.Event().wait(every)
