@@ -26,7 +26,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -279,10 +279,14 @@ def certified(persona: Persona, split: Split, chances: np.ndarray[Any, Any], see
     rng = random.Random(seed)
     order = [(rng.choice(unit), unit) for unit in units.values()]
     rng.shuffle(order)
-    draws = [
-        Draw(float(keep[unit].max()), not persona.deleted[asked] if n < AUDITS else None) for n, (asked, unit) in enumerate(order)
-    ]
-    verdict = certify(draws, 0.05, 0.95, [d.keep for d in draws])
+    draws = [Draw(float(keep[unit].max()), None, len(unit)) for _, unit in order]
+    verdict = certify(draws, 0.05, 0.95)
+    for _ in range(AUDITS):
+        if verdict.asking is None:
+            break
+        at = next(i for i, draw in enumerate(draws) if draw.kept is None and draw.keep <= verdict.asking)
+        draws[at] = replace(draws[at], kept=not persona.deleted[order[at][0]])
+        verdict = certify(draws, 0.05, 0.95)
     rest = np.setdiff1d(np.arange(len(keep)), split.labelled)
     if verdict.certificate is None:
         return {"certified recall": 0.0}

@@ -56,14 +56,16 @@ NOT_PAGES = (
 WORDS = {
     "bestshot.py": ("sharpest",), "decide.py": ("blurred", "below 1 %"), "series.py": ("panorama",), "twins.py": ("cropped",),
     "hashes.py": ("mirrored", "turned"), "learn/champion.py": ("Regression",), "learn/classes.py": ("regression",),
-    "models.py": ("offline", "frozen"), "jobs.py": ("scan", "embed", "group", "learn", "sort", "rate", "suggest", "night"),
+    "models.py": ("offline", "frozen"),
+    "jobs.py": ("scan", "listen", "embed", "group", "learn", "sort", "rate", "suggest", "night"),
 }  # fmt: skip
 """Single words that are said; a text of several is taken for one that is."""
 NOT_SAID = re.compile(
     r"(built in|by size|entry point|fit of|fit report|ratings of|lines of this run|new photos|job \{|open files|calls of plugins"
-    r"|signs of life|new settings|start of the watcher|end of the pause|opened for reading|offset points|evidence for|blake3"
-    r"|report of task|suggested bytes|deletions looked through|telling plugins|a row of|unit \{|service for one|a service that"
-    r"|precious-daemon library|display notification|cpu, |'Battery|%-d|Canon|Pick Label|s are$)"
+    r"|signs of life|new settings|start of the watcher|end of the pause|opened for reading|offset points"
+    r"|evidence for|audits for|blake3|heard by|service for one|a service that|precious-daemon library"
+    r"|report of task|suggested bytes|deletions looked through|telling plugins|a row of|unit \{"
+    r"|display notification|cpu, |'Battery|%-d|Canon|Pick Label|s are$)"
 )
 """Names of threads and of rows in the store, and what only the log and the terminal say."""
 SQL = re.compile(

@@ -45,6 +45,7 @@ SUSPECTED = 200  # photos looked at for that
 LABELLED = 400  # labels that the border between keeping and deleting is looked for among
 # of the stream of all questions, while there is still something to learn and afterwards
 PAIRS_EARLY, PAIRS_LATER, BORDER = 0.25, 0.5, 0.5
+WATCH = 0.1  # of the labels, once blind answers certify no more: they see that what is certified still holds
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +208,7 @@ def _next_label(
     last = next(iter(answers.recent(db, voter_id, 1)), None)
     if audit and last and last.choice is Choice.SKIP and last.photo_id == audit.id:
         audit = None  # it comes again after another question: an audit is never dropped
-    if audit and (enough or chance < 0.5):
+    if audit and chance < (WATCH if not scores.certificate(db, voter_id)[2] else 1.0 if enough else 0.5):
         return _single(db, Question.AUDIT, "audit", audit)
     behind_on_test = train * settings.test_labels > test * settings.train_labels
     if test < settings.test_labels and (behind_on_test or train >= settings.train_labels):
@@ -314,7 +315,7 @@ def _steady_words(top: int, needed: int) -> str:
     if needed == 0:
         return f"{what} is steady"
     if needed > 5000:
-        return f"{what} of so many photos takes thousands of answers; a folder or a year alone gets there sooner"
+        return f"thousands more until {what} is steady; fewer for a part"
     step = 5 if needed < 50 else 10 if needed < 200 else 50 if needed < 1000 else 100
     return f"about {math.ceil(needed / step) * step:,} more answers until {what} is steady"
 

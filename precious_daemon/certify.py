@@ -2,26 +2,26 @@
 
 Setting. A pool of candidates is fixed and put in random order before anyone is asked. One *draw* is a photo or a whole
 burst, because frames of one burst share their fate; its `keep` is the largest keep probability in it, and it is a
-*mistake* to suggest it if the owner keeps any of its photos. The owner answers the draws in the pool's order, blind.
+*mistake* to suggest it if the owner keeps any of its photos. The pool is cut into nested *sets* by its scores: all of it,
+the surer 71 %, the surer half of it... The strictest one is asked about first, and each that passes makes way for the
+next. Within a set the owner answers in the pool's order, blind.
 
-Claim. If `certify` is called as often as one likes while the answers come in, the probability that it ever certifies a
-set of which more than `alpha` are mistakes is at most 1 - confidence.
+Claim. However often one looks while the answers come in, the probability that ever a set is certified of which more than
+`alpha` are mistakes is at most 1 - confidence.
 
 Proof.
-1. One set, one look. After m draws of the pool's order, those that fall into a set of candidates fixed beforehand are a
-   random sample of it without replacement. If more than alpha of the set are mistakes, then at most e mistakes among n
-   come up with probability at most P(Bin(n, alpha) <= e): sampling without replacement only makes so low a count rarer
-   (Uhlmann 1966). So the test that passes when this tail is <= level errs with probability <= level.
-2. Many sets, one look. The sets are quantiles of the pool's scores, tested from the strictest to the loosest at the full
-   level, and the first failure ends it. To certify any set that breaks the promise, the first such set in the order has
-   to pass; which that is was fixed before the answers, so the probability is still <= level (fixed-sequence testing,
-   Maurer, Hothorn and Lehmacher 1995). No correction for the number of sets is due. For this the sets may depend on the
-   scores and on how many audits are drawn, and never on an answer.
-3. Many looks. Answers are tested only at looks fixed in number beforehand: at n0 = clean_pass draws, at 4 n0, at 16 n0...
-   At the first look the strictest set that holds n0 audits is the whole pool, and only no mistake passes: its risk is
-   (1 - alpha)^n0. What that leaves of 1 - confidence is halved at each later look. The risks add up to no more than
-   1 - confidence (union bound). Testing anew after every answer instead, a set just over 5 % would get through in every
-   fourth library.
+1. One set. The pool's order, as far as it concerns a set that was fixed before the answers, is a random order of that set.
+   So its first n answers are a random sample of it without replacement. With `bad` mistakes among its `size` draws, the least
+   number for which the promise is broken, the mistakes that come up are a Markov chain with known chances; with more of
+   them there are never fewer on any path (take the same order, and turn further draws into mistakes).
+2. Many looks at one set. It passes if at most e mistakes are among its first n_e answers, for e = 0, 1, 2... These looks are
+   found one after the other from the chain alone: n_e is the least n at which the chance to have passed by then, at
+   this look or an earlier one, is at most (1 - SPEND^(e + 1)) (1 - confidence). All of them together pass a set that breaks
+   the promise with at most that chance. (Group sequential testing with a spent risk, Lan and DeMets 1983, computed exactly.)
+3. Many sets. They are tested from the strictest to the loosest, and the first failure ends it. To certify any set that breaks
+   the promise, the first such set in the order has to pass; which that is was fixed before the answers, so the probability
+   is that of 2 (fixed-sequence testing, Maurer, Hothorn and Lehmacher 1995). No correction for the number of sets is due.
+   For this the sets may depend on the scores, and never on an answer. An answer serves every set that it belongs to.
 4. Between looks a certificate can only be lost: it is withheld while all answers so far, tested at the full level, speak
    against it. That lowers the risk.
 
@@ -35,24 +35,33 @@ then holds for each model by itself, and for each kind of suggestion by itself; 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import takewhile
+from functools import lru_cache
+from itertools import islice, takewhile
 
 from precious_daemon.models import Certificate, Group, GroupKind, Score
 
 FLOOR = 0.5  # photos with at most this keep probability are candidates
-LOOKS = 4  # each look has so many times the draws of the one before
-QUANTILES = 10
-SPARE = 1.1  # a later look starts at a set that should hold this much more than a clean pass needs
+SPEND = 1 / 3  # of the risk, each look leaves this share to the later ones
+LOOKS = 10  # a set in which so many mistakes came up is given up: not the answers are lacking, but a better model
+MOST = 2000  # answers that a set is judged by: nobody gives more
+GROWTH = 2**0.5  # from one set to the next: finer ones follow the model's certainty closer, and take more answers in all
+LEAST = 4  # the strictest set is one of which at least so many may be mistakes: of fewer, nearly all would have to be asked
 
 
 @dataclass(frozen=True, slots=True)
 class Draw:
-    """`keep`: the largest keep probability in it. `kept`: the owner kept any of its photos; None: not answered yet."""
+    """`keep`: the largest keep probability in it. `kept`: the owner kept any of its photos; None: not answered yet.
+
+    `gone`: the owner let it go by hand, after looking. Where that was before it was asked about, it never will be.
+    """
 
     keep: float
     kept: bool | None
+    photos: int = 1
+    gone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,22 +98,18 @@ class Audit:
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
-    """The draws of a pool by which the present model is judged, in its order, and the `keep` of the draw of each photo."""
-
-    draws: list[Draw]
-    candidates: list[float]
-    gone: int  # draws that were let go by hand
-    size: int  # draws, with those that were let go
-
-
-@dataclass(frozen=True, slots=True)
 class Verdict:
-    """`needed`: answers still missing if none is a mistake; 0 with a certificate, None where this pool can never get one."""
+    """`needed`: answers still missing to certify what is not yet, if none is a mistake: for a first certificate, or for a wider
+    one. 0 where all is certified, None where no answer would certify more.
+
+    `asking`: the draws to ask about next are those with at most this keep probability, be it to see that a certificate still
+    holds; None: no answer would change anything.
+    """
 
     certificate: Certificate | None
     sentence: str
     needed: int | None
+    asking: float | None = None
 
 
 def pool(scores: Sequence[Score], groups: Sequence[Group], floor: float = FLOOR) -> list[tuple[int, ...]]:
@@ -129,23 +134,8 @@ def pool(scores: Sequence[Score], groups: Sequence[Group], floor: float = FLOOR)
     return [tuple(members) for members in draws.values()]
 
 
-def clean_pass(alpha: float, confidence: float) -> int:
-    """Answers that certify if none is a mistake: the least n with (1 - alpha)^n <= 1 - confidence."""
-    return math.ceil(math.log1p(-confidence) / math.log1p(-alpha) - 1e-9)
-
-
-def tail(mistakes: int, answers: int, alpha: float) -> float:
-    """P(Bin(answers, alpha) <= mistakes), exactly."""
-    return min(math.fsum(math.exp(_log_share(k, answers, alpha)) for k in range(min(mistakes, answers) + 1)), 1.0)
-
-
-def _log_share(k: int, n: int, p: float) -> float:
-    ways = math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
-    return ways + k * math.log(p) + (n - k) * math.log1p(-p)
-
-
-def counted(pool: Iterable[Audit], floor: float = FLOOR) -> Counted:
-    """What of a pool judges the present model.
+def counted(pool: Iterable[Audit], floor: float = FLOOR) -> list[Draw]:
+    """What of a pool judges the present model, in its order.
 
     A pool outlives the model that it was drawn for, and its answers judge the next one as far as that is honest:
 
@@ -155,150 +145,261 @@ def counted(pool: Iterable[Audit], floor: float = FLOOR) -> Counted:
       with its answer, whichever that was: owners review what they are shown, blind answers or not.
     * A photo that was kept on review, after the model was made, is a mistake. One that was let go leaves, if it was not
       asked about: the chance that put the others in their order is untouched by that. What it means for the rest of the list,
-      `judge` takes into account.
+      `certify` takes into account.
     """
-    its_own = [one for one in pool if not one.taught and one.keep <= floor]
-    there = [one for one in its_own if one.kept is not None or one.said is not False]
-    return Counted(
-        [Draw(one.keep, (one.said or None) if one.kept is None else one.kept) for one in there],
-        [one.keep for one in there for _ in range(one.photos)],
-        sum(one.said is False for one in its_own),
-        len(its_own),
+    return [
+        Draw(one.keep, (one.said or None) if one.kept is None else one.kept, one.photos, one.said is False)
+        for one in pool
+        if not one.taught and one.keep <= floor
+    ]
+
+
+# --- one set -----------------------------------------------------------------------------------------------------------
+
+
+def worst(alpha: float, size: int) -> int:
+    """The least number of mistakes among `size` draws that breaks the promise."""
+    return math.floor(alpha * size + 1e-9) + 1
+
+
+def tail(mistakes: int, answers: int, bad: int, size: int) -> float:
+    """P(at most `mistakes` among `answers` draws without replacement of `size`, `bad` of which are mistakes), exactly."""
+    least, most = max(0, answers - (size - bad)), min(mistakes, answers, bad)
+    ways = _log_ways(size, answers)
+    shares = (math.exp(_log_ways(bad, k) + _log_ways(size - bad, answers - k) - ways) for k in range(least, most + 1))
+    return min(math.fsum(shares), 1.0)
+
+
+def _log_ways(n: int, k: int) -> float:
+    return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
+
+
+@lru_cache(256)
+def looks(size: int, bad: int, risk: float) -> tuple[tuple[int, int], ...]:
+    """(answers, mistakes): a set passes with at most so many mistakes among its first so many answers. See the proof, 2.
+
+    Of a set with `bad` mistakes among its `size` draws, all looks together pass at most the share `risk`.
+    """
+    found: list[tuple[int, int]] = []
+    spent, chance = 0.0, [1.0]  # chance[x]: of x mistakes so far without having passed
+    for answers in range(1, size + 1):
+        left = size - answers + 1
+        chance = [
+            (chance[x] * max(0, left - (bad - x)) if x < len(chance) else 0.0) / left
+            + (chance[x - 1] * max(0, bad - x + 1) / left if x else 0.0)
+            for x in range(min(len(chance) + 1, bad + 1, LOOKS))  # who has more by now does not pass any more
+        ]
+        passing = math.fsum(chance[: len(found) + 1])
+        if spent + passing <= risk * (1 - SPEND ** (len(found) + 1)):
+            chance[: len(found) + 1] = [0.0] * min(len(found) + 1, len(chance))
+            found.append((answers, len(found)))
+            spent += passing
+            if len(found) == min(bad, LOOKS):
+                break
+    return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """All draws of a pool with at most the keep probability `threshold`; how many, and photos in them.
+
+    `first`: the names of those that come first in the pool's order, which are the ones to ask about.
+    """
+
+    threshold: float
+    size: int
+    photos: int
+    first: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Set:
+    """A part, and what was said of it. `asked`: answers in the pool's order, with its holes. `photos`: those left."""
+
+    threshold: float
+    asked: list[bool | None]
+    size: int
+    gone: int
+    photos: int
+
+    def answers(self) -> list[bool]:
+        return [bool(kept) for kept in takewhile(lambda kept: kept is not None, self.asked)]
+
+    def passes(self, answers: Sequence[bool], alpha: float, risk: float) -> bool:
+        """The promise holds for the set as it was drawn."""
+        bad = worst(alpha, self.size)
+        return _passed(answers, looks(self.size, bad, risk)) and tail(sum(answers), len(answers), bad, self.size) <= risk
+
+    def holds(self, answers: Sequence[bool], alpha: float, risk: float) -> bool:
+        """It holds for what is left of it, too.
+
+        Who lets the obvious go by hand leaves the doubtful: all mistakes may be among the rest, which is a larger share of it.
+        So the answers have to bear out as many as the rest may hold. Withholding only lowers the risk.
+        """
+        bad = worst(alpha, self.size - self.gone)
+        return self.gone < self.size and (not self.gone or tail(sum(answers), len(answers), bad, self.size) <= risk)
+
+    def needed(self, alpha: float, risk: float) -> int | None:
+        """The least number of further answers with which it passes and holds if none is a mistake; None: there is none."""
+        bad = worst(alpha, self.size)
+        planned, answers, more = looks(self.size, bad, risk), self.answers(), 0
+        if planned[0][0] >= self.size:
+            return None  # each of them would be asked about
+        at_look, passed = dict(planned), _passed(answers, planned)
+        for at in range(len(answers), min(len(self.asked), 2 * planned[-1][0])):
+            more += self.asked[at] is None
+            answers.append(bool(self.asked[at]))
+            passed = passed or sum(answers) <= at_look.get(at + 1, -1)
+            before_hole = at + 1 == len(self.asked) or self.asked[at + 1] is None
+            if passed and before_hole and self.passes(answers, alpha, risk) and self.holds(answers, alpha, risk):
+                return more
+        return None
+
+    def needed_after_mistake(self, alpha: float, risk: float) -> int | None:
+        """`needed`, that answer included, if the very next draw turned out to be a mistake."""
+        at = len(self.answers())
+        if at == len(self.asked):
+            return None
+        mistaken = _Set(self.threshold, [*self.asked[:at], True, *self.asked[at + 1 :]], self.size, self.gone, self.photos)
+        needed = mistaken.needed(alpha, risk)
+        return None if needed is None else needed + 1
+
+
+def _passed(answers: Sequence[bool], planned: Iterable[tuple[int, int]]) -> bool:
+    return any(n <= len(answers) and sum(answers[:n]) <= most for n, most in planned)
+
+
+def thresholds(keeps: Iterable[float], alpha: float) -> list[float]:
+    """Of the nested parts of a pool, the strictest first; the next holds GROWTH times as many draws."""
+    ordered = sorted(keeps)
+    steps = math.floor(math.log(max(len(ordered) * alpha / LEAST, 1), GROWTH))
+    sizes = [math.ceil(len(ordered) / GROWTH**step) for step in range(steps, -1, -1)] if ordered else []
+    return sorted({ordered[size - 1] for size in sizes})
+
+
+def parts(draws: Iterable[tuple[int, float, int]], limits: Sequence[float]) -> list[Part]:
+    """What lies below each of these thresholds. `draws` in the pool's order: (name, keep, photos)."""
+    sizes, photos = [0] * len(limits), [0] * len(limits)
+    first: list[list[int]] = [[] for _ in limits]
+    for name, keep, count in draws:
+        for n in range(bisect_left(limits, keep), len(limits)):
+            sizes[n] += 1
+            photos[n] += count
+            if len(first[n]) < MOST:
+                first[n].append(name)
+    return [Part(*each) for each in zip(limits, sizes, photos, map(tuple, first), strict=True)]
+
+
+def _said(part: Part, kept: Mapping[int, bool], gone: Mapping[int, Draw]) -> _Set:
+    left = [draw for draw in gone.values() if draw.keep <= part.threshold]
+    return _Set(
+        part.threshold,
+        [kept.get(name) for name in part.first if name in kept or name not in gone],
+        part.size,
+        len(left),
+        part.photos - sum(draw.photos for draw in left),
     )
 
 
-def judge(pool: Iterable[Audit], alpha: float, confidence: float, subject: Subject = SUBJECTS[TASTE]) -> Verdict:
-    """`certify` for the draws that count. A certificate is withheld where it need not hold for what is left of its list.
-
-    Who lets the obvious go by hand leaves the doubtful: all mistakes may be among the rest, which is a larger share of it.
-    So the answers have to bear out the smaller share of the list as it was drawn. Withholding only lowers the risk.
-    """
-    found = counted(pool)
-    verdict = certify(found.draws, alpha, confidence, found.candidates, subject)
-    certificate, left = verdict.certificate, alpha * (found.size - found.gone) / max(found.size, 1)
-    if certificate is None or (left and tail(certificate.errors, certificate.audits, left) <= (1 - confidence) * (1 + 1e-9)):
-        return verdict
-    if not left:
-        return Verdict(None, f"All of these {subject.many} were let go by hand: none is left to certify.", None)
-    needed = max(1, clean_pass(left, confidence) - certificate.audits)
-    sentence = (
-        f"Not certified any more: you let {found.gone} go by hand, and the rest may hold more that you would keep. "
-        f"{needed} more answer{' is' if needed == 1 else 's are'} needed if none is a mistake."
-    )
-    return Verdict(None, sentence, needed)
+# --- the pool ----------------------------------------------------------------------------------------------------------
 
 
-def certify(
-    draws: Sequence[Draw],
+def certify(draws: Sequence[Draw], alpha: float, confidence: float, subject: Subject = SUBJECTS[TASTE]) -> Verdict:
+    """`judge` of a whole pool in its random order, without what says nothing of the present model (`counted`)."""
+    limits = thresholds((draw.keep for draw in draws), alpha)
+    pool = parts(((n, draw.keep, draw.photos) for n, draw in enumerate(draws)), limits)
+    kept = {n: draw.kept for n, draw in enumerate(draws) if draw.kept is not None}
+    return judge(pool, kept, {n: draw for n, draw in enumerate(draws) if draw.gone}, alpha, confidence, subject)
+
+
+def judge(
+    pool: Sequence[Part],
+    kept: Mapping[int, bool],
+    gone: Mapping[int, Draw],
     alpha: float,
     confidence: float,
-    candidates: Sequence[float],
     subject: Subject = SUBJECTS[TASTE],
 ) -> Verdict:
-    """The widest set of suggestions that the answers so far certify, and a sentence for the owner.
+    """The widest part of a pool that the answers so far certify, and a sentence for the owner.
 
-    `draws` is the whole pool in its random order. `candidates` holds, for each photo of the pool, the `keep` of its draw:
-    it only serves to count photos.
+    `kept` holds the answers by the name of a draw, True for a mistake; `gone` the draws that were let go by hand.
     """
-    answered = list(takewhile(lambda draw: draw.kept is not None, draws))
-    certificate = _best(draws, answered, alpha, confidence, candidates)
-    if certificate:
-        grouped = len(candidates) != len(draws)
-        sentence = f"{_certified(certificate, subject, grouped=grouped)} {_if_mistaken(certificate)}"
-        return Verdict(certificate, sentence, 0)
-    least = clean_pass(alpha, confidence)
-    if len(draws) < least:
-        few = f"Only {len(draws)} {subject.some}" if draws else subject.none
-        return Verdict(None, f"{few}: too few to certify, which takes {least} blind answers.", None)
-    mistakes = sum(draw.kept is True for draw in answered)
-    found = f"You would keep {mistakes} of the {len(answered)} photos asked about blindly"
-    needed = _needed(draws, len(answered), alpha, confidence, candidates)
+    risk = (1 - confidence) * (1 + 1e-9)
+    best, target, passed = None, None, False
+    for part in pool:
+        one = _said(part, kept, gone)
+        answers = one.answers()
+        if not one.passes(answers, alpha, risk):
+            target = target or one
+            break
+        passed = True
+        if one.holds(answers, alpha, risk):
+            best, target = one, None
+        elif one.gone < one.size:
+            target = target or one
+    wider = target.needed(alpha, risk) if target else 0 if best else None
+    next_of = target if wider else best
+    asking = next_of.threshold if next_of and None in next_of.asked else None
+    if best:
+        found = best.answers()
+        certificate = Certificate(best.threshold, alpha, confidence, len(found), sum(found), best.photos)
+        grouped = best.photos != best.size - best.gone
+        sentence = f"{_certified(certificate, subject, grouped=grouped)} {_if_mistaken(best, alpha, risk)}"
+        if target and wider:
+            sentence += f" {wider} more answer{'' if wider == 1 else 's'} would certify {target.photos} if none is a mistake."
+        return Verdict(certificate, sentence, wider, asking)
+    return Verdict(
+        None, _not_certified(pool[-1].size if pool else 0, target, wider, alpha, risk, subject, passed=passed), wider, asking
+    )
+
+
+def ahead(pool: Sequence[Part], kept: Mapping[int, bool], gone: Mapping[int, Draw], asking: float | None, most: int) -> list[int]:
+    """The names of the draws to ask about next, in order; `most` of them."""
+    first = next((part.first for part in pool if part.threshold == asking), ())
+    return list(islice((name for name in first if name not in kept and name not in gone), most))
+
+
+# --- in words ----------------------------------------------------------------------------------------------------------
+
+
+def _not_certified(
+    size: int, target: _Set | None, needed: int | None, alpha: float, risk: float, subject: Subject, *, passed: bool
+) -> str:
+    if target is None:
+        return f"All of these {subject.many} were let go by hand: none is left to certify." if size else f"{subject.none}."
+    if looks(target.size, worst(alpha, target.size), risk)[0][0] >= target.size:
+        return f"Only {target.size} {subject.some}: too few to certify, look at each of them."
+    answers = target.answers()
+    mistakes, answered = sum(answers), len(answers)
+    found = f"You would keep {mistakes} of the {answered} photos asked about blindly"
     if needed is None:
-        return Verdict(None, f"Not certified. {found}: these suggestions cannot be certified any more, the next ones can.", None)
-    more = f"{needed} more answer{' is' if needed == 1 else 's are'} needed if none is a mistake."
-    worse = _needed_after_mistake(draws, answered, alpha, confidence, candidates)
+        return f"Not certified. {found}: these suggestions cannot be certified any more, the next ones can."
+    if target.size == size:
+        more = f"{needed} more answer{' is' if needed == 1 else 's are'} needed if none is a mistake."
+    else:
+        more = f"{needed} more answer{'' if needed == 1 else 's'} would certify the surest {target.photos} if none is a mistake."
+    if passed:
+        return f"Not certified any more: you let {target.gone} go by hand, and the rest may hold more that you would keep. {more}"
+    worse = target.needed_after_mistake(alpha, risk)
     more += " " + (
         f"One mistake first would make it {worse}."
         if worse
         else "One mistake first and these suggestions cannot be certified any more."
     )
-    return Verdict(None, f"Not certified yet: {more}" + (f" {found}." if mistakes else ""), needed)
+    return f"Not certified yet: {more}" + (f" {found}." if any(answers) else "")
 
 
-def _best(
-    draws: Sequence[Draw], answered: Sequence[Draw], alpha: float, confidence: float, candidates: Sequence[float]
-) -> Certificate | None:
-    """The loosest threshold that passed at a look, and that all answers so far still bear out."""
-    passed = [
-        t for look, level in _looks(len(answered), alpha, confidence) for t in _passed(draws, answered[:look], level, alpha)
-    ]
-    for threshold in sorted(passed, reverse=True):
-        kept = [draw.kept for draw in answered if draw.keep <= threshold]
-        if tail(sum(map(bool, kept)), len(kept), alpha) <= (1 - confidence) * (1 + 1e-9):
-            count = sum(keep <= threshold for keep in candidates)
-            return Certificate(threshold, alpha, confidence, len(kept), sum(map(bool, kept)), count)
-    return None
-
-
-def _looks(answers: int, alpha: float, confidence: float) -> Iterator[tuple[int, float]]:
-    """(draws, level) of every look that the answers have reached."""
-    look = clean_pass(alpha, confidence)
-    level: float = (1 - alpha) ** look
-    left = 1 - confidence - level
-    while look <= answers and level > 0:
-        yield look, level
-        left = level = left / 2
-        look *= LOOKS
-
-
-def _passed(draws: Sequence[Draw], seen: Sequence[Draw], level: float, alpha: float) -> Iterator[float]:
-    """Thresholds that pass, strictest first, up to the first that fails."""
-    keeps = sorted(draw.keep for draw in draws)
-    least = clean_pass(alpha, 1 - level)
-    for part in range(1, QUANTILES + 1):
-        if part < QUANTILES and part * len(seen) < SPARE * least * QUANTILES:
-            continue
-        threshold = keeps[math.ceil(len(keeps) * part / QUANTILES) - 1]
-        kept = [draw.kept for draw in seen if draw.keep <= threshold]
-        if tail(sum(map(bool, kept)), len(kept), alpha) > level * (1 + 1e-9):
-            return
-        yield threshold
-
-
-def _needed(draws: Sequence[Draw], answered: int, alpha: float, confidence: float, candidates: Sequence[float]) -> int | None:
-    """The least number of further answers that certifies if none is a mistake. More clean answers never undo a pass."""
-    if_well = [*draws[:answered], *(Draw(draw.keep, False) for draw in draws[answered:])]
-
-    def enough(more: int) -> bool:
-        return _best(draws, if_well[: answered + more], alpha, confidence, candidates) is not None
-
-    low, high = 0, len(draws) - answered
-    if not enough(high):
-        return None
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if enough(middle) else (middle, high)
-    return high
-
-
-def _needed_after_mistake(
-    draws: Sequence[Draw], answered: Sequence[Draw], alpha: float, confidence: float, candidates: Sequence[float]
-) -> int | None:
-    """`_needed`, that answer included, if the very next draw turned out to be a mistake."""
-    at = len(answered)
-    if at == len(draws):
-        return None
-    mistaken = [*answered, Draw(draws[at].keep, True), *draws[at + 1 :]]
-    needed = _needed(mistaken, at + 1, alpha, confidence, candidates) if at + 1 < len(draws) else None
-    return needed and needed + 1
-
-
-def _if_mistaken(c: Certificate) -> str:
+def _if_mistaken(best: _Set, alpha: float, risk: float) -> str:
     """What one more mistake among the answers would do: the certificate is withheld while all of them speak against it."""
-    errors, audits, level = c.errors + 1, c.audits + 1, (1 - c.confidence) * (1 + 1e-9)
+    answers, bad = best.answers(), worst(alpha, best.size - best.gone)
+    errors, audits = sum(answers) + 1, len(answers) + 1
+    if len(best.asked) < audits:
+        return "All of them were asked about."
     clean = 0
-    while tail(errors, audits + clean, c.alpha) > level:
+    while audits + clean <= len(best.asked) and tail(errors, audits + clean, bad, best.size) > risk:
         clean += 1
+    if audits + clean > len(best.asked):
+        return "One more mistake would end it."
     if not clean:
         return "One more mistake would leave it in force."
     return f"One more mistake would suspend it for {clean} answer{'' if clean == 1 else 's'} without another."

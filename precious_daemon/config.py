@@ -161,6 +161,7 @@ class OutsideSettings:
     deleted: bool = _setting(True, 'a photo deleted with another program, and gone for an hour, counts as an answer "delete"')
     restored: bool = _setting(True, 'such a photo that is brought back counts as an answer "keep"')
     xmp: bool = _setting(True, "in XMP sidecars, a reject flag counts as delete, and three stars or more as keep")
+    plugins: bool = _setting(True, "what plugins hear in other programs counts: a favourite, stars, a flag, their trash")
 
 
 @dataclass(frozen=True, slots=True)

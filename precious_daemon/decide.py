@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
-from precious_daemon.certify import FLOOR, pool
-from precious_daemon.models import Certificate, Group, GroupDecision, GroupKind, Quality, Score, Suggestion
+from precious_daemon.certify import FLOOR
+from precious_daemon.models import Group, GroupDecision, GroupKind, Quality, Score, Suggestion
 
 BLURRED = 0.2  # of Quality.sharpness; a photo in focus has .5 and more
 BLURRED_TILE = 0.25  # no part of it is in focus either
@@ -81,7 +81,6 @@ class Proposal:
 def suggest(
     scores: Sequence[Score],
     groups: Sequence[Group],
-    certificate: Certificate | None,
     facts: Mapping[int, Known],
     labels: Mapping[int, bool],
     vetoes: Mapping[int, str],
@@ -96,8 +95,8 @@ def suggest(
     """Photos that could go, surest first, each once with all of its reasons.
 
     Suggested are the photos that the owner labelled for deletion, all but the best of copies, of equal pictures and of
-    bursts, those that the owner would likely not keep (up to FLOOR, or, with a certificate, only what that covers), and
-    those that a rule speaks against.
+    bursts, those that the owner would likely not keep (up to FLOOR), and those that a rule speaks against. None is certified:
+    that is for the blind answers to say.
     Never suggested: what the owner labelled to keep, unless something in `changed` speaks against it since; what has a veto;
     what is to stay in place of another; the last of any group that would otherwise stay; and the last of an occasion, where
     it would go by taste alone. Edits and their originals, and the frames of a set, are suggested only where the owner
@@ -109,7 +108,7 @@ def suggest(
     else likely keeps a photo: a veto where taste or a rule alone speaks, which says nothing against one of two copies.
     """
     chances = {score.photo_id: score.keep for score in scores}
-    covered = _covered(scores, groups, certificate)
+    covered = {score.photo_id for score in scores if score.keep <= FLOOR}
     decisions = list(decisions)
     groups_of = _present(decided(groups, decisions), facts)
     kept = {photo for photo, keep in labels.items() if keep}
@@ -140,7 +139,7 @@ def suggest(
             photo,
             group.kind.value if group else "rule" if by_rule else "taste",
             chances.get(photo),
-            certificate is not None and photo in covered,
+            False,
             tuple(dict.fromkeys(reasons)),
             _best(group) if group else None,
             dict(known),
@@ -212,14 +211,6 @@ def _as_left(group: Group, about: Mapping[int, Sequence[GroupDecision]]) -> Grou
 
 
 # --- what goes ---------------------------------------------------------------------------------------------------------
-
-
-def _covered(scores: Sequence[Score], groups: Sequence[Group], certificate: Certificate | None) -> set[int]:
-    """Photos below the threshold. A certificate speaks of draws: of a burst, only if all of its candidates are below."""
-    if certificate is None:
-        return {score.photo_id for score in scores if score.keep <= FLOOR}
-    chances = {score.photo_id: score.keep for score in scores}
-    return {i for draw in pool(scores, groups) if max(chances[i] for i in draw) <= certificate.threshold for i in draw}
 
 
 def _by_taste(chances: Mapping[int, float], covered: set[int], labels: Mapping[int, bool], ruled: AbstractSet[int]) -> list[int]:

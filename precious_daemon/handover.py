@@ -135,7 +135,7 @@ def lacking(db: Database, voter_id: int, settings: AskSettings) -> str | None:
     training = [label for label in answers.labels(db, voter_id) if label.purpose in TRAINING]
     missing = settings.train_labels - len(training)
     if missing > 0:
-        return f"{missing} more keep-or-delete answers are needed before training ({len(training)} of {settings.train_labels})."
+        return f"{missing} more answers to learn from are needed before training ({len(training)} of {settings.train_labels})."
     deleted = sum(not label.keep for label in training)
     if deleted < LEAST_OF_A_CLASS:
         return (

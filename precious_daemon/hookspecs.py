@@ -81,6 +81,14 @@ class SuggestedPhoto(PluginPhoto):
 
 
 @dataclass(frozen=True, slots=True)
+class Judgement:
+    """What the owner said of a photo with another program."""
+
+    keep: bool  # or delete
+    how: str  # in the owner's words, after "Keep, " or "Delete, ": "a favourite in Immich"
+
+
+@dataclass(frozen=True, slots=True)
 class Context:
     """What a plugin has of its own."""
 
@@ -135,6 +143,16 @@ def features(photo: PluginPhoto, picture: bytes | None, context: Context) -> Map
 
     Called in a process of its own, where it may load what it likes (import that inside of the function), at night, once for each
     content: again only when the file has changed, or the plugin's module or settings have.
+    """
+
+
+@hookspec
+def said(photo: PluginPhoto, context: Context) -> Judgement | None:
+    """What the owner said of this photo with another program, or None. It becomes an answer, which models learn from.
+
+    Asked each night about every photo that is there, before anything is learned. The answer is listed among the others and can be
+    taken back; it changes when this does, and goes when this is None again, but not where this fails. What was said here since
+    stands, and so do blind answers. `outside.plugins` switches it off.
     """
 
 

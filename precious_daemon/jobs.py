@@ -26,13 +26,14 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 BY_THEMSELVES = ("schedule", "catch-up", "new photos")  # triggers that a pause holds back
+WAITING = "waits for another job"
 LOOK_AGAIN = 30.0  # seconds: how far past its end a pause may last where the machine slept or its clock was set
 
 
 class Jobs:
     """Runs named jobs, each at most once at a time, and only one that needs much of the machine."""
 
-    NAMES = ("scan", "embed", "group", "learn", "sort", "rate", "suggest", "night")
+    NAMES = ("scan", "listen", "embed", "group", "learn", "sort", "rate", "suggest", "night")
 
     def __init__(self, service: Service) -> None:
         self._service = service
@@ -154,7 +155,7 @@ class Jobs:
         try:
             if name in ("scan", "night"):
                 return await job(say)
-            say("waiting for another job", 0, 0) if self._heavy.locked() else None
+            say(WAITING, 0, 0) if self._heavy.locked() else None
             async with self._heavy:
                 return await job(say)
         finally:
@@ -185,7 +186,7 @@ class Jobs:
         self.nightwork.budget = Budget(time.monotonic() + limits.budget_minutes * 60, allowance)
         details = []
         try:
-            for name in ("scan", "group", "learn", "sort", "rate", "suggest"):
+            for name in ("scan", "listen", "group", "learn", "sort", "rate", "suggest"):
                 if name in ("group", "learn", "sort", "rate") and allowance.spent:
                     details.append(f"{name}: left for the next night, this one's processor time is used up")
                     continue

@@ -180,12 +180,13 @@ class Photo:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Part of a library: a folder of a root with all below it, a stretch of `taken_at` without its end, or both."""
+    """Part of a library: a folder of a root with all below it, a stretch of `taken_at` without its end, a class, or all three."""
 
     root_id: int | None = None
     folder: str = ""  # relative to its root; empty is all of it
     since: float | None = None
     until: float | None = None
+    sorted_into: tuple[int, int] | None = None  # (class of a task, voter who said so, or whose model takes photos for it)
 
 
 class Aim(StrEnum):
@@ -227,7 +228,7 @@ class Question(StrEnum):
     ENOUGH = "enough"  # two photos of one group, one of them drawn at random from what would go: is one of them enough?
     SUGGESTION = "suggestion"  # the owner reviewed a suggestion
     RANKING = "ranking"  # a photo was taken out of the ranking; undone, it is back
-    OUTSIDE = "outside"  # said with another program: a file deleted or brought back, a rating in a sidecar
+    OUTSIDE = "outside"  # said with another program: a file deleted or brought back, a rating in a sidecar, a favourite
 
 
 class Choice(StrEnum):
@@ -259,7 +260,9 @@ class Answer:
     choice: Choice | None  # None on an undo
     photo_id: int | None
     other_id: int | None
-    purpose: str  # rank, top, border; train, test, audit; import; outside, xmp; review: of a suggestion; duplicate: no taste
+    purpose: (
+        str  # rank, top, border; train, test, audit; import; outside, xmp, elsewhere; review: of a suggestion; duplicate: copies
+    )
     undoes: int | None
     more: tuple[int, ...] = ()  # the third and fourth photo
 
@@ -268,7 +271,7 @@ class Answer:
         return tuple(i for i in (self.photo_id, self.other_id, *self.more) if i is not None)
 
 
-TRAINING = ("train", "review", "rank", "top", "border", "outside", "xmp")
+TRAINING = ("train", "review", "rank", "top", "border", "outside", "xmp", "elsewhere")
 """Purposes of the labels that a model learns from. Tests and audits judge it, and may never shape it."""
 
 

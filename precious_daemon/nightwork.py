@@ -20,6 +20,7 @@ from precious_daemon import (
     jobfolder,
     ledger,
     networks,
+    outside,
     papers,
     people,
     plugin_photos,
@@ -31,8 +32,10 @@ from precious_daemon.children import Allowance
 from precious_daemon.errors import ChildFailed, NotEnoughAnswers, PreciousError
 from precious_daemon.instant import Instant
 from precious_daemon.models import Group, GroupKind, GroupMember, Voter
+from precious_daemon.plugins import in_words
 from precious_daemon.progress import Say
 from precious_daemon.store import Database, answers, clusters, groups, numbers, pictures, ratings, scores, tasks, voters
+from precious_daemon.store import outside as heard_elsewhere
 
 if TYPE_CHECKING:
     from precious_daemon.service import Service
@@ -64,6 +67,27 @@ class Nightwork:
         self.budget: Budget | None = None  # of the night, while there is one
         self._looking: dict[str, float] = {}  # what looking at photos has cost since a model was made last
         self.instant = Instant(service.store, service.places, lambda: self._features("instant"))
+
+    async def listen(self, say: Say) -> str:
+        """Ask plugins what the owner said of photos with other programs: that is an answer, too."""
+        if not self._service.settings.outside.plugins or not self._service.plugins.having("said"):
+            return "no plugin is asked what you said with other programs"
+        say("asking plugins what you said with other programs", 0, 0)
+        changed, errors = await asyncio.to_thread(self._heard)
+        return "; ".join([_changed(changed), *errors])
+
+    def _heard(self) -> tuple[int, list[str]]:
+        """(answers that came or went, what ails plugins)"""
+        now, plugins = self._clock(), self._service.plugins
+        before = {name: self._store.read(heard_elsewhere.heard_until, name) for name in plugins.having("said")}
+        failed: dict[str, Exception] = {}
+        changed = 0
+        for name, said, error in plugins.said(plugin_photos.in_parts(self._store)):
+            changed += self._store.write(outside.take_over, people.OWNER, name, said, before[name], now)
+            failed |= {name: error} if error else {}
+        for name in before.keys() - failed.keys():
+            self._store.write(heard_elsewhere.hear_on, name, now)
+        return changed, [f"{name}: {in_words(error)}" for name, error in failed.items()]
 
     async def embed(self, say: Say) -> str:
         """Look at what is new: our network, and plugins that measure photos."""
@@ -375,6 +399,12 @@ class Nightwork:
 
     async def _child(self, module: str, folder: Path, say: Say) -> bool:
         return await children.run_child(module, folder, say, self.budget.allowance if self.budget else None)
+
+
+def _changed(count: int) -> str:
+    if not count:
+        return "nothing that you said with other programs is new"
+    return f"{count} answer{'' if count == 1 else 's'} came or went with what you said with other programs"
 
 
 def _weighed(report: dict[str, Any]) -> str:

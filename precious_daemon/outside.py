@@ -1,16 +1,21 @@
-"""What the owner says with other programs is an answer too: a photo deleted or brought back, stars or a reject flag in XMP.
+"""What the owner says with other programs is an answer too: a photo deleted or brought back, stars in XMP, what plugins hear.
 
-Looked for once the folders have been looked through and what is new has been read, so that a photo that moved is not taken
-for one that was deleted. Such answers teach; they are never blind audits, and an answer given in the page for a test stays.
+Files are looked at once the folders have been looked through and what is new has been read, so that a photo that moved is not
+taken for one that was deleted; plugins are asked at night. Such answers teach; they are never blind audits, and an answer given
+in the page for a test stays.
 """
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from precious_daemon import sidecars
 from precious_daemon.config import OutsideSettings
+from precious_daemon.errors import NotFound
+from precious_daemon.hookspecs import Judgement
 from precious_daemon.models import Choice, Label, Question
 from precious_daemon.store import Database, Store, answers, groups
 from precious_daemon.store import outside as rows
@@ -19,7 +24,7 @@ log = logging.getLogger(__name__)
 
 GRACE = 3600.0  # seconds that a photo has to be gone: who moves photos between disks deletes them for a while
 MANY = 20  # gone in one go: a folder was cleared or moved, and nobody judged each photo
-MOST_KEPT = 2000  # "keep" by sidecars that are taken over, newest first: a library with stars on everything teaches no more
+MOST_KEPT = 2000  # "keep" by sidecars, and by plugins: a library with stars on everything teaches no more
 BLIND = ("test", "audit")
 
 
@@ -62,7 +67,8 @@ def _deleted(db: Database, voter_id: int, wanted: bool, now: float) -> int:
         return 0
     done = 0
     for photo_id in gone:
-        if rows.newest(db, voter_id, photo_id) is None and not _is_blind(db, voter_id, photo_id):
+        label = answers.label_of(db, voter_id, photo_id)
+        if label is None or (label.keep and label.purpose not in BLIND):
             copies = groups.copies_left(db, photo_id)
             purpose = "duplicate" if copies else "outside"
             answers.add(db, voter_id, Question.OUTSIDE, Choice.DELETE, photo_id, None, purpose, now)
@@ -99,10 +105,50 @@ def _sidecar(db: Database, voter_id: int, place: rows.Sidecar, said: str | None,
     label = answers.label_of(db, voter_id, place.photo_id)
     if said is None or _stands(label, place.mtime_ns / 1e9):
         return int(before is not None)
-    if said == Choice.KEEP and rows.kept_by_sidecars(db, voter_id) >= MOST_KEPT:
+    if said == Choice.KEEP and rows.kept(db, voter_id, "xmp") >= MOST_KEPT:
         return 0
     answers.add(db, voter_id, Question.OUTSIDE, Choice(said), place.photo_id, None, "xmp", now)
     return 1
+
+
+# --- plugins -----------------------------------------------------------------------------------------------------------
+
+
+def take_over(
+    db: Database, voter_id: int, plugin: str, said: Mapping[int, Judgement | None], before: float | None, now: float
+) -> int:
+    """What a plugin heard of these photos, by their ids, since it was asked `before`; how many answers that changed.
+
+    One word is one answer: it is not given again when the owner took it back, and follows where it changes.
+    """
+    known = rows.heard(db, plugin, said)
+    unwanted = {photo_id for photo_id, word in said.items() if word and not word.keep}
+    changed = 0
+    for photo_id, new in said.items():
+        old, since = known.get(photo_id), before or 0.0
+        answer_id = still = old.answer_id if old else None
+        if old and new and old.keep == new.keep:
+            since = old.since  # nothing else was said
+        elif still is not None:
+            still = None
+            with suppress(NotFound):  # the owner took it back already
+                answers.undo(db, voter_id, now, answer_id)
+        if new and still is None and not _is_said(db, voter_id, photo_id, new.keep, since):
+            choice = Choice.KEEP if new.keep else Choice.DELETE
+            purpose = "elsewhere" if new.keep or not groups.copies_left(db, photo_id, unwanted) else "duplicate"
+            still = answers.add(db, voter_id, Question.OUTSIDE, choice, photo_id, None, purpose, now).id
+        word = rows.Heard(new.keep, new.how, since, still) if new else None
+        if word != old:
+            rows.remember(db, plugin, photo_id, word)
+        changed += still != answer_id
+    return changed
+
+
+def _is_said(db: Database, voter_id: int, photo_id: int, keep: bool, since: float) -> bool:
+    """Whether nothing is left to answer: the same was said already, or something that stands against a word `since` then."""
+    label = answers.label_of(db, voter_id, photo_id)
+    full = keep and rows.kept(db, voter_id, "elsewhere") >= MOST_KEPT
+    return full or _stands(label, since) or (label is not None and label.keep == keep)
 
 
 def _stands(label: Label | None, changed: float) -> bool:

@@ -99,8 +99,6 @@ def wishes(db: Database, voter_id: int, photo_ids: Iterable[int]) -> Wishes:
 
 def _add_wishes(db: Database, other: Voter, ids: list[int], found: Wishes) -> None:
     said = {label.photo_id: label.keep for label in answers.labels(db, other.id)}
-    certificate, _, _ = scores.certificate(db, other.id)
-    threshold = certificate.threshold if certificate else certify.FLOOR
     chances, ranked = scores.of(db, other.id, ids), ratings.many(db, other.id, ids)
     top = ratings.count(db, other.id) // TOP
     best = ratings.mu_at(db, other.id, top) if top else None
@@ -111,5 +109,5 @@ def _add_wishes(db: Database, other: Voter, ids: list[int], found: Wishes) -> No
             continue  # who said that it can go has nothing against it
         elif i in ranked and best is not None and ranked[i].mu >= best and ranked[i].wins > ranked[i].losses:
             found.said.setdefault(i, f"{other.name} ranks it among the best")
-        elif i in chances and chances[i].keep > threshold:
+        elif i in chances and chances[i].keep > certify.FLOOR:
             found.expected.setdefault(i, f"{other.name} would likely keep it ({chances[i].keep:.0%})")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from precious_daemon import certify, decide, people, places, plugin_photos, verdict
-from precious_daemon.models import Certificate, Group, GroupDecision, GroupKind, Label, Photo, Root, RootState, Score
+from precious_daemon.models import Group, GroupDecision, GroupKind, Label, Photo, Root, RootState, Score
 from precious_daemon.service import Service
 from precious_daemon.store import (
     Database,
@@ -33,7 +33,6 @@ class _Gathered:
 
     scores: list[Score]
     groups: list[Group]
-    certificate: Certificate | None
     photos: dict[int, Photo]
     known: dict[int, decide.Known]
     labels: dict[int, bool]
@@ -55,16 +54,15 @@ async def propose(service: Service, voter_id: int, run: str) -> int:
     in_photos = await everybody(service, found.photos)
     faces = list(occasions.of_people(found.photos.keys() - vetoed.keys(), in_photos, chosen_by.leave_of_person))
     proposal = decide.suggest(
-        found.scores, found.groups, found.certificate, found.known, found.labels,
+        found.scores, found.groups, found.known, found.labels,
         found.wishes.said | vetoed, found.evidence, found.decisions,
         rules=rules, changed=found.changed, occasions=found.occasions + faces, expected=found.wishes.expected,
     )  # fmt: skip
-    chosen = [replace(s, certified=False) for s in proposal.suggestions]  # until the verdicts on the new list are in
     back = [(h.suggestion.photo_id, h.suggestion.kind, h.why, h.suggestion.reasons) for h in proposal.held]
 
     def keep(db: Database) -> int:
         held.replace(db, voter_id, back)
-        count = suggestions.replace_open(db, voter_id, run, chosen, now, found.changed)
+        count = suggestions.replace_open(db, voter_id, run, proposal.suggestions, now, found.changed)
         verdict.renew_group_pools(db, voter_id, service.rng, now)
         verdict.bring_up_to_date(db, voter_id, service.settings.certify, now, anew=True)
         return count
@@ -75,7 +73,6 @@ async def propose(service: Service, voter_id: int, run: str) -> int:
 def _gather(db: Database, voter_id: int, ruled: Iterable[int], leave_of_day: int, leave_of_event: int) -> _Gathered:
     candidates = scores.below(db, voter_id, certify.FLOOR)
     found = groups.all_groups(db)
-    certificate, _, _ = scores.certificate(db, voter_id)
     members = {member.photo_id for group in found for member in group.members}
     scored = {score.photo_id for score in candidates}
     shown = photos.many(db, scored | members | set(ruled))
@@ -86,7 +83,6 @@ def _gather(db: Database, voter_id: int, ruled: Iterable[int], leave_of_day: int
     return _Gathered(
         scores=[*candidates, *more.values()],
         groups=found,
-        certificate=certificate,
         photos=shown,
         known={photo.id: plugin_photos.known_of(photo, measures) for photo in shown.values()},
         labels=labels,

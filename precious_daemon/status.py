@@ -19,7 +19,7 @@ from precious_daemon.store import Database, answers, files, groups, job_runs, ph
 if TYPE_CHECKING:
     from precious_daemon.service import Service
 
-JOBS = ("scan", "embed", "group", "learn", "sort", "rate", "suggest", "night")
+JOBS = ("scan", "listen", "embed", "group", "learn", "sort", "rate", "suggest", "night")
 SOON = 14 * 86400.0  # seconds before its end that a certificate is warned of
 LITTLE_SPACE = 1_000_000_000  # bytes: below this a warning is shown
 

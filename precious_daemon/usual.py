@@ -15,8 +15,8 @@ PICTURES = STILLS | RAWS
 MOST = 20_000  # entries looked at in one folder: enough to say that there are many
 PATIENCE = 0.5  # seconds for one folder: one on a slow disk is proposed all the same
 CARE = {"very": 0.02, "usual": 0.05, "little": 0.13}
-"""How careful, as `certify.alpha`: so many of the suggestions may be photos you would keep. Two in a hundred takes some 150 blind
-checks to show, five take 60, thirteen 22."""
+"""How careful, as `certify.alpha`: so many of the suggestions may be photos you would keep. Two in a hundred takes some 100 blind
+checks to show, five take 50, thirteen 20."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,8 @@ not trust the other, so each kind has audits, a certificate and a risk of its ow
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
+from dataclasses import astuple
 from typing import Any
 
 from precious_daemon import certify, handover
@@ -16,6 +17,7 @@ from precious_daemon.models import TRAINING, Certificate, SuggestionState
 from precious_daemon.service import Service
 from precious_daemon.store import Database, answers, audits, groups, scores
 
+AHEAD = 20  # audits that are known beforehand: some may be on a disk that is away, or be shown already
 COVER = 0.7  # a pool that holds less of the candidates than this gives way to a new one
 TITLES = {"copy": "Exact copies", "same": "Pictures saved again", "burst": "Weaker frames of bursts"}
 GROUPS = [kind for kind in certify.SUBJECTS if kind != certify.TASTE]
@@ -33,12 +35,11 @@ def bring_up_to_date(db: Database, voter_id: int, settings: CertifySettings, now
         for kind in GROUPS:
             if not audits.suggested(db, voter_id, kind):
                 audits.close_pool(db, voter_id, kind)
-    kinds = [(certify.TASTE, _of_taste(db, voter_id)), *((kind, _of_groups(db, voter_id, kind)) for kind in GROUPS)]
-    for kind, pool in kinds:
-        if pool is None:
-            continue
-        found = certify.judge(pool, settings.alpha, settings.confidence, certify.SUBJECTS[kind])
-        scores.put_certificate(db, voter_id, found.certificate, found.sentence, found.needed, now, kind)
+    _judge_taste(db, voter_id, settings, now)
+    for kind in GROUPS:
+        if (pool := _of_groups(db, voter_id, kind)) is not None:
+            found = certify.certify(certify.counted(pool), settings.alpha, settings.confidence, certify.SUBJECTS[kind])
+            scores.put_certificate(db, voter_id, found.certificate, found.sentence, found.needed, now, kind)
     if anew or before != _in_force(db, voter_id):
         audits.mark_certified(db, voter_id, set(_covered(db, voter_id)), set(_covered_pairs(db, voter_id)))
 
@@ -52,20 +53,42 @@ def _in_force(db: Database, voter_id: int) -> dict[str, float]:
 # --- taste -------------------------------------------------------------------------------------------------------------
 
 
-def _of_taste(db: Database, voter_id: int) -> list[certify.Audit] | None:
-    """What is known of the pool that the model's candidates are audited from; None before there is one."""
+def _judge_taste(db: Database, voter_id: int, settings: CertifySettings, now: float) -> None:
+    """The verdict on the pool that the model's candidates are audited from; none before there is one."""
     pool, model = scores.newest_pool(db, voter_id), scores.newest_model(db, voter_id)
     if pool is None or model is None:
-        return None
-    kept = scores.audits(db, voter_id, pool[1])
+        return
     labels = [label for label in answers.labels(db, voter_id) if label.purpose != "audit"]
-    said = {label.photo_id: label.keep for label in labels}
-    taught = {label.photo_id for label in labels if label.purpose in TRAINING and label.at <= model["at"]}
-    draws = {draw[0]: draw for draw in scores.pool_draws(db, pool[0])}
-    return [
-        certify.Audit(keep, kept.get(asked), said.get(asked), not taught.isdisjoint(draws[asked]))
-        for asked, keep in scores.pool_keeps(db, voter_id, pool[0])
-    ]
+    taught = scores.draws(
+        db, voter_id, pool[0], [one.photo_id for one in labels if one.purpose in TRAINING and one.at <= model["at"]]
+    )
+    parts = _plan(db, voter_id, pool[0], model["run"], taught, settings.alpha)
+    kept = {one.photo_id: True for one in labels if one.keep} | scores.audits(db, voter_id, pool[1])
+    let_go = {one.photo_id for one in labels if not one.keep}
+    gone = {
+        asked: certify.Draw(keep, None, photos, gone=True)
+        for asked, (keep, photos) in scores.draws(db, voter_id, pool[0], let_go).items()
+        if asked in let_go and asked not in taught
+    }
+    found = certify.judge(parts, kept, gone, settings.alpha, settings.confidence)
+    ahead = certify.ahead(parts, kept, gone, found.asking, AHEAD)
+    scores.put_certificate(db, voter_id, found.certificate, found.sentence, found.needed, now, ahead=ahead)
+
+
+def _plan(db: Database, voter_id: int, pool_id: int, run: str, taught: Container[int], alpha: float) -> list[certify.Part]:
+    """The parts of a pool, which answers about it do not change: with hundreds of thousands of draws, looked at only once."""
+    made_of = {"pool": pool_id, "model": run, "alpha": alpha}
+    known = scores.plan(db, voter_id)
+    if known and {name: known[name] for name in made_of} == made_of:
+        return [certify.Part(*part) for part in known["parts"]]
+
+    def draws() -> Iterator[tuple[int, float, int]]:
+        rows = scores.pool_keeps(db, voter_id, pool_id)
+        return ((asked, keep, photos) for asked, keep, photos in rows if keep <= certify.FLOOR and asked not in taught)
+
+    found = certify.parts(draws(), certify.thresholds((keep for _, keep, _ in draws()), alpha))
+    scores.put_plan(db, voter_id, made_of | {"parts": [astuple(part) for part in found]})
+    return found
 
 
 def renew_pool(db: Database, voter_id: int, rng: random.Random, now: float) -> bool:
@@ -95,7 +118,7 @@ def _covered(db: Database, voter_id: int) -> Iterator[int]:
     if certificate is None or pool is None:
         return
     draws = {draw[0]: draw for draw in scores.pool_draws(db, pool[0])}
-    for asked, keep in scores.pool_keeps(db, voter_id, pool[0]):
+    for asked, keep, _ in scores.pool_keeps(db, voter_id, pool[0]):
         if keep <= certificate.threshold:
             yield from draws[asked]
 

@@ -96,7 +96,7 @@ def test_database_of_a_newer_version(here: Places, tmp_path: Path) -> None:
 
 def test_too_few_labels_to_learn(here: Places) -> None:
     Store(here).close()
-    assert "45 more keep-or-delete answers are needed" in refused("jobs", "run", "learn", status=7)
+    assert "45 more answers to learn from are needed" in refused("jobs", "run", "learn", status=7)
 
 
 def test_unknown_job(here: Places) -> None:

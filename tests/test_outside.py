@@ -1,4 +1,4 @@
-"""What the owner says with other programs: files deleted and brought back, stars and reject flags in sidecars."""
+"""What the owner says with other programs: files deleted and brought back, stars in sidecars, what plugins hear."""
 
 from __future__ import annotations
 
@@ -12,14 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from precious_daemon import outside, scan, sidecars
-from precious_daemon.config import OutsideSettings, Places, Settings
-from precious_daemon.models import Choice, Group, GroupKind, GroupMember, Photo, Question
+from precious_daemon.config import OutsideSettings, Places, PluginSettings, Settings
+from precious_daemon.hookspecs import Judgement
+from precious_daemon.models import TRAINING, Choice, Group, GroupKind, GroupMember, Photo, Question
 from precious_daemon.service import Service, open_service
 from precious_daemon.store import answers, groups, scores
+from precious_daemon.store import outside as rows
 from tests.web.library import fill, root_of
 
 NOW = 2_000_000_000.0
-OFF = OutsideSettings(deleted=False, restored=False, xmp=False)
+OFF = OutsideSettings(deleted=False, restored=False, xmp=False, plugins=False)
 
 
 @pytest.fixture
@@ -184,3 +186,102 @@ def test_rebuilt_cache_changes_nothing_that_was_heard(service: Service, library:
     listen(service, NOW + 20)
     assert labels(service) == {library[0].id: (False, "xmp")}
     assert len(service.store.read(answers.page, 1)) == 1
+
+
+# --- plugins -----------------------------------------------------------------------------------------------------------
+
+HEART, STARS, REJECTED = (
+    Judgement(True, "a favourite in Immich"), Judgement(True, "4 stars in Immich"), Judgement(False, "rejected in digiKam"),
+)  # fmt: skip
+
+
+def hear(service: Service, word: Judgement | None, photo: Photo, before: float | None, plugin: str = "immich") -> int:
+    return service.store.write(outside.take_over, 1, plugin, {photo.id: word}, before, NOW + 50)
+
+
+def test_word_heard_by_a_plugin_is_one_answer_and_follows_where_it_changes(service: Service, library: list[Photo]) -> None:
+    shot = library[0]
+    assert hear(service, HEART, shot, None) == 1
+    assert labels(service) == {shot.id: (True, "elsewhere")}
+    assert "elsewhere" in TRAINING
+    assert (hear(service, HEART, shot, NOW), hear(service, STARS, shot, NOW)) == (0, 0), "keep is keep"
+    (answer,) = service.store.read(answers.page, 1)
+    assert service.store.read(rows.how, [answer.id]) == {answer.id: "4 stars in Immich"}
+    assert hear(service, REJECTED, shot, NOW) == 1
+    assert labels(service) == {shot.id: (False, "elsewhere")}
+    assert hear(service, None, shot, NOW) == 1
+    assert labels(service) == {}
+    assert hear(service, HEART, shot, NOW) == 1, "a favourite again"
+
+
+def test_what_the_owner_took_back_is_not_heard_again(service: Service, library: list[Photo]) -> None:
+    hear(service, HEART, library[0], None)
+    service.store.write(answers.undo, 1, NOW, service.store.read(answers.page, 1)[0].id)
+    assert hear(service, HEART, library[0], NOW) == 0
+    assert labels(service) == {}
+    assert hear(service, REJECTED, library[0], NOW) == 1, "another word is a new one"
+    assert labels(service) == {library[0].id: (False, "elsewhere")}
+
+
+def test_nothing_is_answered_twice_and_blind_answers_stand(service: Service, library: list[Photo]) -> None:
+    said = [
+        ("train", Choice.KEEP, None),
+        ("train", Choice.KEEP, NOW - 10),
+        ("train", Choice.KEEP, NOW + 10),
+        ("test", Choice.KEEP, NOW + 10),
+    ]
+    for photo, (purpose, choice, _) in zip(library, said, strict=False):
+        service.store.write(answers.add, 1, Question.LABEL, choice, photo.id, None, purpose, NOW)
+    for photo, (_, _, before) in zip(library, said, strict=False):
+        hear(service, REJECTED, photo, before)
+    assert [labels(service)[photo.id] for photo in library[:4]] == [
+        (True, "train"), (True, "train"), (False, "elsewhere"), (True, "test"),
+    ], "said here at a time when nobody knows which was later; said here later; said there later; blind"  # fmt: skip
+    assert hear(service, REJECTED, library[0], NOW + 20) == 0, "it was no newer the next night"
+    service.store.write(answers.undo, 1, NOW, service.store.read(answers.page, 1)[-1].id)
+    assert hear(service, REJECTED, library[0], NOW + 20) == 1, "nothing stands against it any more"
+    assert hear(service, REJECTED, library[0], NOW + 20, "digikam") == 0, "two programs that say the same are one answer"
+
+
+def test_a_copy_that_is_not_wanted_elsewhere_says_nothing_of_taste_unless_all_of_them_go(
+    service: Service, library: list[Photo]
+) -> None:
+    one, other, third, fourth = (photo.id for photo in library[:4])
+    for pair in ((one, other), (third, fourth)):
+        members = tuple(GroupMember(photo, photo == pair[0], "") for photo in pair)
+        service.store.write(lambda db, m=members: groups.replace_groups(db, [*groups.all_groups(db), Group(GroupKind.SAME, m)]))
+    service.store.write(outside.take_over, 1, "immich", dict.fromkeys([one, third, fourth], REJECTED), None, NOW)
+    told = {one: (False, "duplicate"), third: (False, "elsewhere"), fourth: (False, "elsewhere")}
+    assert labels(service) == told
+    assert listen(service, NOW + 2 * outside.GRACE) == outside.Heard(), "no file was deleted and is back"
+    assert labels(service) == told
+
+
+async def test_plugins_are_asked_at_night_and_one_that_fails_takes_nothing_back(here: Places, tmp_path: Path) -> None:
+    here.plugins.mkdir(parents=True, exist_ok=True)
+    (here.plugins / "diary.py").write_text(DIARY.format(str(tmp_path / "diary.txt")))
+    (tmp_path / "diary.txt").write_text("IMG_0001.jpg")
+    service = open_service(here, Settings(plugins=PluginSettings(("diary",))), clock=lambda: NOW)
+    try:
+        shots = {Path(photo.path).name: photo.id for photo in fill(service, tmp_path / "photos", 2)}
+        assert (await service.jobs.run("listen")).detail == "1 answer came or went with what you said with other programs"
+        assert labels(service) == {shots["IMG_0001.jpg"]: (False, "elsewhere")}
+        (tmp_path / "diary.txt").unlink()
+        told = (await service.jobs.run("listen")).detail
+        assert told.startswith("nothing that you said with other programs is new; diary: FileNotFoundError"), told
+        assert len(labels(service)) == 1
+        service.settings = replace(service.settings, outside=OFF)
+        assert (await service.jobs.run("listen")).detail == "no plugin is asked what you said with other programs"
+    finally:
+        service.store.close()
+
+
+DIARY = """
+from pathlib import Path
+
+from precious_daemon.hookspecs import Judgement, hookimpl
+
+@hookimpl
+def said(photo):
+    return Judgement(False, "crossed out") if photo.name in Path({!r}).read_text() else None
+"""

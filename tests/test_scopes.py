@@ -1,4 +1,4 @@
-"""A part of the library by folder and date: exactly its photos, whatever the way they are found by."""
+"""A part of the library by folder, date and class: exactly its photos, whatever the way they are found by."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from precious_daemon.errors import NotFound
 from precious_daemon.models import Scope, Stamp
-from precious_daemon.store import Database, Store, changes, photos, roots, scopes
+from precious_daemon.store import Database, Store, changes, photos, roots, scopes, tasks
 from precious_daemon.web import within
 from precious_daemon.web.problems import BadRequest
 
@@ -54,6 +54,29 @@ def test_a_sample_is_of_the_folder_and_the_time_and_leaves_nothing_out(
         if in_time and (not folder or photo.path.startswith(folder + "/")):
             inside.add(photo.id)
     assert sorted(found) == sorted(inside)
+
+
+@pytest.mark.parametrize("few", [0, 5000])
+def test_a_class_is_what_the_voter_put_into_it_and_what_the_model_takes_for_it(
+    library: Store, few: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scopes, "FEW", few)
+    task = library.write(tasks.add, "What it shows", 0.0)
+    sea, hill = [library.write(tasks.add_class, task, name, name[0]) for name in ("sea", "hill")]
+    for number, (photo, chosen) in enumerate(((1, sea), (2, hill), (2, sea), (3, hill))):
+        library.write(tasks.answer, task, 1, photo, chosen, 0.0, str(number))
+    library.write(tasks.replace_scores, task, 1, [(3, sea, 0.9), (4, sea, 0.8), (11, sea, 0.7), (5, hill, 0.9)])
+    part = library.read(within.read, f"class={sea}", 1)
+    assert part.scope
+    assert sorted(library.read(scopes.sample, part.scope, 1, 0, 100, 100)) == [1, 2, 4, 11]
+    assert (part.query, part.words) == (f"class={sea}", "in sea")
+    both = library.read(within.read, f"class={sea}&folder=a/b", 1).scope
+    assert both
+    assert library.read(scopes.sample, both, 1, 0, 100, 100) == [11]
+    with pytest.raises(NotFound):
+        library.read(within.read, "class=99", 1)
+    with pytest.raises(BadRequest, match="folder or a time"):
+        library.read(within.read, f"class={sea}")
 
 
 def test_a_folder_is_named_in_full_or_within_its_root(library: Store, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import logging
 import re
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -23,7 +23,7 @@ import pluggy
 from precious_daemon import __version__, hookspecs
 from precious_daemon.config import Places, Settings, nearest
 from precious_daemon.errors import NotFound, PreciousError
-from precious_daemon.hookspecs import PROJECT, Context, Later, Output, PluginPhoto, SuggestedPhoto
+from precious_daemon.hookspecs import PROJECT, Context, Judgement, Later, Output, PluginPhoto, SuggestedPhoto
 from precious_daemon.plugins import options
 from precious_daemon.plugins.find import Found, find
 
@@ -35,9 +35,15 @@ STATUS_SECONDS = 60.0
 _RIGHT: dict[str, Callable[[Any], bool]] = {
     "veto": lambda answer: isinstance(answer, str | None),
     "rule": lambda answer: isinstance(answer, str | None),
+    "said": lambda answer: isinstance(answer, Judgement | None),
     "people": lambda answer: answer is None or (not isinstance(answer, str) and all(isinstance(name, str) for name in answer)),
 }
-_WANTED = {"veto": "a text or None", "rule": "a text or None", "people": "a list of names or None"}
+_WANTED = {
+    "veto": "a text or None",
+    "rule": "a text or None",
+    "said": "a Judgement or None",
+    "people": "a list of names or None",
+}
 LARGEST_NUMBER = 1e30
 MOST_NUMBERS = 64  # that a plugin makes of a photo
 _NUMBER = re.compile(r"[a-z][a-z0-9_]{0,39}")
@@ -162,6 +168,23 @@ class Plugins:
                     if reason:
                         found[key] = (*found.get(key, ()), reason)
         return found
+
+    def said(
+        self, parts: Iterable[Mapping[int, PluginPhoto]]
+    ) -> Iterator[tuple[str, dict[int, Judgement | None], Exception | None]]:
+        """(plugin, what the owner said with another program of each photo it was asked about, what it raised), part by part.
+
+        A plugin that failed is not asked about further parts; of photos that it did not come to, nothing is known.
+        """
+        asked = self.having("said")
+        memos: dict[str, dict[str, Any]] = {name: {} for name in asked}
+        for photos in parts if asked else ():
+            for name in list(asked):
+                said: dict[int, Judgement | None] = {}
+                error = self._ask_for_each(name, "said", photos, said, memos[name])
+                if error:
+                    asked.remove(name)
+                yield name, dict(said), error
 
     def measure(self, name: str, photo: PluginPhoto, picture: bytes | None) -> dict[str, float] | Exception:
         """The numbers that a plugin makes of a photo, checked; or what it raised."""

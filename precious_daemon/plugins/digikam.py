@@ -3,7 +3,7 @@
 Ratings, pick flags, tags, albums and the people that you confirmed are read from digiKam's own database, `digikam4.db`, so that
 nothing has to be written into your files there. A photo is known by its album, its name and its size. The database is opened
 for reading only; a digiKam that runs at the same time is not disturbed. One that keeps its database on a MySQL server is better
-told to write sidecars, which the plugin xmp reads.
+told to write sidecars, which the plugin xmp reads. Stars and pick flags there are answers too.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 from precious_daemon.errors import ConfigError
-from precious_daemon.hookspecs import Context, PluginPhoto, hookimpl
-from precious_daemon.plugins import words
+from precious_daemon.hookspecs import Context, Judgement, PluginPhoto, hookimpl
+from precious_daemon.plugins import words, xmp
 from precious_daemon.plugins.options import setting
 
 PATIENCE = 120.0
@@ -35,6 +35,8 @@ class Settings:
     database: str = setting("~/Pictures/digikam4.db", "where digikam4.db is: the folder is named in digiKam's settings")
     keep_rating: int = setting(3, "photos with so many stars are held back; 0 looks at no stars", 0, 5)
     picks: bool = setting(True, "accepted photos are held back, rejected ones suggested")
+    stars_answer: int = setting(3, 'so many stars are an answer, "keep"; 0 looks at no stars', 0, 5)
+    picks_answer: bool = setting(True, 'an accepted photo is an answer, "keep", a rejected one "delete"')
     keep_tags: tuple[str, ...] = setting((), "photos with one of these tags, or one below it, are held back")
     keep_albums: tuple[str, ...] = setting((), 'photos in these albums are held back, like "2024/Italy", with all below')
     people: bool = setting(True, "people that you named there count for suggest.protect_people and suggest.leave_of_person")
@@ -73,6 +75,24 @@ def veto(photo: PluginPhoto, context: Context) -> str | None:
             return f"it has the tag {tag} in digiKam"
         if album := _below([known.album], chosen.keep_albums):
             return f"it is in the album {album} in digiKam"
+    return None
+
+
+@hookimpl
+def said(photo: PluginPhoto, context: Context) -> Judgement | None:
+    """Nothing where two of its photos could be this one, and are judged differently."""
+    found = {judgement.keep: judgement for known in _of(photo, context) if (judgement := _judged(known, photo, context.settings))}
+    return found.popitem()[1] if len(found) == 1 else None
+
+
+def _judged(known: Known, photo: PluginPhoto, chosen: Settings) -> Judgement | None:
+    """What was said of a photo; what digiKam read in a sidecar of ours is not the owner's word."""
+    flag = "accepted" if known.picked else "rejected" if known.rejected else ""
+    if chosen.picks_answer and flag and xmp.ours(photo, "PickLabel") != xmp.PICKS[flag]:
+        return Judgement(known.picked, "accepted in digiKam" if known.picked else "rejected in digiKam")
+    stars = known.rating or 0
+    if 0 < chosen.stars_answer <= stars and xmp.ours(photo, "Rating") != stars:
+        return Judgement(True, f"{stars} star{'' if stars == 1 else 's'} in digiKam")
     return None
 
 

@@ -1,8 +1,9 @@
 """Immich: holds back favourites and what is in albums there; on request tags suggestions there, and follows to its trash.
 
-It speaks to your own server with an API key, which needs the permissions asset.read and album.read, and for what is switched on
-person.read, tag.create, tag.asset, album.create, albumAsset.create, albumAsset.delete and asset.delete. A photo is known there by
-the SHA-1 of its bytes, whatever it is called. Immich's own trash is used, never its deletion: what goes there can be restored.
+Favourites, stars and what you put into its trash are answers too, from which models learn. It speaks to your own server with an
+API key, which needs the permissions asset.read and album.read, and for what is switched on person.read, tag.create, tag.asset,
+album.create, albumAsset.create, albumAsset.delete and asset.delete. A photo is known there by the SHA-1 of its bytes, whatever
+it is called. Immich's own trash is used, never its deletion: what goes there can be restored.
 """
 
 from __future__ import annotations
@@ -12,18 +13,22 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from precious_daemon.hookspecs import Context, Output, PluginPhoto, SuggestedPhoto, hookimpl
-from precious_daemon.plugins import words
+from precious_daemon.hookspecs import Context, Judgement, Output, PluginPhoto, SuggestedPhoto, hookimpl
+from precious_daemon.plugins import words, xmp
 from precious_daemon.plugins.options import setting
 from precious_daemon.plugins.sending import NotSent, Server, checked, secret
 
 PATIENCE = 3600.0  # suggested photos are read as a whole
 A_PAGE = 1000
 AT_ONCE = 500  # assets in one request
+LONG_AGO = "1970-01-01T00:00:00.000Z"
+CHECKSUM_LENGTH = 28  # of a SHA-1 in base64: a line that was cut short is none
+CHECKSUMS = "checksums.txt"  # lines of uid, size, time of change, checksum: none is computed twice
 LEDGER = "assets.json"  # {"known": {uid: asset id}, "shown": [asset ids that have our tag or are in our album]}
 
 
@@ -33,6 +38,9 @@ class Settings:
     api_key: str = setting("", "file:/path and env:NAME say where it is")
     favourites: bool = setting(True, "favourites are held back")
     albums: bool = setting(True, "photos in albums are held back")
+    favourites_answer: bool = setting(True, 'a favourite there is an answer, "keep"')
+    stars_answer: int = setting(3, 'so many stars there are an answer, "keep"; 0 looks at no stars', 0, 5)
+    trash_answers: bool = setting(True, 'what you put into the trash there is an answer, "delete"')
     people: bool = setting(False, "people named there count for suggest.protect_people and suggest.leave_of_person")
     tag: str = setting("", 'suggestions get this tag there, like "precious/suggested"; empty tags none')
     album: str = setting("", "suggestions are put into an album of this name there; empty makes none")
@@ -54,7 +62,7 @@ def veto(photo: PluginPhoto, context: Context) -> str | None:
     if "by size" not in context.memo:
         context.memo["by size"] = _protected(context.settings)
     same_size: Mapping[str, str] = context.memo["by size"].get(photo.size, {})
-    return same_size.get(_checksum(photo.path)) if same_size else None
+    return same_size.get(_remembered(photo, context)) if same_size else None
 
 
 def _protected(chosen: Settings) -> dict[int, dict[str, str]]:
@@ -70,6 +78,45 @@ def _protected(chosen: Settings) -> dict[int, dict[str, str]]:
             if size is not None:
                 found.setdefault(size, {}).setdefault(asset["checksum"], why)
     return found
+
+
+# --- listening ---------------------------------------------------------------------------------------------------------
+
+
+@hookimpl
+def said(photo: PluginPhoto, context: Context) -> Judgement | None:
+    if "said" not in context.memo:
+        context.memo["said"] = _said(context)
+    same_size: Mapping[str, tuple[Judgement, int | None]] = context.memo["said"].get(photo.size, {})
+    try:
+        judgement, stars = same_size.get(_remembered(photo, context), (None, None)) if same_size else (None, None)
+    except FileNotFoundError:
+        return None
+    return None if stars is not None and stars == xmp.ours(photo, "Rating") else judgement  # read there from our sidecar
+
+
+def _said(context: Context) -> dict[int, dict[str, tuple[Judgement, int | None]]]:
+    """(judgement, stars that it rests on) of assets, by their checksum, under their size."""
+    chosen: Settings = context.settings
+    server, ours = _server(chosen), set(_gone(context).values())
+    found = dict[int, dict[str, tuple[Judgement, int | None]]]()
+    asked: list[tuple[dict[str, Any], Judgement, int | None]] = []
+    if chosen.favourites_answer:
+        asked.append(({"isFavorite": True}, Judgement(True, "a favourite in Immich"), None))
+    for stars in range(5, chosen.stars_answer - 1, -1) if chosen.stars_answer else ():
+        how = f"{stars} star{'' if stars == 1 else 's'} in Immich"
+        asked.append(({"rating": stars}, Judgement(True, how), stars))
+    if chosen.trash_answers:
+        asked.append(({"withDeleted": True, "trashedAfter": LONG_AGO}, Judgement(False, "in the trash of Immich"), None))
+    for query, judgement, rests_on in asked:
+        for asset in _search(server, query):
+            size = (asset.get("exifInfo") or {}).get("fileSizeInByte")
+            if size is not None and asset["isTrashed"] is not judgement.keep and asset["id"] not in ours:
+                found.setdefault(size, {}).setdefault(asset["checksum"], (judgement, rests_on))
+    return found
+
+
+# --- what both have to know --------------------------------------------------------------------------------------------
 
 
 def _search(server: Server, query: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -181,6 +228,8 @@ def trashed(photos: Sequence[PluginPhoto], context: Context) -> None:
 def restored(photos: Sequence[PluginPhoto], context: Context) -> None:
     if ids := _of(photos, context):
         _server(context.settings).ask("POST", "/trash/restore/assets", {"ids": ids})
+        back = {photo.uid for photo in photos}
+        _write(context.folder / "gone.json", {uid: asset for uid, asset in _gone(context).items() if uid not in back})
 
 
 def _of(photos: Sequence[PluginPhoto], context: Context) -> list[str]:
@@ -209,6 +258,28 @@ def _checksum(path: Path) -> str:
     """As Immich has it: base64 of SHA-1."""
     with open(path, "rb") as file:
         return base64.b64encode(hashlib.file_digest(file, "sha1").digest()).decode("ascii")
+
+
+def _remembered(photo: PluginPhoto, context: Context) -> str:
+    """The checksum of a photo, computed once for as long as its file stays as it is."""
+    if "checksums" not in context.memo:
+        context.memo["checksums"] = _checksums(context.folder / CHECKSUMS)
+    now = os.stat(photo.path)
+    file = f"{photo.uid} {now.st_size} {now.st_mtime_ns}"
+    if file not in context.memo["checksums"]:
+        context.memo["checksums"][file] = made = _checksum(photo.path)
+        with suppress(OSError), open(context.folder / CHECKSUMS, "a", encoding="ascii") as kept:
+            kept.write(f"{file} {made}\n")
+    return str(context.memo["checksums"][file])
+
+
+def _checksums(file: Path) -> dict[str, str]:
+    try:
+        lines = file.read_text("ascii", "replace").splitlines()
+    except FileNotFoundError:
+        return {}
+    known = (line.rpartition(" ") for line in lines)
+    return {name: checksum for name, _, checksum in known if len(checksum) == CHECKSUM_LENGTH}
 
 
 def _ledger(context: Context) -> dict[str, Any]:

@@ -96,6 +96,11 @@ def people(photo: PluginPhoto, closely: bool, context: Context) -> Sequence[str]
     return sorted(named)
 
 
+def ours(photo: PluginPhoto, name: str) -> int | None:
+    """A number that we wrote into the sidecar of a photo: other programs read it there, and it is not the owner's word."""
+    return next((value for found in packets(photo, inside=False) if (value := found.number(packet.OURS, name)) is not None), None)
+
+
 def packets(photo: PluginPhoto, inside: bool) -> Iterator[Packet]:
     """What sidecars say of a photo, and what it says itself. One that cannot be read says nothing."""
     for data in _data(photo, inside):

@@ -223,7 +223,8 @@ def _merge(db: Database, young: Photo, old: Photo, now: float) -> int:
     )
     for table in ("clusters", "group_members", "scores", "ratings", "guesses"):
         db.execute(f"DELETE FROM cache.{table} WHERE photo_id = ?", [young.id])
-    db.execute("DELETE FROM prompts WHERE photo_id = ?", [young.id])
+    for table in ("prompts", "said_elsewhere"):
+        db.execute(f"DELETE FROM {table} WHERE photo_id = ?", [young.id])
     db.execute("DELETE FROM photos WHERE id = ?", [young.id])
     return old.id
 

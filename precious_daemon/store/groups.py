@@ -178,12 +178,13 @@ def best_copies(db: Database, photo_ids: Iterable[int]) -> dict[int, int]:
     return dict(db.execute(sql).fetchall())
 
 
-def copies_left(db: Database, photo_id: int) -> bool:
-    """Whether a copy of this photo, or the same picture, is still there."""
-    sql = """
+def copies_left(db: Database, photo_id: int, but: Collection[int] = ()) -> bool:
+    """Whether a copy of this photo, or the same picture, is still there; `but` those that go as well."""
+    sql = f"""
         SELECT 1 FROM cache.group_members AS me JOIN cache.group_members AS m ON m.kind = me.kind AND m.group_id = me.group_id
             JOIN photos ON photos.id = m.photo_id AND photos.state = 'present'
-        WHERE me.photo_id = ? AND m.photo_id != me.photo_id AND me.kind IN ('copy', 'same') LIMIT 1
+        WHERE me.photo_id = ? AND m.photo_id != me.photo_id AND me.kind IN ('copy', 'same')
+            AND m.photo_id NOT IN ({",".join(str(int(i)) for i in but)}) LIMIT 1
     """
     return db.execute(sql, [photo_id]).fetchone() is not None
 

@@ -553,3 +553,20 @@ def m024_passwords(db: Database) -> None:
         );
         ALTER TABLE sessions ADD COLUMN address TEXT;
     """)
+
+
+@library()
+def m026_said_elsewhere(db: Database) -> None:
+    """What the owner said of a photo with another program, as its plugin heard it last."""
+    db.executescript("""
+        CREATE TABLE said_elsewhere (
+            plugin TEXT NOT NULL,
+            photo_id INTEGER NOT NULL REFERENCES photos(id),
+            keep INTEGER NOT NULL,
+            how TEXT NOT NULL,
+            since REAL NOT NULL,             -- it was said no earlier than that; 0 where nobody knows
+            answer_id INTEGER UNIQUE REFERENCES answers(id), -- what became of it; NULL while another answer stands
+            PRIMARY KEY (plugin, photo_id)
+        ) WITHOUT ROWID;
+        CREATE INDEX said_elsewhere_by_photo ON said_elsewhere(photo_id);
+    """)

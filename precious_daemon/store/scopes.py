@@ -1,4 +1,4 @@
-"""Part of the library by folder and date, at index speed: who is in it, and some of it by chance."""
+"""Part of the library by folder, date and class of a task, at index speed: who is in it, and some of it by chance."""
 
 from __future__ import annotations
 
@@ -48,6 +48,10 @@ def sample(db: Database, scope: Scope, voter_id: int, point: int, count: int, ma
 
 def few(db: Database, scope: Scope) -> list[int] | None:
     """Ids among which are all photos of the scope, where an index tells that these are few; None otherwise."""
+    if scope.sorted_into is not None:
+        found = [row[0] for row in db.execute(f"{_sorted(*scope.sorted_into)} LIMIT ?", [FEW + 1])]
+        if len(found) <= FEW:
+            return found
     if scope.root_id is not None:
         where, values = _files(scope)
         sql = f"SELECT photo_id FROM files WHERE {where} LIMIT ?"
@@ -69,6 +73,8 @@ def condition(scope: Scope) -> tuple[str, list[Any]]:
     if scope.root_id is not None:
         inside, bounds = _inside(scope.folder, "photos.path")
         where, values = f"{where} AND photos.root_id = ? AND {inside}", [*values, scope.root_id, *bounds]
+    if scope.sorted_into is not None:
+        where += f" AND photos.id IN ({_sorted(*scope.sorted_into)})"
     return where, values
 
 
@@ -87,3 +93,14 @@ def _taken(column: str, scope: Scope) -> tuple[str, list[Any]]:
     bounds = [(">=", scope.since), ("<", scope.until)]
     given = [(compare, at) for compare, at in bounds if at is not None]
     return " AND ".join(["1", *(f"{column} {compare} ?" for compare, _ in given)]), [at for _, at in given]
+
+
+def _sorted(class_id: int, voter_id: int) -> str:
+    """SQL: ids of the photos that a voter put into a class, and of those that their model does where they said nothing."""
+    task = f"(SELECT task_id FROM task_classes WHERE id = {int(class_id)})"
+    mine = f"task_id = {task} AND voter_id = {int(voter_id)}"
+    return f"""
+        SELECT photo_id FROM task_labels WHERE {mine} AND class_id = {int(class_id)}
+        UNION ALL SELECT photo_id FROM cache.task_scores WHERE {mine} AND class_id = {int(class_id)}
+            AND photo_id NOT IN (SELECT photo_id FROM task_labels WHERE {mine})
+    """

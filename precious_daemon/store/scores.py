@@ -15,6 +15,7 @@ TASTE = "taste"  # the kind of pools and certificates that speak of a model
 
 def replace_scores(db: Database, voter_id: int, scores: Iterable[Score]) -> None:
     db.execute("DELETE FROM cache.scores WHERE voter_id = ?", [voter_id])
+    db.execute("DELETE FROM cache.notes WHERE key = ?", [f"audits for {voter_id}"])
     db.conn.executemany("INSERT INTO cache.scores VALUES (?, ?, ?, ?)", ((voter_id, s.photo_id, s.keep, s.taste) for s in scores))
 
 
@@ -113,15 +114,37 @@ def pool_draws(db: Database, pool_id: int) -> list[tuple[int, ...]]:
     return [tuple(members) for members in found.values()]
 
 
-def pool_keeps(db: Database, voter_id: int, pool_id: int) -> list[tuple[int, float]]:
-    """(the photo that is asked about, the largest keep probability of its draw), in the pool's order; without those whose
-    photo has no score any more."""
+def pool_keeps(db: Database, voter_id: int, pool_id: int) -> Iterator[tuple[int, float, int]]:
+    """(the photo that is asked about, the largest keep probability of its draw, photos of that), in the pool's order; without
+    those whose photo has no score any more."""
     sql = """
-        SELECT max(CASE WHEN m.asked THEN m.photo_id END), max(s.keep)
+        SELECT max(CASE WHEN m.asked THEN m.photo_id END), max(s.keep), count(*)
         FROM pool_members AS m CROSS JOIN cache.scores AS s ON s.voter_id = ? AND s.photo_id = m.photo_id
         WHERE m.pool_id = ? GROUP BY m.position HAVING max(m.asked) = 1 ORDER BY m.position
     """
-    return db.execute(sql, [voter_id, pool_id]).fetchall()
+    yield from db.execute(sql, [voter_id, pool_id])
+
+
+def draws(db: Database, voter_id: int, pool_id: int, photo_ids: Iterable[int]) -> dict[int, tuple[float, int]]:
+    """(the largest keep probability, photos) of the draws that these photos are in, by the photo that is asked about."""
+    sql = f"""
+        SELECT max(CASE WHEN m.asked THEN m.photo_id END), max(s.keep), count(*)
+        FROM pool_members AS m CROSS JOIN cache.scores AS s ON s.voter_id = ?1 AND s.photo_id = m.photo_id
+        WHERE m.pool_id = ?2 AND m.position IN (
+            SELECT position FROM pool_members WHERE pool_id = ?2 AND photo_id IN ({",".join(str(int(i)) for i in photo_ids)}))
+        GROUP BY m.position HAVING max(m.asked) = 1
+    """
+    return {row[0]: (row[1], row[2]) for row in db.execute(sql, [voter_id, pool_id])}
+
+
+def put_plan(db: Database, voter_id: int, plan: dict[str, Any]) -> None:
+    """What blind answers about a pool are looked up in, until there are other scores."""
+    db.execute("INSERT OR REPLACE INTO cache.notes VALUES (?, ?)", [f"audits for {voter_id}", json.dumps(plan)])
+
+
+def plan(db: Database, voter_id: int) -> dict[str, Any] | None:
+    row = db.execute("SELECT value FROM cache.notes WHERE key = ?", [f"audits for {voter_id}"]).fetchone()
+    return json.loads(row[0]) if row else None
 
 
 def audits(db: Database, voter_id: int, since: float) -> dict[int, bool]:
@@ -133,8 +156,7 @@ def audits(db: Database, voter_id: int, since: float) -> dict[int, bool]:
 
 
 def next_audit(db: Database, voter_id: int, exclude: Collection[int] = ()) -> Photo | None:
-    """The next photo of the pool, in its order, that is there, that the newest model would suggest, and of which this voter
-    has said nothing yet.
+    """The first photo that the verdict waits for, that is there, and of which this voter has said nothing yet.
 
     Those of `exclude` are passed over for now: they come again, and until they are answered no later answer counts.
     """
@@ -142,16 +164,14 @@ def next_audit(db: Database, voter_id: int, exclude: Collection[int] = ()) -> Ph
     if pool is None:
         return None
     sql = f"""
-        SELECT photos.* FROM pool_members AS m CROSS JOIN photos ON photos.id = m.photo_id
-        WHERE m.pool_id = ? AND m.asked AND photos.state = 'present'
-        AND EXISTS (SELECT 1 FROM cache.scores AS s WHERE s.voter_id = ? AND s.photo_id = m.photo_id
-            AND s.keep <= (SELECT floor FROM pools WHERE id = m.pool_id))
-        AND m.photo_id NOT IN ({",".join(str(int(i)) for i in exclude)}) AND NOT EXISTS (
+        SELECT photos.* FROM verdicts AS v, json_each(v.verdict, '$.ahead') AS ahead CROSS JOIN photos ON photos.id = ahead.value
+        WHERE v.voter_id = ? AND v.kind = ? AND photos.state = 'present'
+        AND photos.id NOT IN ({",".join(str(int(i)) for i in exclude)}) AND NOT EXISTS (
             SELECT 1 FROM live_labels l
-            WHERE l.photo_id = m.photo_id AND +l.voter_id = ? AND (+l.purpose != 'audit' OR l.at >= ?))
-        ORDER BY m.position LIMIT 1
+            WHERE l.photo_id = photos.id AND +l.voter_id = v.voter_id AND (+l.purpose != 'audit' OR l.at >= ?))
+        ORDER BY ahead.key LIMIT 1
     """
-    for row in db.query(sql, [pool[0], voter_id, voter_id, pool[1]]):
+    for row in db.query(sql, [voter_id, TASTE, pool[1]]):
         return photo_from(row)
     return None
 
@@ -184,14 +204,15 @@ def put_certificate(
     needed: int | None,
     now: float,
     kind: str = TASTE,
+    ahead: Sequence[int] = (),
 ) -> None:
-    """The newest verdict on a kind: the certificate or None, in words, and how many more audits could change it."""
+    """The newest verdict on a kind: the certificate or None, in words, how many more audits could change it, and which next."""
     parts = (
         None
         if certificate is None
         else {name: getattr(certificate, name) for name in ("threshold", "alpha", "confidence", "audits", "errors", "candidates")}
     )
-    verdict = json.dumps({"certificate": parts, "sentence": sentence, "needed": needed})
+    verdict = json.dumps({"certificate": parts, "sentence": sentence, "needed": needed, "ahead": list(ahead)})
     db.execute("INSERT OR REPLACE INTO verdicts VALUES (?, ?, ?, ?)", [voter_id, kind, now, verdict])
 
 

@@ -31,6 +31,14 @@ def get(db: Database, task_id: int) -> LabelTask:
     return LabelTask(task_id, row[0], tuple(TaskClass(*found) for found in classes))
 
 
+def class_name(db: Database, class_id: int) -> str:
+    """Raises NotFound."""
+    row = db.execute("SELECT name FROM task_classes WHERE id = ?", [class_id]).fetchone()
+    if row is None:
+        raise NotFound("There is no class of this number.")
+    return str(row[0])
+
+
 def add(db: Database, name: str, now: float) -> int:
     return insert(db, "tasks", {"name": name, "created_at": now})
 

@@ -81,7 +81,7 @@ ORDERS = N_(
 
 
 async def _within(request: web.Request, query: str) -> Within:
-    return await request.app[SERVICE].store.aread(within.read, query)
+    return await request.app[SERVICE].store.aread(within.read, query, request[VOTER])
 
 
 async def _again(request: web.Request) -> Asked | None:
@@ -113,7 +113,9 @@ async def _progress(request: web.Request, part: Within) -> dict[str, Any]:
     goals, votes = service.settings.ask, counts["votes"]
     reached, ahead = words.milestone(votes)
     steady = await service.store.aread(ask.until_steady, request[VOTER], part.scope) if votes else None
-    to_mark = told(steady.sentence) if steady else _("{n} more to {mark}", n=ahead - votes, mark=ahead)
+    compared = _n("{n} comparison", "{n} comparisons", votes)
+    if votes:
+        compared += f" · {told(steady.sentence) if steady else _('{n} more to {mark}', n=ahead - votes, mark=ahead)}"
     train, test = counts.get("train", 0), counts.get("test", 0)
     done = train >= goals.train_labels and test >= goals.test_labels
     if done:
@@ -125,7 +127,7 @@ async def _progress(request: web.Request, part: Within) -> dict[str, Any]:
     return {
         "votes": votes, "reached": reached, "ahead": ahead, "train": train, "train_goal": goals.train_labels,
         "test": test, "test_goal": goals.test_labels, "audit": counts.get("audit", 0), "needed": needed,
-        "pair_words": f"{_n('{n} comparison', '{n} comparisons', votes)} · {to_mark}",
+        "pair_words": compared,
         "steady": steady and asdict(steady),
         "label_words": said_label, "done": done,
     }  # fmt: skip
@@ -135,8 +137,8 @@ async def _progress(request: web.Request, part: Within) -> dict[str, Any]:
 async def question(request: web.Request) -> web.Response:
     """The next question of `?kind=pair|label|any`, without the photos of `&exclude=UID,UID`; null where there is no other.
 
-    A comparison is of the part of the library that `&folder=`, `&from=` and `&to=` name, of `&of=` photos, and chosen as
-    `&aim=` and `&order=` say. Asking changes nothing, so that a page can look ahead.
+    A comparison is of the part of the library that `&folder=`, `&from=`, `&to=` and `&class=` name, of `&of=` photos, and chosen
+    as `&aim=` and `&order=` say. Asking changes nothing, so that a page can look ahead.
     """
     kind = _kind(request.query.get("kind", ""))
     exclude = [uid for uid in request.query.get("exclude", "").split(",") if uid]

@@ -8,9 +8,12 @@ from typing import Any
 
 from aiohttp import hdrs, web
 
+from precious_daemon.jobs import WAITING
+from precious_daemon.progress import Progress
 from precious_daemon.service import Service
-from precious_daemon.web import language, words
+from precious_daemon.web import words
 from precious_daemon.web.keys import SERVICE, STOPPING
+from precious_daemon.web.language import N_, _, told
 
 routes = web.RouteTableDef()
 
@@ -19,15 +22,39 @@ QUIET_TURNS = 15
 """After so many turns without news a comment is sent, so that a listener that has gone is noticed."""
 
 
+DEEDS = N_(
+    {
+        "scan": "Looking for changes",
+        "ingest": "Reading photos",
+        "listen": "Hearing what you said elsewhere",
+        "embed": "Looking at photos",
+        "group": "Grouping similar photos",
+        "learn": "Learning your taste",
+        "sort": "Learning your own tasks",
+        "rate": "Weighing all comparisons together",
+        "suggest": "Making suggestions",
+        "night": "The night's work",
+    }
+)
+
+
+def deed(job: str) -> str:
+    return _(DEEDS[job]) if job in DEEDS else job.capitalize()
+
+
 def running(service: Service) -> list[dict[str, Any]]:
     now = service.clock()
     return [
         {
-            "job": p.job, "what": language.told(p.what), "done": p.done, "total": p.total,
+            "job": p.job, "what": _what(p), "done": p.done, "total": p.total,
             "words": words.pace(p.done, p.total, now - p.started_at),
         }
         for p in service.jobs.progress()
     ]  # fmt: skip
+
+
+def _what(p: Progress) -> str:
+    return _("{job}: {what}", job=deed(p.job), what=told(p.what)) if p.what == WAITING else told(p.what)
 
 
 @routes.get("/api/events")

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 from aiohttp import web
 
 from precious_daemon import ask
 from precious_daemon.models import Answer, Choice, Photo, Question, Rating
-from precious_daemon.store import Database, answers, photos
+from precious_daemon.store import Database, answers, outside, photos
 from precious_daemon.store.answers import PLACES
 from precious_daemon.web import words
 from precious_daemon.web.keys import SERVICE, VOTER
-from precious_daemon.web.language import N_, _
+from precious_daemon.web.language import N_, _, told
 from precious_daemon.web.problems import BadRequest
 from precious_daemon.web.render import page
 from precious_daemon.web.talk import photo_json, reply, said, whole
 
 routes = web.RouteTableDef()
+
+_Shown = tuple[list[Answer], dict[int, Photo], Mapping[int, str]]
 
 A_PAGE = 60
 KINDS = N_(
@@ -62,6 +65,7 @@ PURPOSES = N_(
         "import": "brought along",
         "outside": "by a file that went or came back",
         "xmp": "by its sidecar",
+        "elsewhere": "with another program",
     }
 )
 
@@ -72,14 +76,15 @@ OF_FOUR = N_(
 )
 
 
-def sentence(answer: Answer) -> str:
-    """`The left one is better, for the ranking`."""
+def sentence(answer: Answer, how: Mapping[int, str]) -> str:
+    """`The left one is better, for the ranking`. `how` tells of answers that were given with another program."""
     what = WORDS.get(answer.choice or Choice.SKIP, "")
     if answer.question is Question.ENOUGH:
         what = ENOUGH.get(answer.choice or Choice.SKIP, what)
     elif answer.choice in PLACES:
         what = (OF_TWO if len(answer.photos) == 2 else OF_FOUR)[PLACES[Choice(answer.choice)]]
-    return _("{what}, {purpose}", what=_(what), purpose=_(PURPOSES.get(answer.purpose, answer.purpose)))
+    purpose = told(how[answer.id]) if answer.id in how else _(PURPOSES.get(answer.purpose, answer.purpose))
+    return _("{what}, {purpose}", what=_(what), purpose=purpose)
 
 
 def chosen(answer: Answer) -> int | None:
@@ -90,10 +95,11 @@ def chosen(answer: Answer) -> int | None:
 @routes.get("/answers")
 async def show(request: web.Request) -> web.Response:
     kind, before = _asked(request)
-    found, shown = await request.app[SERVICE].store.aread(_page, request[VOTER], kind, before)
+    found, shown, how = await request.app[SERVICE].store.aread(_page, request[VOTER], kind, before)
     return await page(
-        request, "answers.html", found=found, shown=shown, kind=kind, kinds=KINDS, first=before is None, sentence=sentence,
-        chosen=chosen, older=found[-1].id if len(found) == A_PAGE else None, news=request.query.get("news", ""),
+        request, "answers.html", found=found, shown=shown, kind=kind, kinds=KINDS, first=before is None,
+        sentence=partial(sentence, how=how), chosen=chosen,
+        older=found[-1].id if len(found) == A_PAGE else None, news=request.query.get("news", ""),
     )  # fmt: skip
 
 
@@ -101,12 +107,12 @@ async def show(request: web.Request) -> web.Response:
 async def listing(request: web.Request) -> web.Response:
     """Answers that count, newest first: `?kind=` one of those of the page, `&before=` the id of the last one shown."""
     kind, before = _asked(request)
-    found, shown = await request.app[SERVICE].store.aread(_page, request[VOTER], kind, before)
+    found, shown, how = await request.app[SERVICE].store.aread(_page, request[VOTER], kind, before)
     return web.json_response({
         "answers": [
             {
                 "id": answer.id, "at": answer.at, "question": answer.question, "choice": answer.choice, "purpose": answer.purpose,
-                "sentence": sentence(answer), "photos": [photo_json(shown[i]) for i in answer.photos if i in shown],
+                "sentence": sentence(answer, how), "photos": [photo_json(shown[i]) for i in answer.photos if i in shown],
             }
             for answer in found
         ],
@@ -118,25 +124,27 @@ async def listing(request: web.Request) -> web.Response:
 async def undo(request: web.Request) -> web.Response:
     """Take back any answer. Ratings are then what they would be had it never been given; the reply says what that changed."""
     fields = await said(request)
-    undone = await ask.take_back(request.app[SERVICE], request[VOTER], whole(request.match_info["id"]))
+    service, answer_id = request.app[SERVICE], whole(request.match_info["id"])
+    how = await service.store.aread(outside.how, [answer_id])
+    undone = await ask.take_back(service, request[VOTER], answer_id)
     names = {photo.id: words.name(photo.path) for photo in undone.photos}
     change = changes(names, undone.before, undone.after)
-    told = f"{_('Taken back: {answer}.', answer=sentence(undone.answer))} {change}".strip()
-    value = {"id": undone.answer.id, "sentence": told, "photos": [photo_json(photo) for photo in undone.photos]}
+    outcome = f"{_('Taken back: {answer}.', answer=sentence(undone.answer, how))} {change}".strip()
+    value = {"id": undone.answer.id, "sentence": outcome, "photos": [photo_json(photo) for photo in undone.photos]}
     kind = fields.text("kind", "")
     return reply(request, value, f"/answers?kind={kind}&news=taken" if kind in KINDS else "/answers?news=taken")
 
 
 def changes(names: Mapping[int, str], before: Mapping[int, Rating], after: Mapping[int, Rating]) -> str:
     """What became of the ratings of the photos that an answer was about, in words."""
-    told = []
+    parts = []
     for photo_id, name in names.items():
         old, new = before.get(photo_id), after.get(photo_id)
         if old and new and round(old.mu, 1) != round(new.mu, 1):
-            told.append(_("{name} goes from {old} to {new}", name=name, old=f"{old.mu:.1f}", new=f"{new.mu:.1f}"))
+            parts.append(_("{name} goes from {old} to {new}", name=name, old=f"{old.mu:.1f}", new=f"{new.mu:.1f}"))
         elif old and new is None:
-            told.append(_("{name} has no comparison left", name=name))
-    return _("; ").join(told) + _(".") if told else ""
+            parts.append(_("{name} has no comparison left", name=name))
+    return _("; ").join(parts) + _(".") if parts else ""
 
 
 def _asked(request: web.Request) -> tuple[str, int | None]:
@@ -146,6 +154,7 @@ def _asked(request: web.Request) -> tuple[str, int | None]:
     return kind, whole(before, "before") if before else None
 
 
-def _page(db: Database, voter_id: int, kind: str, before: int | None) -> tuple[list[Answer], dict[int, Photo]]:
+def _page(db: Database, voter_id: int, kind: str, before: int | None) -> _Shown:
     found = answers.page(db, voter_id, KINDS[kind][1] if kind else (), before, A_PAGE)
-    return found, photos.many(db, {i for answer in found for i in answer.photos})
+    shown = photos.many(db, {i for answer in found for i in answer.photos})
+    return found, shown, outside.how(db, [answer.id for answer in found])

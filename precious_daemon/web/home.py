@@ -13,8 +13,8 @@ from precious_daemon import status, usual
 from precious_daemon.models import PhotoState, RootState
 from precious_daemon.store import photos, ratings
 from precious_daemon.web import words
-from precious_daemon.web.events import running
-from precious_daemon.web.jobs import OUTCOMES, deed
+from precious_daemon.web.events import deed, running
+from precious_daemon.web.jobs import OUTCOMES
 from precious_daemon.web.keys import ADDRESS, LOGIN, SERVICE, VOTER
 from precious_daemon.web.language import N_, _, _n
 from precious_daemon.web.render import page
@@ -55,7 +55,7 @@ def next_step(now: Mapping[str, Any]) -> Step:
         sentence = _("They take up {size}. Nothing moves before you say so.", size=freed)
         return Step(title, sentence, _("Review them"), "/suggestions")
     if missing and train > 0:
-        sentence = _("Keep or delete, a second each. Then the first model learns what you throw away.")
+        sentence = _("Keep or delete, a second each: some to learn from, some to test with. Then the first model is made.")
         return Step(_("Answer {n} more to train", n=missing), sentence, _("Keep or delete"), "/label")
     if missing:
         sentence = _("These answers are held back to measure the model honestly.")

@@ -11,7 +11,7 @@ from precious_daemon.errors import NotFound
 from precious_daemon.reload import reload
 from precious_daemon.store import job_runs
 from precious_daemon.web import words
-from precious_daemon.web.events import running
+from precious_daemon.web.events import deed, running
 from precious_daemon.web.keys import SERVICE, VOTER
 from precious_daemon.web.language import N_, _, told
 from precious_daemon.web.render import page
@@ -20,24 +20,7 @@ from precious_daemon.web.talk import reply, said, whole
 routes = web.RouteTableDef()
 
 OUTCOMES = N_({"done": "finished", "failed": "failed", "stopped": "stopped early", "running": "is running"})
-DEEDS = N_(
-    {
-        "scan": "Looking for changes",
-        "ingest": "Reading photos",
-        "embed": "Looking at photos",
-        "group": "Grouping similar photos",
-        "learn": "Learning your taste",
-        "sort": "Learning your own tasks",
-        "rate": "Weighing all comparisons together",
-        "suggest": "Making suggestions",
-        "night": "The night's work",
-    }
-)
 RUNS = 30  # shown of one job
-
-
-def deed(job: str) -> str:
-    return _(DEEDS[job]) if job in DEEDS else job.capitalize()
 
 
 @routes.get("/jobs")

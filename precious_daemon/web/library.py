@@ -13,7 +13,7 @@ from aiohttp import hdrs, web
 
 from precious_daemon import ask, trade
 from precious_daemon.models import Group, GroupKind, Photo, PhotoState, Rating, Root, Score
-from precious_daemon.store import Database, answers, groups, photos, prompts, ratings, roots, scores
+from precious_daemon.store import Database, answers, files, groups, photos, prompts, ratings, roots, scores
 from precious_daemon.web import facts, within, words
 from precious_daemon.web.facts import Fact
 from precious_daemon.web.keys import SERVICE, VOTER
@@ -29,6 +29,7 @@ RANKS_A_PAGE = 100
 APART_SHOWN = 500  # photos with unclear companions that their page lists
 SORTS = N_({"best": "Best first", "last": "Last first", "unsure": "Least sure first"})
 OUT_SHOWN = 200  # photos out of the ranking that its page lists
+FOLDERS_SHOWN = 300  # of each watched folder, to choose a part by
 LARGEST_FILE = 16 * 1024 * 1024
 STATES = N_(
     {
@@ -165,7 +166,7 @@ def _may_have_prompt(photo: Photo) -> bool:
 async def show_ranking(request: web.Request) -> web.Response:
     start = whole(request.query.get("start", "1"), "start")
     store = request.app[SERVICE].store
-    part = await store.aread(within.read, request.rel_url.raw_query_string)
+    part = await store.aread(within.read, request.rel_url.raw_query_string, request[VOTER])
     sort, guessed = request.query.get("sort", "best"), request.query.get("of") == "guesses"
     if sort not in SORTS or (guessed and sort == "unsure"):
         raise BadRequest(f'"sort" has to be one of {words.listed(SORTS)}.')
@@ -187,8 +188,15 @@ async def show_ranking(request: web.Request) -> web.Response:
     return await page(
         request, "ranking.html", ranks=list(enumerate(found, start)), following=following, first=start == 1, news=news,
         out=await store.aread(_taken_out, request[VOTER]), within=part.part, sort=sort, guessed=guessed, sorts=SORTS,
-        chosen=chosen,
+        chosen=chosen, folders=await store.aread(_folders),
     )  # fmt: skip
+
+
+def _folders(db: Database) -> list[str]:
+    """Names of some folders that hold photos, to choose from."""
+    watched = [root.id for root in roots.all_roots(db) if root.reason != roots.NO_LONGER_WATCHED]
+    found = [name for root_id in watched for name in files.folders(db, root_id, limit=FOLDERS_SHOWN)]
+    return [name for name in dict.fromkeys(found) if name and name.isprintable()]
 
 
 def _taken_out(db: Database, voter_id: int) -> list[Photo]:

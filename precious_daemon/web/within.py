@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import parse_qs, quote
 
 from precious_daemon.models import Aim, Order, Scope, Way
-from precious_daemon.store import Database, scopes
+from precious_daemon.store import Database, scopes, tasks
 from precious_daemon.web.language import _
 from precious_daemon.web.problems import BadRequest
 from precious_daemon.web.talk import whole
@@ -27,12 +27,14 @@ class Within:
     folder: str = ""
     since: str = ""
     until: str = ""
+    sorted_into: str = ""  # the class of a task, by its number
+    class_name: str = ""
     way: Way = field(default_factory=Way)
 
     @property
     def query(self) -> str:
         """For the end of an address; empty for the whole library. Folder names need not be UTF-8."""
-        said = [("folder", self.folder), ("from", self.since), ("to", self.until)]
+        said = [("folder", self.folder), ("from", self.since), ("to", self.until), ("class", self.sorted_into)]
         usual = Way()
         names = (("of", "of"), ("aim", "aim"), ("order", "order"), ("every", "every"), ("round", "since"))
         said += [(name, str(value)) for name, field in names if (value := getattr(self.way, field)) != getattr(usual, field)]
@@ -52,6 +54,7 @@ class Within:
         """`in 2024/Italy, from 2024-05, to 2024-06-15`; empty for the whole library."""
         folder, since, until = map(shown, (self.folder, self.since, self.until))
         said = [_("in {folder}", folder=folder)] if folder else []
+        said += [_("in {folder}", folder=self.class_name)] if self.class_name else []
         said += [_("from {date}", date=since)] if since else []
         said += [_("to {date}", date=until)] if until else []
         return _(", ").join(said)
@@ -61,16 +64,25 @@ class Within:
         return address + (("&" if "?" in address else "?") + self.query if self.query else "")
 
 
-def read(db: Database, query: str) -> Within:
-    """From the raw query of an address. Raises NotFound for a folder that is not watched, BadRequest for what is no date."""
+def read(db: Database, query: str, voter_id: int | None = None) -> Within:
+    """From the raw query of an address; classes are those of this voter's answers, and without one, none can be asked for.
+
+    Raises NotFound for a folder that is not watched and a class that there is none of, BadRequest for what is no date.
+    """
     fields = {name: values[0].strip() for name, values in parse_qs(query, errors="surrogateescape").items()}
-    folder, since, until = (fields.get(name, "") for name in ("folder", "from", "to"))
+    folder, since, until, sorted_into = (fields.get(name, "") for name in ("folder", "from", "to", "class"))
     way = _way(fields) if fields.get("of") != "guesses" else Way()
-    if not (folder or since or until):
+    if not (folder or since or until or sorted_into):
         return Within(way=way)
     root_id, inside = scopes.folder(db, folder) if folder else (None, "")
-    scope = Scope(root_id, inside, _day(since)[0] if since else None, _day(until)[1] if until else None)
-    return Within(scope, folder, since, until, way)
+    taken = _day(since)[0] if since else None, _day(until)[1] if until else None
+    if not sorted_into:
+        return Within(Scope(root_id, inside, *taken), folder, since, until, way=way)
+    if voter_id is None:
+        raise BadRequest("Name a folder or a time here: classes are asked about, compared and ranked alone.")
+    name = tasks.class_name(db, whole(sorted_into, "class"))
+    scope = Scope(root_id, inside, *taken, (whole(sorted_into, "class"), voter_id))
+    return Within(scope, folder, since, until, sorted_into, name, way)
 
 
 def _way(fields: dict[str, str]) -> Way:

@@ -123,7 +123,7 @@ def _here() -> tzinfo | None:
 
 def pace(done: int, total: int, seconds: float) -> str:
     """`1,204 of 12,400 · 58 a second · 3 minutes left`. A rate is said once it means something."""
-    said = [_("{done} of {total}", done=done, total=total) if total else count(done)]
+    said = [_("{done} of {total}", done=done, total=total)] if total else [count(done)] if done else []
     if done and seconds >= 1:
         rate = done / seconds
         if rate >= 2:

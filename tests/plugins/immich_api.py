@@ -37,7 +37,8 @@ SHAPES: dict[str, Shape] = {
     "NewAlbum": {"albumName": "text", "description?": "text?", "assetIds?": ["uuid"], "albumUsers?": ["any"]},
     "Search": {
         "albumIds?": ["uuid"], "isFavorite?": "flag", "page?": "count", "personIds?": ["uuid"], "size?": "count",
-        "visibility?": "archive|timeline|hidden|locked", "withExif?": "flag",
+        "rating?": "count?", "trashedAfter?": "time", "withDeleted?": "flag", "withExif?": "flag",
+        "visibility?": "archive|timeline|hidden|locked",
     },
     "Found": {"albums": "any", "assets": "Assets"},
     "Assets": {

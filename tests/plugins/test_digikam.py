@@ -7,14 +7,15 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from precious_daemon.errors import ConfigError
-from precious_daemon.hookspecs import PluginPhoto
-from precious_daemon.plugins import digikam
+from precious_daemon.hookspecs import Judgement, PluginPhoto
+from precious_daemon.plugins import digikam, packet, xmp
 from precious_daemon.plugins.trial import context, photo
 from tests.plugins.conftest import Load
 
@@ -116,6 +117,29 @@ def test_rejected_is_suggested_and_people_are_named(there: DigiKam) -> None:
     assert digikam.people(other, mine) == []
     assert digikam.people(shot, own(there, people=False)) == ()
     assert digikam.status(mine) == "2 photos in its database"
+
+
+def test_stars_and_picks_are_answers(there: DigiKam, tmp_path: Path) -> None:
+    picked, rejected = there.tag(digikam.INTERNAL, digikam.PICKED), there.tag(digikam.INTERNAL, digikam.REJECTED)
+    names = ["two", "three", "one", "picked", "rejected", "ours", "both"]
+    shots = {name: photo(f"{name}.jpg", size=number) for number, name in enumerate(names)}
+    shots["ours"] = replace(shots["ours"], root=tmp_path, companions=("ours.jpg.xmp",))
+    for name, stars, tags in (("two", 2, []), ("three", 3, []), ("picked", -1, [picked]), ("rejected", 5, [rejected])):
+        there.add(shots[name], stars, *tags)
+    there.add(shots["ours"], 5, rejected)
+    there.add(shots["both"], -1, picked)
+    there.add(shots["both"], -1, rejected, album="/03")
+    (tmp_path / "2024" / "03").mkdir(parents=True)
+    wanted = {(packet.XMP, "Rating"): "5", (packet.DIGIKAM, "PickLabel"): "1"}
+    xmp.change(tmp_path / "2024" / "03" / "ours.jpg.xmp", {}, wanted)
+    mine = own(there)
+    assert {name: judgement for name, shot in shots.items() if (judgement := digikam.said(shot, mine))} == {
+        "three": Judgement(True, "3 stars in digiKam"),
+        "picked": Judgement(True, "accepted in digiKam"),
+        "rejected": Judgement(False, "rejected in digiKam"),
+    }, "neither what digiKam read in a sidecar of ours, nor where two photos of that name and size are judged differently"
+    assert digikam.said(shots["three"], own(there, stars_answer=0)) is None
+    assert digikam.said(shots["picked"], own(there, picks_answer=False)) is None
 
 
 def test_photo_is_known_by_album_name_and_size_wherever_the_collection_is_mounted(there: DigiKam) -> None:

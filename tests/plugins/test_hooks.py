@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from precious_daemon import config, hookspecs
 from precious_daemon.cli import cli
 from precious_daemon.config import Places
-from precious_daemon.hookspecs import PluginPhoto, SuggestedPhoto
+from precious_daemon.hookspecs import Judgement, PluginPhoto, SuggestedPhoto
 from precious_daemon.service import Service
 from tests.plugins.conftest import JPEG, Load, WritePlugin, delivered, photo, suggestion
 from tests.web.library import Browser
@@ -64,6 +64,28 @@ def test_hook_rule(write_plugin: WritePlugin, load: Load) -> None:
     write_plugin("old", "@hookimpl\ndef rule(photo, now):\n    return 'old' if now - photo.taken_at > 100 else None")
     young = photo("b.jpg", taken_at=950.0)
     assert load("old").rules([{1: photo("a.jpg", taken_at=0.0)}, {2: young}], 1000.0) == {1: ("old",)}
+
+
+def test_hook_said(write_plugin: WritePlugin, load: Load) -> None:
+    """What becomes of it: see tests/test_outside.py."""
+    write_plugin(
+        "diary",
+        """
+        from precious_daemon.hookspecs import Judgement
+
+        @hookimpl
+        def said(photo):
+            if photo.name == "c.jpg":
+                raise OSError("no diary")
+            return Judgement(False, "crossed out") if photo.name == "a.jpg" else None
+        """,
+    )
+    write_plugin("shy", "@hookimpl\ndef said(photo):\n    return True")
+    parts = [{1: photo("a.jpg"), 2: photo("b.jpg")}, {3: photo("c.jpg"), 4: photo("d.jpg")}]
+    diary, shy, last = load("diary", "shy").said(parts)
+    assert diary == ("diary", {1: Judgement(False, "crossed out"), 2: None}, None)
+    assert (shy[:2], str(shy[2])) == (("shy", {}), "said has to return a Judgement or None, not True"), "and is not asked again"
+    assert (last[:2], str(last[2])) == (("diary", {}), "no diary"), "of what it did not come to, nothing is known"
 
 
 def test_hook_features(write_plugin: WritePlugin, load: Load) -> None:

@@ -7,14 +7,15 @@ import hashlib
 import json
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from precious_daemon.errors import ConfigError
-from precious_daemon.plugins import immich
+from precious_daemon.hookspecs import Judgement
+from precious_daemon.plugins import immich, packet, xmp
 from precious_daemon.plugins.sending import NotSent
 from precious_daemon.plugins.trial import context, output, photo, suggestion
 from tests.plugins import immich_api
@@ -32,6 +33,7 @@ class Asset:
     favourite: bool = False
     archived: bool = False
     trashed: bool = False
+    stars: int | None = None
     name: str = "a.jpg"
     people: frozenset[str] = frozenset()  # ids
     tags: set[str] = field(default_factory=set)
@@ -41,7 +43,8 @@ class Asset:
         checksum = base64.b64encode(hashlib.sha1(self.data).digest()).decode()
         times = dict.fromkeys(["createdAt", "updatedAt", "fileCreatedAt", "fileModifiedAt", "localDateTime"], THEN)
         return times | {
-            "id": self.id, "checksum": checksum, "isFavorite": self.favourite, "exifInfo": {"fileSizeInByte": len(self.data)},
+            "id": self.id, "checksum": checksum, "isFavorite": self.favourite,
+            "exifInfo": {"fileSizeInByte": len(self.data), "rating": self.stars},
             "duration": None, "hasMetadata": True, "height": 3000, "width": 4000, "isArchived": self.archived, "isEdited": False,
             "isOffline": False, "isTrashed": self.trashed, "originalFileName": self.name, "originalPath": f"/data/{self.name}",
             "ownerId": SOMEBODY, "thumbhash": None, "type": "IMAGE", "visibility": "archive" if self.archived else "timeline",
@@ -146,7 +149,8 @@ class Immich:
         inside = [self.albums[album][1] for album in value.get("albumIds", ())]
         fits = [
             asset for asset in self.assets.values()
-            if not asset.trashed and asset.archived == (value["visibility"] == "archive")
+            if (value.get("withDeleted", False) or not asset.trashed) and asset.archived == (value["visibility"] == "archive")
+            and ("trashedAfter" not in value or asset.trashed) and value.get("rating", asset.stars) == asset.stars
             and (not value.get("isFavorite") or asset.favourite) and all(asset.id in album for album in inside)
             and asset.people >= set(value.get("personIds", ()))
         ]  # fmt: skip
@@ -211,6 +215,43 @@ def test_favourites_and_what_is_in_albums_are_held_back(root: Path, server: Immi
     assert len(server.asked) == 1 + 2 + 3, "the server is asked once, not for every photo"
     mine = own(root, server, favourites=False, albums=False)
     assert immich.veto(here(root, "a"), mine) is None
+
+
+def test_favourites_stars_and_its_trash_are_answers(root: Path, server: Immich, monkeypatch: pytest.MonkeyPatch) -> None:
+    facts: dict[str, dict[str, Any]] = {
+        "a": {"favourite": True, "archived": True, "stars": 5}, "b": {"stars": 4}, "c": {"stars": 2}, "d": {"trashed": True},
+        "e": {"trashed": True, "favourite": True}, "x": {"favourite": True},
+    }  # fmt: skip
+    for name, more in facts.items():
+        server.add(f"photo {name}".encode(), **more)
+    heart, stars, gone = (
+        Judgement(True, "a favourite in Immich"), Judgement(True, "4 stars in Immich"),
+        Judgement(False, "in the trash of Immich"),
+    )  # fmt: skip
+    mine = own(root, server)
+    said = {name: immich.said(here(root, name), mine) for name in "abcdef"}
+    assert said == {"a": heart, "b": stars, "c": None, "d": gone, "e": gone, "f": None}
+    assert len(server.asked) == 3 + 2 * 3 + 1, "once for all photos, page by page"
+    monkeypatch.setattr(immich, "_checksum", lambda path: pytest.fail(f"{path} is read again"))
+    assert immich.said(here(root, "a"), own(root, server)) == heart
+    off = own(root, server, favourites_answer=False, stars_answer=0, trash_answers=False)
+    assert [immich.said(here(root, name), off) for name in "abde"] == [None] * 4
+
+
+def test_what_we_did_there_is_not_the_owners_word(root: Path, server: Immich) -> None:
+    server.add(b"photo a")
+    server.add(b"photo b", stars=4)
+    mine = own(root, server, trash=True)
+    immich.deliver([here(root, "a", suggestion)], mine)
+    immich.trashed([here(root, "a")], mine)
+    assert immich.said(here(root, "a"), own(root, server)) is None, "approved here, and moved there by us"
+    immich.restored([here(root, "a")], mine)
+    next(iter(server.assets.values())).trashed = True
+    assert immich.said(here(root, "a"), own(root, server)) == Judgement(False, "in the trash of Immich"), "by the owner, later"
+    shot = replace(here(root, "b"), companions=("b.jpg.xmp",))
+    assert immich.said(shot, own(root, server)) == Judgement(True, "4 stars in Immich")
+    xmp.change(root / "b.jpg.xmp", {}, {(packet.XMP, "Rating"): "4"})
+    assert immich.said(shot, own(root, server)) is None, "these stars are ours, read there from the sidecar"
 
 
 def test_people_are_those_named_there(root: Path, server: Immich) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from precious_daemon.decide import Known, Occasion, Proposal, decided, suggest
-from precious_daemon.models import Certificate, Group, GroupDecision, GroupKind, GroupMember, Quality, Score, Suggestion
+from precious_daemon.models import Group, GroupDecision, GroupKind, GroupMember, Quality, Score, Suggestion
 
 GOOD = Quality(0.6, 0.7, 0.3, 0.2, 0.2, 0.0, 0.5, 0.4, 0.0, 0.0, 0.3, 0.3, 0.05, 0.9, 0.29)
 SOFT = replace(GOOD, sharpness=0.12, sharpest_tile=0.15)
@@ -23,16 +23,11 @@ def group(kind: GroupKind, best: int, *others: int) -> Group:
     return Group(kind, (GroupMember(best, True, "best"), *(GroupMember(i, False, "other") for i in others)))
 
 
-def certificate(threshold: float) -> Certificate:
-    return Certificate(threshold, 0.05, 0.95, 59, 0, 100)
-
-
 def decide(
     keeps: dict[int, float] | None = None,
     groups: list[Group] | None = None,
     facts: dict[int, Known] | None = None,
     *,
-    proof: Certificate | None = None,
     labels: dict[int, bool] | None = None,
     vetoes: dict[int, str] | None = None,
     evidence: dict[int, dict[str, int]] | None = None,
@@ -41,7 +36,7 @@ def decide(
 ) -> list[Suggestion]:
     facts = facts or {i: known(i) for i in range(1, 10)}
     scores = [Score(i, keep, 0.0) for i, keep in (keeps or {}).items()]
-    given = (scores, groups or [], proof, facts, labels or {}, vetoes or {}, evidence or {}, decisions or [])
+    given = (scores, groups or [], facts, labels or {}, vetoes or {}, evidence or {}, decisions or [])
     return suggest(*given, **more).suggestions  # type: ignore[arg-type]
 
 
@@ -67,7 +62,6 @@ def libraries(draw: st.DrawFn) -> dict[str, object]:
     return {
         "scores": [Score(i, keep, 0.0) for i, keep in draw(st.dictionaries(numbers, st.floats(0, 1))).items()],
         "groups": groups,
-        "certificate": draw(st.none() | st.builds(certificate, st.floats(0, 0.6))),
         "facts": {i: known(i, draw(st.sampled_from([GOOD, SOFT, None]))) for i in present},
         "labels": draw(st.dictionaries(numbers, st.booleans())),
         "vetoes": draw(st.dictionaries(numbers, st.just("a favourite"), max_size=3)),
@@ -97,12 +91,9 @@ def test_the_rules_hold_in_any_library(library: dict) -> None:
         assert len(set(s.reasons)) == len(s.reasons)
         assert (s.keeper_id is None) == (s.kind == "taste")
         assert s.keep == keeps.get(s.photo_id)
-        if s.certified:
-            assert library["certificate"] is not None
-            assert keeps[s.photo_id] <= library["certificate"].threshold
+        assert not s.certified
         if s.kind == "taste" and library["labels"].get(s.photo_id) is None:
             assert keeps[s.photo_id] <= 0.5
-            assert s.certified == (library["certificate"] is not None)
 
 
 @given(libraries(), st.randoms())
@@ -121,17 +112,6 @@ def test_likely_deletions_are_suggested_surest_first() -> None:
     found = decide({1: 0.3, 2: 0.02, 3: 0.7, 4: 0.3})
     assert photos(found) == [2, 1, 4]
     assert not any(s.certified for s in found)
-
-
-def test_a_certificate_limits_the_list_to_what_it_covers() -> None:
-    found = decide({1: 0.3, 2: 0.02}, proof=certificate(0.1))
-    assert [(s.photo_id, s.certified) for s in found] == [(2, True)]
-
-
-def test_a_certificate_does_not_cover_a_frame_of_a_burst_with_a_better_one() -> None:
-    burst = group(GroupKind.BURST, 1, 2, 3)
-    found = decide({1: 0.3, 2: 0.02, 3: 0.01}, [burst], proof=certificate(0.1))
-    assert [(s.photo_id, s.kind, s.certified) for s in found] == [(3, "burst", False), (2, "burst", False)]
 
 
 def test_the_owners_own_word_comes_first() -> None:
@@ -310,7 +290,7 @@ def everything(keeps: dict[int, float], **more: object) -> Proposal:
     facts = {i: known(i) for i in range(1, 10)}
     given = {"labels": {}, "vetoes": {}, "evidence": {}} | more
     groups = given.pop("groups", [])
-    return suggest([Score(i, keep, 0.0) for i, keep in keeps.items()], groups, None, facts, **given)  # type: ignore[arg-type]
+    return suggest([Score(i, keep, 0.0) for i, keep in keeps.items()], groups, facts, **given)  # type: ignore[arg-type]
 
 
 def test_what_a_rule_speaks_against_is_suggested_with_its_reason() -> None:

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from precious_daemon import ask, ledger, rating
+from precious_daemon import ask, ledger, outside, rating
+from precious_daemon.hookspecs import Judgement
 from precious_daemon.models import Aim, Choice, Order, Photo, Question, Score, Way
 from precious_daemon.service import Service
 from precious_daemon.store import answers, ratings, scores
@@ -63,6 +64,19 @@ async def test_answers_that_do_not_fit_their_question_are_refused(browser: Brows
         ("outside", "keep", 1, "outside"), ("ranking", "out", 1, "rank"),
     ):  # fmt: skip
         assert "error" in await send(browser, question, choice, library[:count], purpose=purpose), (question, choice)
+
+
+async def test_answers_given_with_another_program_say_with_which(
+    service: Service, browser: Browser, library: list[Photo]
+) -> None:
+    heart = {library[0].id: Judgement(True, "a favourite in Immich")}
+    service.store.write(outside.take_over, 1, "immich", heart, None, 0.0)
+    assert "Keep, a favourite in Immich" in await (await browser.get("/answers?kind=outside")).text()
+    chinese = await browser.get("/answers?kind=outside", **{"Accept-Language": "zh-CN"})
+    assert "在 Immich 中已收藏" in await chinese.text()
+    (answer,) = (await (await browser.get("/api/answers?kind=outside")).json())["answers"]
+    undone = await (await browser.post(f"/api/answers/{answer['id']}/undo")).json()
+    assert undone["sentence"] == "Taken back: Keep, a favourite in Immich."
 
 
 @pytest.mark.parametrize("question", ["pair", "four", "label", "audit"])

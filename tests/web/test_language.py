@@ -179,8 +179,8 @@ def test_english_loads_no_catalogue() -> None:
         ("the whole of what was cropped, made of IMG_1.jpg", "裁剪前的全图，由 IMG_1.jpg 制作"),
         ("offline", "离线"),
         (
-            "Only 21 suggestions rest on the model alone: too few to certify, which takes 59 blind answers.",
-            "只有 21 条建议仅凭模型提出：太少，无法认证；认证需要 59 条盲测回答。",
+            "Only 21 suggestions rest on the model alone: too few to certify, look at each of them.",
+            "只有 21 条建议仅凭模型提出：太少，无法认证，请逐一查看。",
         ),
         ("IMG_1.jpg", "IMG_1.jpg"),
         ("an exact copy of 北京， 上海 天津/very dark; blurred.jpg", "北京， 上海 天津/very dark; blurred.jpg 的完全副本"),
@@ -242,7 +242,7 @@ def lived_in(service: Service, library: list[Photo]) -> list[Photo]:
     service.store.write(scores.put_certificate, 1, None, sentence, 59, now)
     for name, outcome, detail in (
         ("scan", "done", "nothing new"),
-        ("learn", "failed", "3 more keep-or-delete answers are needed before training (42 of 45)."),
+        ("learn", "failed", "3 more answers to learn from are needed before training (42 of 45)."),
         ("embed", "stopped", "looked at 3 of 6 photos; the rest follows"),
     ):
         service.store.write(

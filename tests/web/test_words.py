@@ -70,7 +70,7 @@ def test_the_camera_s_clock_has_no_time_zone(monkeypatch: pytest.MonkeyPatch) ->
 @pytest.mark.parametrize(
     ("done", "total", "seconds", "said"),
     [
-        (0, 0, 5, "0"),
+        (0, 0, 5, ""),
         (0, 100, 5, "0 of 100"),
         (1204, 12400, 20.76, "1,204 of 12,400 · 58 a second · 3 minutes left"),
         (3, 10, 30, "3 of 10 · 6 a minute · 70 seconds left"),

@@ -131,6 +131,9 @@ export function filesize(bytes) {
 }
 
 document.documentElement.classList.add("scripted");
+for (const tabs of document.querySelectorAll(".tabs")) {
+  if (tabs.scrollWidth > tabs.clientWidth) tabs.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
+}
 keys({ "?": () => document.getElementById("keys")?.showModal() });
 for (const dialog of document.querySelectorAll("dialog")) {
   dialog.addEventListener("click", (event) => {
