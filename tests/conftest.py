@@ -58,7 +58,7 @@ def store(here: Places) -> Iterator[Store]:
 def _no_leaked_threads() -> Iterator[None]:
     before = set(threading.enumerate())
     yield
-    until(lambda: not [t for t in threading.enumerate() if t not in before and not t.daemon], 5, "threads were left behind")
+    until(lambda: not [t for t in threading.enumerate() if t not in before and not t.daemon], 30, "threads were left behind")
 
 
 def until(condition: Callable[[], bool], seconds: float = 10, message: str = "it did not happen", every: float = 0.02) -> None:

@@ -264,10 +264,12 @@ async def test_a_job_is_run_and_stopped_by_name(service: Service, browser: Brows
 
 
 async def test_events_tell_what_runs_as_it_changes_and_end_with_the_service(
-    service: Service, site: web.Site, browser: Browser
+    service: Service, site: web.Site, browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from precious_daemon.progress import Progress
 
+    now = service.clock()
+    monkeypatch.setattr(service, "clock", lambda: now)
     headers = {"Sec-Fetch-Site": "same-origin"}
     async with browser.session.get(browser.base + "/api/events", headers=headers) as stream:
         assert json.loads((await stream.content.readline())[6:]) == {"running": []}
