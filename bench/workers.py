@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from pathlib import Path
@@ -60,28 +60,35 @@ def read(paths: list[str], address: str, workers: int) -> dict[str, Any]:
         return dict(zip(paths, pool.map(_read, paths, [SECONDS] * len(paths)), strict=True))
 
 
-def look(previews: list[bytes], address: str, workers: int) -> dict[bytes, object]:
-    """Features by picture."""
+@contextmanager
+def looker(address: str, workers: int) -> Iterator[Callable[[list[bytes]], dict[bytes, object]]]:
+    """What finds features by picture, its networks loaded."""
     import torch
 
-    from precious_daemon.learn.backbone import BATCH, Backbone, shape
-    from precious_daemon.learn.backbone import look as look_here
+    from precious_daemon.learn.backbone import BATCH, Backbone, look, shape
     from precious_daemon.learn.far import Workers
     from precious_daemon.learn.limits import Deadline
 
     torch.set_num_threads(1)
-    shapes: dict[tuple[int, int], list[bytes]] = {}
-    for preview in previews:
-        shapes.setdefault(shape(preview), []).append(preview)
-    batches = [alike[i : i + BATCH] for alike in shapes.values() for i in range(0, len(alike), BATCH)]
     network = Backbone()
+
+    def batches(previews: list[bytes]) -> Iterator[tuple[list[bytes], list[bytes]]]:
+        shapes: dict[tuple[int, int], list[bytes]] = {}
+        for preview in previews:
+            shapes.setdefault(shape(preview), []).append(preview)
+        for alike in shapes.values():
+            yield from ((alike[i : i + BATCH], alike[i : i + BATCH]) for i in range(0, len(alike), BATCH))
+
+    def paired(found: Iterable[tuple[list[bytes], Sequence[object]]]) -> dict[bytes, object]:
+        return {key: row for keys, rows in found for key, row in zip(keys, rows, strict=True)}
+
     if not workers:
-        return {key: row for batch in batches for key, row in zip(batch, look_here(network, batch), strict=True)}
+        yield lambda previews: paired((keys, look(network, jpegs)) for keys, jpegs in batches(previews))
+        return
     with closing(Workers(address, None, network)) as far:
         if far.count < workers:
             raise SystemExit("; ".join(far.notes))
-        found = far.look(((batch, batch) for batch in batches), Deadline(None, 0.0))
-        return {key: row for keys, rows in found for key, row in zip(keys, rows, strict=True)}
+        yield lambda previews: paired(far.look(batches(previews), Deadline(None, 0.0)))
 
 
 def measured(
@@ -101,7 +108,7 @@ def main() -> None:
     count = options.photos or (16 if options.quick else 48)
     with tempfile.TemporaryDirectory() as scratch, ExitStack() as stack:
         folder = options.library or demo_library(Path(scratch, "pictures"), count * 2)
-        paths = sorted(str(path) for path in folder.rglob("*.jpg"))[:count]
+        paths = sorted(str(path) for path in folder.rglob("*") if path.suffix.lower() == ".jpg")[:count]
         scheduler = stack.enter_context(
             program("-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "8796", "--no-dashboard")
         )
@@ -126,8 +133,8 @@ def compare(paths: list[str], address: str, scheduler: int, stack: ExitStack) ->
         facts, *took = measured(partial(read, paths, address, number), workers, [scheduler])
         figures |= told("reading", number, len(paths), *took)
         previews = [facts[path].preview for path in paths]
-        look(previews[:2], address, number)
-        features, *took = measured(partial(look, previews, address, number), workers, [scheduler])
+        with looker(address, number) as look:
+            features, *took = measured(partial(look, previews), workers, [scheduler])
         figures |= told("looking", number, len(paths), *took)
         alone = alone or {"facts": facts, "features": features}
         figures[f"{number or 'no'} workers: photos that are not to the byte as here"] = Figure(
