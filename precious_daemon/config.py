@@ -106,7 +106,7 @@ class IngestSettings:
     seconds_per_file: float = _setting(10.0, "a file that takes longer is listed as broken", 1, 600)
     worker_megabytes: int = _setting(1024, "address space of a reading process", 256, 65536)
     executor: str = _setting(
-        "processes", "who reads: processes of this machine, or the workers of a dask scheduler that see the same folders",
+        "processes", "who reads and looks at photos: this machine, or the workers of a dask scheduler that see the same folders",
         choices=("processes", "dask"), by_hand=True,
     )  # fmt: skip
     scheduler: str = _setting("", "that scheduler's address, like tcp://192.168.1.2:8786", by_hand=True)

@@ -59,7 +59,7 @@ async def running(
         await _tidy(service)
         await service.jobs.recall_pause()
         for folder in folders:
-            await asyncio.to_thread(scan.add_root, service.store, folder, service.clock())
+            await asyncio.to_thread(scan.add_root, service.store, os.path.abspath(os.path.expanduser(folder)), service.clock())
         key = secrets.token_urlsafe(32)
         own = settings.web.port if port is None else port
         site = await web.serve(service, port=own, token=key, everywhere=watching)

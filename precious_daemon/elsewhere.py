@@ -1,8 +1,9 @@
-"""Past one machine: photos are read by the workers of a dask scheduler, which see the same folders under the same paths.
+"""Past one machine: photos are read, and looked at, by the workers of a dask scheduler.
 
-An extra, and not imported unless `ingest.executor` says so. A worker reads in processes of its own with the limits that reading
-has here, so that a bad file harms it no more than this machine. It offers the versions that it reads with as a resource of the
-scheduler's: one of other versions gets nothing to do, and can make nothing that this machine would not have made.
+An extra, and not imported unless `ingest.executor` says so. Workers see the same folders under the same paths, and read in
+processes of their own with the limits that reading has here, so that a bad file harms them no more than this machine. A worker
+offers the versions that it reads with as a resource of the scheduler's: one of other versions gets nothing to do, and can make
+nothing that this machine would not have made. Looking at photos is in `learn.far`, which asks for more.
 """
 
 from __future__ import annotations
@@ -14,16 +15,20 @@ from collections.abc import Callable
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from importlib import metadata
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from precious_daemon import __version__
 from precious_daemon.config import IngestSettings
 from precious_daemon.errors import ServiceError
 from precious_daemon.pools import reading_processes
 
+if TYPE_CHECKING:
+    from distributed import Client
+
 log = logging.getLogger(__name__)
 
 PATIENCE = 10.0  # seconds that a scheduler has to answer
+LOOKING = "looking at photos"  # a resource: a worker looks at one batch at a time, with as many threads as the asker would
 DECODERS = ("pillow", "pillow-heif", "simplejpeg", "numpy", "blake3")
 
 
@@ -32,38 +37,53 @@ def recipe() -> str:
     return ", ".join([f"precious-daemon {__version__}", *(f"{name} {metadata.version(name)}" for name in DECODERS)])
 
 
+def connect(address: str) -> Client:
+    """Raises ServiceError where the scheduler is not to be had."""
+    if not address:
+        raise ServiceError('ingest.executor is "dask", but ingest.scheduler names none: give its address, tcp://HOST:8786.')
+    try:
+        from distributed import Client
+    except ImportError as exc:
+        raise ServiceError('ingest.executor is "dask", which needs: pip install "precious-daemon[dask]"') from exc
+    try:
+        return Client(address, timeout=PATIENCE, set_as_default=False)
+    except (OSError, ValueError) as exc:
+        raise ServiceError(
+            f"The scheduler {address} does not answer ({exc}). Start it with `dask scheduler`, or set ingest.executor to "
+            '"processes".'
+        ) from exc
+
+
+def suited(client: Client, address: str) -> tuple[dict[str, int], list[str]]:
+    """How many photos each worker that reads as this program does takes at a time, by its own address; why others are not used.
+
+    Raises ServiceError where there is no such worker.
+    """
+    wanted, slots, refused = recipe(), dict[str, int](), list[str]()
+    for name, worker in client.scheduler_info(n_workers=-1)["workers"].items():
+        if wanted in worker["resources"]:
+            slots[name] = worker["nthreads"]
+        else:
+            theirs = next((r for r in worker["resources"] if r.startswith("precious-daemon")), "no precious-daemon")
+            refused.append(f"The worker {name} is not used: it has {theirs}, and this is {wanted}. Install that there.")
+    if not slots:
+        raise ServiceError(" ".join(refused) or f"{address} has no workers. Start some: precious-daemon worker {address}")
+    return slots, refused
+
+
 class Elsewhere(Executor):
     """Runs what a process pool would run, on the workers that read as this program does."""
 
     def __init__(self, settings: IngestSettings, folders: tuple[str, ...]) -> None:
         """Raises ServiceError where the scheduler, or such a worker, is not to be had."""
-        address = settings.scheduler
-        if not address:
-            raise ServiceError('ingest.executor is "dask", but ingest.scheduler names none: give its address, tcp://HOST:8786.')
+        self._client = connect(settings.scheduler)
         try:
-            from distributed import Client
-        except ImportError as exc:
-            raise ServiceError('ingest.executor is "dask", which needs: pip install "precious-daemon[dask]"') from exc
-        try:
-            self._client = Client(address, timeout=PATIENCE, set_as_default=False)
-        except (OSError, ValueError) as exc:
-            raise ServiceError(
-                f"The scheduler {address} does not answer ({exc}). Start it with `dask scheduler`, or set ingest.executor to "
-                '"processes".'
-            ) from exc
-        wanted, self.slots, self.refused = recipe(), 0, list[str]()
-        for name, worker in self._client.scheduler_info(n_workers=-1)["workers"].items():
-            if wanted in worker["resources"]:
-                self.slots += worker["nthreads"]
-            else:
-                theirs = next((r for r in worker["resources"] if r.startswith("precious-daemon")), "no precious-daemon")
-                self.refused.append(f"The worker {name} is not used: it has {theirs}, and this is {wanted}. Install that there.")
-        if not self.slots:
+            slots, self.refused = suited(self._client, settings.scheduler)
+        except ServiceError:
             self._client.close()
-            raise ServiceError(
-                " ".join(self.refused) or f"{address} has no workers. Start some: precious-daemon worker {address}"
-            )
-        self._tasks = self._client.get_executor(pure=False, resources={wanted: 1}, retries=1)
+            raise
+        self.slots = sum(slots.values())
+        self._tasks = self._client.get_executor(pure=False, resources={recipe(): 1}, retries=1)
         self._limits = settings.worker_megabytes, folders
 
     def submit(self, work: Callable[..., Any], /, *what: Any, **named: Any) -> Future[Any]:
@@ -105,7 +125,9 @@ def work_for(address: str, threads: int) -> None:
     _processes = threads
 
     async def work() -> None:
-        worker = Worker(address, nthreads=threads, resources={recipe(): threads}, death_timeout=PATIENCE)
+        worker = Worker(
+            address, nthreads=threads, resources={recipe(): threads, LOOKING: 1}, memory_limit=0, death_timeout=PATIENCE
+        )
         try:
             async with worker:
                 log.warning("reading for %s as %s, by %s", address, worker.address, recipe())

@@ -130,15 +130,19 @@ class Nightwork:
             wanted = await self._store.aread(handover.write_wanted, backbone, folder)
             if not wanted:
                 return "nothing new to look at"
-            jobfolder.write_json(folder, "job.json", await self._job("embed"))
+            ingest = self._service.settings.ingest
+            far = {"scheduler": ingest.scheduler} if ingest.executor == "dask" else {}
+            jobfolder.write_json(folder, "job.json", await self._job("embed") | far)
             whole = await self._child("precious_daemon.learn", folder, say)
-            done = await self._keep_embeddings(folder, backbone)
+            meta = jobfolder.read_json(folder, "meta.json")
+            done = await self._keep_embeddings(folder, backbone, meta)
             if whole:
                 await self._store.awrite(pictures.forget_other_backbones, backbone)
-        return f"looked at {done} of {wanted} photos" + ("" if whole else "; the rest follows")
+        looked = f"looked at {done} of {wanted} photos" + ("" if whole else "; the rest follows")
+        helped = [f"{meta['workers']} workers elsewhere helped"] if meta.get("workers") else []
+        return "; ".join([looked, *helped, *meta.get("notes", ())])
 
-    async def _keep_embeddings(self, folder: Path, backbone: str) -> int:
-        meta = jobfolder.read_json(folder, "meta.json")
+    async def _keep_embeddings(self, folder: Path, backbone: str, meta: dict[str, Any]) -> int:
         done = 0
         for part in _parts(jobfolder.read_embeddings(folder, meta["dimension"]), 500):
             await self._store.awrite(pictures.put_embeddings, backbone, part)

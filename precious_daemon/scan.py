@@ -74,8 +74,10 @@ class ScanReport:
 
 def add_root(store: Store, path: str, now: float) -> Root:
     """Watch a folder. Raises RootError with the reason where it cannot be; a folder already watched is returned."""
-    shown = path
-    path = os.path.realpath(os.path.expanduser(path))
+    shown, path = path, os.path.expanduser(path)
+    if not os.path.isabs(path):  # it would be below wherever the service was started
+        raise RootError(f'"{shown}" is not the whole path of a folder. Begin it with / or ~.')
+    path = os.path.realpath(path)
     try:
         status = os.stat(path)
         os.close(os.open(path, os.O_RDONLY | os.O_DIRECTORY))

@@ -126,7 +126,7 @@ async def _show_reading(started: Running) -> None:
 @click.argument("address")
 @click.option("--threads", type=click.IntRange(1), help="Photos read at a time; one for each core unless given.")
 def worker(address: str, threads: int | None) -> None:
-    """Read photos for a service elsewhere, by way of the dask scheduler at ADDRESS, until Ctrl-C.
+    """Read and look at photos for a service elsewhere, by way of the dask scheduler at ADDRESS, until Ctrl-C.
 
     This machine has to see the watched folders under the same paths, and to have the same versions installed; a worker with
     others gets nothing to do. What goes over the network is neither encrypted nor asked for a password unless dask is told to:

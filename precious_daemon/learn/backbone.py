@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,8 @@ DIMENSION = 1280
 IMAGENET_MEAN, IMAGENET_DEVIATION = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)  # of torchvision's models, 0 to 255
 STRIDE = 32  # pixels of the picture for one of the last feature map
 BATCH = 8
+Batch = tuple[list[bytes], list[bytes]]  # content hashes, and their JPEGs
+Found = list[bytes | str]  # of each picture the float16 features, or why there are none
 
 
 class Backbone:
@@ -149,6 +151,28 @@ def read_picture(jpeg: bytes) -> Tensor:
     except (OSError, SyntaxError, Image.DecompressionBombWarning, Image.DecompressionBombError) as exc:
         raise ValueError(f"its picture cannot be decoded: {exc}") from exc
     return torch.from_numpy(pixels).permute(2, 0, 1)
+
+
+def shape(jpeg: bytes) -> tuple[int, int]:
+    """(width, height) that `read_picture` will give, from its header alone. Raises ValueError where that is broken."""
+    try:
+        with Image.open(io.BytesIO(jpeg), formats=("JPEG",)) as image:
+            return fitted(image.width, image.height)
+    except (OSError, SyntaxError, Image.DecompressionBombError) as exc:
+        raise ValueError(f"its picture cannot be decoded: {exc}") from exc
+
+
+def look(network: Backbone, jpegs: Sequence[bytes]) -> Found:
+    """At pictures of one shape."""
+    found: list[Tensor | str] = []
+    for jpeg in jpegs:
+        try:
+            found.append(read_picture(jpeg))
+        except ValueError as exc:
+            found.append(str(exc))
+    pictures = [picture for picture in found if not isinstance(picture, str)]
+    features = iter(network(torch.stack(pictures)).to(torch.float16).numpy()) if pictures else iter(())
+    return [why if isinstance(why, str) else next(features).tobytes() for why in found]
 
 
 def fitted(width: int, height: int) -> tuple[int, int]:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor
-
 from precious_daemon import jobfolder
+from precious_daemon.errors import ServiceError
 from precious_daemon.learn import backbone
+from precious_daemon.learn.backbone import Batch, Found
 from precious_daemon.learn.data import open_cache, seen
 from precious_daemon.learn.energy import Meter
 from precious_daemon.learn.limits import Deadline, Refused, cost
+
+Look = Callable[[Iterator[Batch]], Iterator[tuple[list[bytes], Found]]]
 
 
 def embed(folder: Path, job: dict[str, Any], deadline: Deadline) -> bool:
@@ -28,17 +30,45 @@ def embed(folder: Path, job: dict[str, Any], deadline: Deadline) -> bool:
     before = _drop_cut_record(folder, network.dimension)
     left = [key for key in dict.fromkeys(wanted) if key not in before]
     about = {"backbone": network.name, "dimension": network.dimension}
-    run = _Run(folder, len(before), len(before) + len(left), about, lambda: cost(deadline, meter))
-    run.report()
-    with closing(open_cache(job["cache_db"])) as cache, open(folder / "embeddings.bin", "ab", buffering=0) as file:
-        for keys, pictures in _batches(_pictures(cache, left, run)):
-            features = network(pictures).to(torch.float16).numpy()
-            file.write(b"".join(key + row.tobytes() for key, row in zip(keys, features, strict=True)))
-            run.done += len(keys)
+    with (
+        closing(open_cache(job["cache_db"])) as cache,
+        open(folder / "embeddings.bin", "ab", buffering=0) as file,
+        _eyes(job, network, deadline) as (look, who),
+    ):
+        run = _Run(folder, len(before), len(before) + len(left), about | who, lambda: cost(deadline, meter))
+        run.report()
+        for keys, found in look(_batches(_pictures(cache, left, run), run)):
+            file.write(b"".join(key + row for key, row in zip(keys, found, strict=True) if isinstance(row, bytes)))
+            for key, why in zip(keys, found, strict=True):
+                if isinstance(why, str):
+                    run.skip(key, why)
+            run.done += sum(isinstance(row, bytes) for row in found)
             run.report()
             if deadline.passed():
                 return False
     return True
+
+
+@contextmanager
+def _eyes(job: dict[str, Any], network: backbone.Backbone, deadline: Deadline) -> Iterator[tuple[Look, dict[str, Any]]]:
+    """Who looks at batches, and what to tell of that: the workers of the scheduler, or where there are none this process."""
+    about: dict[str, Any] = {}
+    if job.get("scheduler") is not None:
+        from precious_daemon.learn.far import Workers
+
+        try:
+            workers = Workers(job["scheduler"], job.get("network"), network)
+        except ServiceError as exc:
+            about["notes"] = [f"Only this machine looked at photos. {exc}"]
+        else:
+            with closing(workers):
+                yield partial(workers.look, deadline=deadline), {"workers": workers.count, "notes": workers.notes}
+            return
+    yield partial(_here, network), about
+
+
+def _here(network: backbone.Backbone, batches: Iterator[Batch]) -> Iterator[tuple[list[bytes], Found]]:
+    return ((keys, backbone.look(network, jpegs)) for keys, jpegs in batches)
 
 
 class _Run:
@@ -71,28 +101,28 @@ def _drop_cut_record(folder: Path, dimension: int) -> set[bytes]:
     return done
 
 
-def _pictures(cache: sqlite3.Connection, keys: list[bytes], run: _Run) -> Iterator[tuple[bytes, Tensor]]:
+def _pictures(cache: sqlite3.Connection, keys: list[bytes], run: _Run) -> Iterator[tuple[bytes, bytes]]:
+    """(content hash, JPEG) of those that there are."""
     for key in keys:
         jpeg = seen(cache, key)
+        if jpeg is None:
+            run.skip(key, "it has no thumbnail yet")
+        else:
+            yield key, jpeg
+
+
+def _batches(pictures: Iterator[tuple[bytes, bytes]], run: _Run) -> Iterator[Batch]:
+    """Pictures of one shape together. A library has few shapes, so that little waits for its like."""
+    waiting: dict[tuple[int, int], Batch] = {}
+    for key, jpeg in pictures:
         try:
-            if jpeg is None:
-                raise ValueError("it has no thumbnail yet")
-            yield key, backbone.read_picture(jpeg)
+            shape = backbone.shape(jpeg)
         except ValueError as exc:
             run.skip(key, str(exc))
-
-
-def _batches(pictures: Iterator[tuple[bytes, Tensor]]) -> Iterator[tuple[list[bytes], Tensor]]:
-    """Pictures of one shape together. A library has few shapes, so that little waits for its like."""
-    waiting: dict[tuple[int, ...], list[tuple[bytes, Tensor]]] = {}
-    for key, picture in pictures:
-        batch = waiting.setdefault(tuple(picture.shape), [])
-        batch.append((key, picture))
-        if len(batch) == backbone.BATCH:
-            yield _together(waiting.pop(tuple(picture.shape)))
-    for batch in waiting.values():
-        yield _together(batch)
-
-
-def _together(batch: list[tuple[bytes, Tensor]]) -> tuple[list[bytes], Tensor]:
-    return [key for key, _ in batch], torch.stack([picture for _, picture in batch])
+            continue
+        keys, jpegs = waiting.setdefault(shape, ([], []))
+        keys.append(key)
+        jpegs.append(jpeg)
+        if len(keys) == backbone.BATCH:
+            yield waiting.pop(shape)
+    yield from waiting.values()

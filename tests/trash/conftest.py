@@ -1,8 +1,5 @@
 from __future__ import annotations
 
-import os
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,12 +10,8 @@ from tests.trash.library import Library
 
 
 @pytest.fixture(autouse=True)
-def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """`PRECIOUS_HOME` in memory where there is such a place: the photos are on a real disk, and that is what is tested."""
-    with tempfile.TemporaryDirectory(prefix="precious-", dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None) as folder:
-        monkeypatch.setenv("PRECIOUS_HOME", folder)
-        monkeypatch.delenv("XDG_DATA_HOME", raising=False)
-        yield Path(folder)
+def _no_desktop(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
 
 
 @pytest.fixture

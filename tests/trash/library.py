@@ -12,8 +12,8 @@ from pathlib import Path
 from blake3 import blake3
 
 from precious_daemon.config import Places, Settings, parse
-from precious_daemon.models import Photo, Role, Root, Stamp, Suggestion, SuggestionState, Unit, UnitState
-from precious_daemon.store import Store, changes, photos, roots, suggestions, units
+from precious_daemon.models import Photo, PhotoState, Role, Root, Stamp, Suggestion, SuggestionState, Unit, UnitState
+from precious_daemon.store import Store, answers, changes, photos, roots, suggestions, units
 from precious_daemon.trash import Outcome, Trash
 from precious_daemon.trash.gate import MARKER
 from precious_daemon.trash.moves import Disk
@@ -249,3 +249,18 @@ class FaultyDisk(Disk):
     def _sync(self, fd: int) -> None:
         with self._change("sync"):
             super()._sync(fd)
+
+
+def check_refused(library: Library, batch: str, *words: str) -> None:
+    """Applying the batch moves nothing, says these words, and leaves everything as it was before the approval."""
+    before = library.contents()
+    message = said(library.apply(batch))
+    for word in words:
+        assert word in message, message
+    assert message[-1] in ".?", message
+    assert library.contents() == before
+    assert not list((library.folder / TRASH).glob("*"))
+    assert library.store.read(suggestions.counts, 1)[SuggestionState.OPEN] == 1
+    assert library.photo(1).state is PhotoState.PRESENT
+    assert not library.store.read(answers.labels, 1), "a refused approval is no answer"
+    library.check_agreement()
