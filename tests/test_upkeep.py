@@ -114,11 +114,11 @@ def test_backup_where_nothing_can_be_written_says_so_and_leaves_nothing(library:
 def test_library_is_copied_before_a_migration_and_the_newest_five_copies_stay(
     library: Places, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(schema.library, "changes", dict(schema.library.changes))
+    monkeypatch.setattr(schema.library, "_migrations", list(schema.library._migrations))
     names = []
     for number in range(7):
         names.append(f"m{900 + number}_later")
-        schema.library.changes[names[-1]] = lambda db: None
+        schema.library(name=names[-1])(lambda db: None)
         Store(library).close()
     kept = sorted(file.name for file in library.backups.iterdir())
     assert [name.split("-")[1] for name in kept] == names[-5:]
@@ -128,8 +128,8 @@ def test_library_is_copied_before_a_migration_and_the_newest_five_copies_stay(
 
 
 def test_migration_is_refused_where_no_copy_can_be_made(library: Places, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(schema.library, "changes", dict(schema.library.changes))
-    schema.library.changes["m999_later"] = lambda db: None
+    monkeypatch.setattr(schema.library, "_migrations", list(schema.library._migrations))
+    schema.library(name="m999_later")(lambda db: None)
     library.backups.write_text("in the way")
     with pytest.raises(DatabaseError, match="could not be written"):
         Store(library)

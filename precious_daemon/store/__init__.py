@@ -19,7 +19,11 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from precious_daemon.config import Places
 from precious_daemon.errors import DatabaseError, LibraryLocked
-from precious_daemon.store.database import Database
+from precious_daemon.lean import hollow, without
+
+# numpy is for column types, the recipes for its command line: 18 MB and 1 MB that the service saves
+with without("numpy"), hollow("sqlite_utils.recipes"):
+    from sqlite_utils import Database
 
 __all__ = ["Database", "Lock", "Store", "connect", "insert"]
 
@@ -152,7 +156,7 @@ def connect(places: Places, *, writer: bool) -> Database:
             connection.execute("PRAGMA wal_autocheckpoint=0")  # the writer alone checkpoints
     except sqlite3.DatabaseError as exc:
         raise DatabaseError(f"{places.library_db} cannot be opened: {exc}.") from exc
-    return Database(connection)
+    return Database(connection, execute_plugins=False)
 
 
 def insert(db: Database, table: str, row: dict[str, Any]) -> int:

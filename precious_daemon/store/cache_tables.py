@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from precious_daemon.store import tallies
-from precious_daemon.store.database import Database, Migrations
+from sqlite_utils import Migrations
+
+from precious_daemon.store import Database, tallies
 
 cache = Migrations("precious-daemon cache")
 

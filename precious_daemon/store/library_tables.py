@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from precious_daemon.store import tallies
-from precious_daemon.store.database import Database, Migrations
+from sqlite_utils import Migrations
+
+from precious_daemon.store import Database, tallies
 
 # A photo known by its name, or seen by a first look: present, but its content is not known yet.
 UNREAD = "(state = 'new' OR state = 'present' AND content_hash IS NULL)"

@@ -8,11 +8,12 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
+from sqlite_utils import Migrations
+
 from precious_daemon.config import Places
 from precious_daemon.errors import DatabaseError
-from precious_daemon.store import backup
+from precious_daemon.store import Database, backup
 from precious_daemon.store.cache_tables import cache
-from precious_daemon.store.database import Database, Migrations
 from precious_daemon.store.library_tables import library
 
 
@@ -32,7 +33,7 @@ def is_behind(places: Places) -> bool:
             return True
         with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True, timeout=10)) as connection:
             try:
-                if migrations.pending(Database(connection)):
+                if migrations.pending(Database(connection, execute_plugins=False)):
                     return True
             except sqlite3.DatabaseError:
                 return False  # damaged: whoever reads it says so
@@ -43,9 +44,10 @@ def _migrate(file: Path, migrations: Migrations, keep_copy: Callable[[str], obje
     os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     try:
         with closing(sqlite3.connect(file, timeout=10)) as connection:
-            db = Database(connection)
+            db = Database(connection, execute_plugins=False)
+            known = {migration.name for migration in migrations._migrations}
             applied = migrations.applied(db)
-            unknown = [name for name in applied if name not in migrations.changes]
+            unknown = [m.name for m in applied if m.name not in known]
             if unknown:
                 raise DatabaseError(
                     f"{file} was written by a newer version of precious-daemon ({unknown[-1]}). "
@@ -53,7 +55,7 @@ def _migrate(file: Path, migrations: Migrations, keep_copy: Callable[[str], obje
                 )
             pending = migrations.pending(db)
             if applied and pending:
-                keep_copy(pending[0])
+                keep_copy(pending[0].name)
             connection.execute("PRAGMA journal_mode=WAL")
             migrations.apply(db)
     except sqlite3.DatabaseError as exc:

@@ -78,7 +78,7 @@ def replace_open(
     for photo_id, (place, s) in wanted.items():
         values = _values(s) | {"run": run, "place": place, "changed_at": now}
         if photo_id in known:
-            _update(db, known[photo_id], values)
+            db.table("suggestions").update(known[photo_id], values)
         else:
             _insert(db, voter_id, photo_id, values, now)
     return len(wanted)
@@ -121,11 +121,6 @@ def _insert(db: Database, voter_id: int, photo_id: int, values: dict[str, Any], 
     return uid
 
 
-def _update(db: Database, suggestion_id: int, values: dict[str, Any]) -> None:
-    assignments = ", ".join(f"{name} = ?" for name in values)
-    db.execute(f"UPDATE suggestions SET {assignments} WHERE id = ?", [*values.values(), suggestion_id])
-
-
 def put_open(db: Database, voter_id: int, run: str, wanted: Iterable[Suggestion], now: float, rename: bool = False) -> list[str]:
     """Suggest these as well, ahead of the others, and return their uids. One that is open already gets the new reasons.
 
@@ -138,7 +133,7 @@ def put_open(db: Database, voter_id: int, run: str, wanted: Iterable[Suggestion]
         if row:
             reasons = {"kind": s.kind, "reasons": json.dumps(s.reasons), "keeper_id": s.keeper_id}
             reasons |= {"run": run} if rename else {}
-            _update(db, row[0], reasons | {"changed_at": now})
+            db.table("suggestions").update(row[0], reasons | {"changed_at": now})
         uids.append(
             row[1] if row else _insert(db, voter_id, s.photo_id, _values(s) | {"run": run, "place": 0, "changed_at": now}, now)
         )
