@@ -1,7 +1,7 @@
 """Starts jobs when they are due and the machine has nothing better to do.
 
-It looks at the clock on the wall once a minute. One timer until the night would not do: it stands still while the machine
-sleeps, so that the night's work would begin in the middle of the day, and it does not notice when the clock is set.
+APScheduler has it look at the clock on the wall once a minute. One timer until the night would not do: it stands still while
+the machine sleeps, so that the night's work would begin in the middle of the day, and it does not notice when the clock is set.
 """
 
 from __future__ import annotations
@@ -10,7 +10,10 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from datetime import tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
+
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from apscheduler.triggers.interval import IntervalTrigger
 
 from precious_daemon import conditions
 from precious_daemon.conditions import Machine
@@ -31,6 +34,7 @@ class Schedule:
         self._look, self._zone = look, zone
         self._scanned = self._night = 0.0  # when each was last begun; never in the future
         self._cut_short: float | None = None  # the night that was begun before this one was stopped to wait
+        self._scheduler = AsyncIOScheduler(timezone=UTC)
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -38,21 +42,36 @@ class Schedule:
         self._night = last.started_at if last else 0.0
         self._scanned = self._clock()  # the start itself looks through everything
         self._jobs.next_run, self._jobs.pause_ends = self.next_run, self.tick
+        options = {
+            "misfire_grace_time": None,
+            "coalesce": True,
+            "max_instances": 1,
+        }  # late is better than never, and once is enough
+        self._scheduler.add_job(
+            self._look_at_the_clock, IntervalTrigger(seconds=LOOK), id="look", next_run_time=datetime.now(UTC), **options
+        )
+        self._scheduler.start()
         self._task = asyncio.create_task(self._keep_looking(), name="schedule")
 
     async def stop(self) -> None:
         if self._task:
+            self._scheduler.shutdown(wait=False)
             self._task.cancel()
             await asyncio.wait([self._task])
 
+    async def _look_at_the_clock(self) -> None:
+        try:
+            await self.tick()
+        except Exception:  # the edge: looked at again in a minute
+            log.exception("the schedule failed")
+
     async def _keep_looking(self) -> None:
-        """Once a minute by the loop's own clock, which nobody sets."""
+        """The scheduler reckons its next run by the wall: a clock that is set back by a year would have it wait for one."""
         while True:
-            try:
-                await self.tick()
-            except Exception:  # the edge: looked at again in a minute
-                log.exception("the schedule failed")
             await asyncio.sleep(LOOK)
+            job, now = self._scheduler.get_job("look"), datetime.now(UTC)
+            if job and job.next_run_time > now + timedelta(seconds=2 * LOOK):
+                job.modify(next_run_time=now)
 
     def next_run(self, name: str) -> float | None:
         """When a job is due by itself; a moment that is over where it is due and waits."""
