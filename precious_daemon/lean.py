@@ -12,6 +12,8 @@ OPENSSL = ("ssl", "_ssl", "_hashlib")
 hashlib run as well without: each falls back to what it has where Python was built without OpenSSL."""
 CPP = ("frozenlist._frozenlist",)
 """It alone brings in the library of C++, 1 MB; the same class is there in Python, for lists of a handful of callbacks."""
+UNUSED = ("argparse",)
+"""What aiohttp reads its own command line with."""
 _ARENA_MAX, _MMAP_THRESHOLD, _TRIM_THRESHOLD = -8, -3, -1  # M_..., malloc.h of the GNU C library
 _KEPT = 32 * 1024 * 1024  # bytes: the most that it takes for the first of these thresholds
 _REMEMBER = ("http.client", "urllib.request", "smtplib")
@@ -36,10 +38,19 @@ def without(*names: str) -> Iterator[None]:
                 sys.modules.pop(name, None)
 
 
+class _Unused(Exception):  # it stands for names of all kinds
+    """What a hollow module has in it."""
+
+
 @contextmanager
 def hollow(*names: str) -> Iterator[None]:
-    """What is imported inside finds an empty module of these names, for packages that insist on one and do not use it here."""
+    """What is imported inside finds a module of these names, for packages that insist on one and do not use it here.
+
+    Whatever is looked up in it is an error that nobody raises: it can be caught, and come from.
+    """
     made = {name: ModuleType(name) for name in names if name not in sys.modules}
+    for module in made.values():
+        module.__dict__["__getattr__"] = lambda _: _Unused
     sys.modules.update(made)
     try:
         yield

@@ -12,13 +12,16 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, tzinfo
 
-from apscheduler.schedulers.asyncio import AsyncIOScheduler
-from apscheduler.triggers.interval import IntervalTrigger
-
 from precious_daemon import conditions
 from precious_daemon.conditions import Machine
+from precious_daemon.lean import hollow
 from precious_daemon.service import Service
 from precious_daemon.store import job_runs, roots
+
+# its pools of processes are not for us: 1 MB that the service saves
+with hollow("multiprocessing", "concurrent.futures.process"):
+    from apscheduler.schedulers.asyncio import AsyncIOScheduler
+    from apscheduler.triggers.interval import IntervalTrigger
 
 log = logging.getLogger(__name__)
 

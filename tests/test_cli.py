@@ -150,17 +150,18 @@ from precious_daemon.cli import cli
 from precious_daemon.daemon import running
 async def main():
     async with running(config.places(), config.Settings(), [sys.argv[1]], port=0) as started:
+        print(*sorted({name.partition(".")[0] for name in sys.modules}))
         await started.service.jobs.run("scan")
         await started.service.jobs.run("suggest")
         print(*sorted({name.partition(".")[0] for name in sys.modules}))
 asyncio.run(main())
 """
-    loaded = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True
-    ).stdout.split()
-    assert "aiohttp" in loaded
-    assert not {"numpy", "PIL", "torch", "torchvision", "sklearn", "skimage", "scipy", "pandas", "argon2", "cryptography"} & set(
-        loaded
+    told = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True).stdout
+    at_rest, loaded = (set(line.split()) for line in told.splitlines())
+    assert "aiohttp" in at_rest
+    assert not {"blake3", "decimal", "jinja2", "multiprocessing", "rich", "smtplib", "tomlkit", "tomllib", "xml"} & at_rest
+    assert (
+        not {"numpy", "PIL", "torch", "torchvision", "sklearn", "skimage", "scipy", "pandas", "argon2", "cryptography"} & loaded
     )
 
 

@@ -4,18 +4,37 @@ from __future__ import annotations
 
 import os
 import sys
+from importlib import import_module
 from typing import Any, NoReturn
 
 import click
 
 from precious_daemon import __version__
-from precious_daemon.cli import first, library, model, people, plugins, reviewing, serving, tasks, upkeep
 from precious_daemon.cli.talk import Ordered
 from precious_daemon.errors import PreciousError
+
+ROOMS = {
+    "setup": "first", "run": "serving", "status": "serving", "pause": "serving", "resume": "serving", "reload": "serving",
+    "login": "serving", "scan": "library", "roots": "library", "jobs": "library", "votes": "library", "answers": "library",
+    "undo-answer": "library", "people": "people", "tasks": "tasks", "model": "model", "suggest": "reviewing",
+    "held": "reviewing", "apply": "reviewing", "undo": "reviewing", "trash": "reviewing", "log": "reviewing",
+    "backup": "upkeep", "verify": "upkeep", "repair": "upkeep", "config": "upkeep", "plugins": "plugins", "service": "upkeep",
+    "password": "first", "token": "first", "doctor": "first", "completion": "first", "worker": "serving",
+}  # fmt: skip
+"""Where each command is, in the order of their use: one is loaded when it is called, and the service calls a single one."""
 
 
 class Commands(Ordered):
     """Turns expected errors into one sentence and an exit code."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(ROOMS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in ROOMS:
+            return None
+        commands: tuple[click.Command, ...] = import_module(f"precious_daemon.cli.{ROOMS[cmd_name]}").COMMANDS
+        return next(known for known in commands if known.name == cmd_name)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -48,14 +67,3 @@ def main() -> NoReturn:
     os.umask(0o077)
     cli(prog_name="precious-daemon")
     raise AssertionError("click exits")
-
-
-for command in (
-    first.setup, serving.run, serving.status, serving.pause, serving.resume, serving.reload, serving.login,
-    library.scan, library.roots, library.jobs, library.votes, library.answers, library.undo_answer, people.people, tasks.tasks,
-    model.model,
-    reviewing.suggest, reviewing.held, reviewing.apply, reviewing.undo, reviewing.trash, reviewing.deeds_log,
-    upkeep.backup, upkeep.verify, upkeep.repair, upkeep.config_group, plugins.plugins, upkeep.service,
-    first.password, first.token, first.doctor, first.completion, serving.worker,
-):  # fmt: skip
-    cli.add_command(command)

@@ -163,3 +163,6 @@ def completion(shell: str) -> None:
     assert found, "click knows these shells"
     root = click.get_current_context().find_root()
     click.echo(found(root.command, {}, "precious-daemon", "_PRECIOUS_DAEMON_COMPLETE").source())
+
+
+COMMANDS = (setup, password, token, doctor, completion)

@@ -252,3 +252,6 @@ def undo_answer(number: int, voter: str | None) -> None:
     """Take back the answer of this NUMBER (see `answers`), however long ago it was given."""
     with reached(voter) as service:
         click.echo(service.post(f"/api/answers/{number}/undo")["sentence"])
+
+
+COMMANDS = (scan, roots, jobs, votes, answers, undo_answer)

@@ -85,3 +85,6 @@ def model_import(file: Path, voter: str | None) -> None:
     """
     with reached(voter) as service:
         click.echo(service.post("/api/model", {"file": str(file)})["sentence"])
+
+
+COMMANDS = (model,)

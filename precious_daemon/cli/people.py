@@ -67,3 +67,6 @@ def _find(service: Remote, name: str) -> dict[str, Any]:
         if one["name"].casefold() == name.casefold():
             return dict(one)
     raise NotFound(f'There is no profile "{name}". There is {", ".join(one["name"] for one in found)}.')
+
+
+COMMANDS = (people,)

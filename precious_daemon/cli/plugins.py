@@ -133,3 +133,6 @@ def plugins_run(ctx: click.Context, name: str, arguments: tuple[str, ...]) -> No
     if not isinstance(command, click.Command):
         raise NotFound(f"The plugin {name} brings no command along.")
     ctx.exit(command.main(list(arguments), f"precious-daemon plugins run {name}", standalone_mode=False) or 0)
+
+
+COMMANDS = (plugins,)

@@ -245,3 +245,6 @@ def trash_recover(folder: str, dry_run: bool) -> None:
     for line in done:
         click.echo(line)
     click.echo(f"{len(done):,} files.")
+
+
+COMMANDS = (suggest, held, apply, undo, trash, deeds_log)

@@ -23,7 +23,7 @@ from precious_daemon.cli.talk import (
     when,
 )
 from precious_daemon.errors import PreciousError, ServiceError
-from precious_daemon.lean import CPP, OPENSSL, one_heap, without
+from precious_daemon.lean import CPP, OPENSSL, UNUSED, hollow, one_heap, without
 
 if TYPE_CHECKING:
     from precious_daemon.config import Settings
@@ -49,7 +49,7 @@ def run(folders: tuple[str, ...], port: int | None, demo: bool, verbose: bool) -
     if demo:
         folders = (*folders, str(_demo()))
     places, settings = opened()
-    with without(*(() if settings.web.tls else OPENSSL), *CPP):
+    with without(*(() if settings.web.tls else OPENSSL), *CPP), hollow(*UNUSED):
         import asyncio
 
         from precious_daemon import daemon
@@ -265,3 +265,6 @@ def login() -> None:
 
 def _log(settings: Settings, verbose: bool) -> None:
     logs.configure(settings.service.log, "info" if verbose else settings.service.log_level)
+
+
+COMMANDS = (run, status, pause, resume, reload, login, worker)

@@ -42,3 +42,6 @@ def tasks_export(name: str, file: Any, voter: str | None) -> None:
         if not fits:
             raise NotFound(f'There is no task "{name}". See `precious-daemon tasks list`.')
         file.write(service.get(f"/api/tasks/{fits[0]}/export.csv"))
+
+
+COMMANDS = (tasks,)

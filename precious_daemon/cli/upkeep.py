@@ -195,3 +195,6 @@ def service_uninstall(dry_run: bool) -> None:
         noted("removed", "service uninstall", path=str(units.file_of(units.default_kind())))
     for line in units.uninstall(units.default_kind(), dry_run):
         click.echo(line)
+
+
+COMMANDS = (backup, verify, repair, config_group, service)
