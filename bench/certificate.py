@@ -2,17 +2,18 @@
 
     python -m bench.certificate [--owners N] [--quick]
 
-The promise: with 95 % confidence at most 5 % of the suggestions are photos that the owner would keep. It is broken in a run
-where *any* certificate that was ever shown, after whichever answer, covers a set of which more are. Owners differ in how
-well the model knows them:
+The promise: with 95 % confidence at most 5 % of what is certified are photos that the owner would keep. It is broken in a run
+where *any* certificate that was ever shown, after whichever answer, covers a set of which more are, going by what the owner
+would say then. Owners differ in how well the model knows them:
 
     separable    the scores order their photos well: certificates are wanted here
     calibrated   the scores are as sure as they say: of photos that are kept with 2 %, 2 % are kept
     noisy        the scores order little: the mistakes are everywhere
     unbalanced   2 % of the photos are to go, and few candidates are right
     borderline   exactly so many mistakes that a certificate is just not due: the hardest case for the promise
-    drifting     they change their mind about a part of the photos halfway through the answers, and are held to what they
-                 would say in the end: no test of answers can promise that, so there is no goal, and it shows what it costs
+    drifting     half-way through the answers they come to want 2 % of the photos that they would have let go before
+    turned       they come to want 10 %: no earlier answer can have promised that, so there is no goal; shown is how many more
+                 answers it takes until what was certified is not any more
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ from precious_daemon.certify import Draw, certify
 
 ALPHA, CONFIDENCE = 0.05, 0.95
 POOL = 400  # draws
-KINDS = ("separable", "calibrated", "noisy", "unbalanced", "borderline", "drifting")
-DRIFT = 0.03  # share of photos that a drifting owner comes to want to keep
+KINDS = ("separable", "calibrated", "noisy", "unbalanced", "borderline", "drifting", "turned")
+DRIFT = {"drifting": 0.02, "turned": 0.1}  # share of photos that they come to want to keep
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,10 @@ class Owner:
     keeps: list[float]  # the model's keep probability of each draw, in the pool's random order
     kept: list[bool]  # what the owner says in the end
     before: list[bool]  # what they say in the first half of the answers
+
+    def says(self, answers: int, all_answers: int) -> list[bool]:
+        """What they say of each draw after so many answers."""
+        return self.kept if 2 * answers >= all_answers else self.before
 
 
 def owner(kind: str, rng: random.Random) -> Owner:
@@ -53,8 +58,8 @@ def owner(kind: str, rng: random.Random) -> Owner:
         wrong = set(rng.sample(range(POOL), int(ALPHA * POOL) + 1 if kind == "borderline" else 6))
         kept = [i in wrong for i in range(POOL)]
     before = list(kept)
-    if kind == "drifting":
-        kept = [said or rng.random() < DRIFT for said in kept]
+    if kind in DRIFT:
+        kept = [said or rng.random() < DRIFT[kind] for said in kept]
     order = rng.sample(range(POOL), POOL)
     return Owner([keeps[i] for i in order], [kept[i] for i in order], [before[i] for i in order])
 
@@ -62,16 +67,17 @@ def owner(kind: str, rng: random.Random) -> Owner:
 @dataclass(frozen=True)
 class Run:
     first: int | None  # answers until the first certificate
-    broken: bool  # any certificate on the way
+    broken: int  # answers after which a certificate that breaks the promise was shown
     wide: float  # share of all that is rightly suggested that the last certificate covers
 
 
 def run(person: Owner, answers: int) -> Run:
-    first, broken, wide = None, False, 0.0
+    first, broken, wide = None, 0, 0.0
     for n, threshold in _certificates(person, answers):
         first = n if first is None else first
-        covered = [kept for keep, kept in zip(person.keeps, person.kept, strict=True) if keep <= threshold]
-        broken = broken or sum(covered) > ALPHA * len(covered)
+        now = person.says(n, answers)
+        covered = [kept for keep, kept in zip(person.keeps, now, strict=True) if keep <= threshold]
+        broken += sum(covered) > ALPHA * len(covered)
         wide = covered.count(False) / person.kept.count(False)
     return Run(first, broken, wide)
 
@@ -85,7 +91,7 @@ def _certificates(person: Owner, answers: int) -> Iterator[tuple[int, float]]:
         if verdict.asking is None:
             break
         at = next(i for i, draw in enumerate(draws) if draw.kept is None and draw.keep <= verdict.asking)
-        draws[at] = Draw(draws[at].keep, (person.before if n <= answers // 2 else person.kept)[at])
+        draws[at] = Draw(draws[at].keep, person.says(n - 1, answers)[at])
 
 
 def main() -> None:
@@ -103,10 +109,10 @@ def main() -> None:
             runs.append(run(owner(kind, rng), args.answers))
             if n % 50 == 49:
                 say(f"{kind}: {n + 1} owners")
-        broken = sum(one.broken for one in runs)
-        all_broken += broken if kind != "drifting" else 0
+        broken = sum(one.broken > 0 for one in runs)
+        all_broken += broken if kind != "turned" else 0
         figures[f"{kind}: promise broken"] = Figure(
-            broken / owners, "of runs", 0.05 if not args.quick and kind != "drifting" else None
+            broken / owners, "of runs", 0.05 if not args.quick and kind not in DRIFT else None
         )
         first = sorted(one.first for one in runs if one.first is not None)
         figures[f"{kind}: certified"] = Figure(len(first) / owners, "of runs")
@@ -115,7 +121,9 @@ def main() -> None:
             figures[f"{kind}: covered in the end"] = Figure(
                 sum(one.wide for one in runs) / owners, "of what is rightly suggested"
             )
-    figures["promise broken, all who stand by their word"] = Figure(
+        if kind == "turned":
+            figures["turned: still certified, mean"] = Figure(sum(one.broken for one in runs) / owners, "answers")
+    figures["promise broken, all but the turned"] = Figure(
         all_broken / (owners * (len(KINDS) - 1)), "of runs", 0.05 if not args.quick else None
     )
     figures["seconds"] = Figure(time.perf_counter() - began, "s")

@@ -368,6 +368,8 @@ def _not_certified(
     if target is None:
         return f"All of these {subject.many} were let go by hand: none is left to certify." if size else f"{subject.none}."
     if looks(target.size, worst(alpha, target.size), risk)[0][0] >= target.size:
+        if target.size == 1:
+            return "Only one of this kind is suggested: too few to certify, look at it."
         return f"Only {target.size} {subject.some}: too few to certify, look at each of them."
     answers = target.answers()
     mistakes, answered = sum(answers), len(answers)

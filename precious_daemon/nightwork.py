@@ -8,7 +8,7 @@ import logging
 import math
 import shutil
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -260,8 +260,10 @@ class Nightwork:
             def keep(db: Database) -> None:
                 scores.replace_scores(db, voter_id, jobfolder.read_scores(folder))
                 scores.put_evidence(db, voter_id, evidence)
+                before = scores.newest_model(db, voter_id)
                 scores.add_model(db, run, voter_id, report["champion"], report, taught_until)
-                verdict.renew_pool(db, voter_id, self._service.rng, now)
+                turned = _steady(before["report"] if before else {}) and not _steady(report)
+                verdict.renew_pool(db, voter_id, self._service.rng, now, anew=turned)
 
             await self._store.awrite(keep)
         self._looking = {}
@@ -461,3 +463,8 @@ def _parts(rows: Iterable[T], size: int) -> Iterator[list[T]]:
             part = []
     if part:
         yield part
+
+
+def _steady(report: Mapping[str, Any]) -> bool:
+    """Whether the owner's answers had not changed over time, as far as the report of a model tells."""
+    return not (report.get("drift") or {}).get("half_life")

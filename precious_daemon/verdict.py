@@ -91,8 +91,9 @@ def _plan(db: Database, voter_id: int, pool_id: int, run: str, taught: Container
     return found
 
 
-def renew_pool(db: Database, voter_id: int, rng: random.Random, now: float) -> bool:
-    """After a training: put the candidates in random order for audits, unless the present pool still covers them.
+def renew_pool(db: Database, voter_id: int, rng: random.Random, now: float, anew: bool = False) -> bool:
+    """After a training: put the candidates in random order for audits, unless the present pool still covers them. `anew`: its
+    answers are not what the owner would say now.
 
     A burst is one draw: the owner is asked about one of its frames, chosen at random, and the threshold applies to all of them.
     """
@@ -103,7 +104,7 @@ def renew_pool(db: Database, voter_id: int, rng: random.Random, now: float) -> b
     if pool is not None:
         members = {photo for draw in scores.pool_draws(db, pool[0]) for photo in draw}
         covered = sum(not members.isdisjoint(unit) for unit in units)
-        if covered >= COVER * len(units):
+        if covered >= COVER * len(units) and not anew:
             return False
     draws = [(rng.choice(unit), unit) for unit in units]
     rng.shuffle(draws)

@@ -95,6 +95,14 @@ def test_pool_stays_for_a_new_model_with_much_the_same_candidates_and_gives_way_
     assert library.write(verdict.renew_pool, 1, random.Random(2), 6.0)
 
 
+def test_an_owner_who_changed_their_mind_is_asked_anew(library: Store) -> None:
+    audit(library, 44)
+    assert library.read(scores.certificate, 1)[0] is not None
+    assert library.write(verdict.renew_pool, 1, random.Random(2), 5.0, anew=True)
+    library.write(verdict.bring_up_to_date, 1, CertifySettings(), 6.0)
+    assert library.read(scores.certificate, 1)[0] is None
+
+
 def test_undone_audit_is_asked_again(library: Store) -> None:
     first = library.read(scores.next_audit, 1)
     audit(library, 1)
