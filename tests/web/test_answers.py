@@ -118,6 +118,7 @@ async def test_the_stream_mixes_all_kinds_each_with_its_purpose(
 
     service.store.write(scores.replace_scores, 1, [Score(photo.id, 0.1 + i / 10, 0.0) for i, photo in enumerate(library)])
     service.store.write(scores.open_pool, 1, 0.5, [(library[2].id, [library[2].id])], 0.0)
+    service.store.write(scores.put_certificate, 1, None, "One is missing.", 1, 0.0, ahead=[library[2].id])
     seen = set()
     for _ in range(200):
         asked = await ask.next_any(service, 1)
