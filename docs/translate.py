@@ -58,7 +58,7 @@ WRITERS = ("plugins/email.py", "plugins/notify.py", "plugins/words.py")
 WORDS = {
     "bestshot.py": ("sharpest",), "decide.py": ("blurred", "below 1 %"), "series.py": ("panorama",), "twins.py": ("cropped",),
     "hashes.py": ("mirrored", "turned"), "learn/champion.py": ("Regression",), "learn/classes.py": ("regression",),
-    "models.py": ("offline", "frozen"),
+    "models.py": ("offline", "frozen"), "certify.py": ("photos",),
     "jobs.py": ("scan", "listen", "embed", "group", "learn", "sort", "rate", "suggest", "night"),
 }  # fmt: skip
 """Single words that are said; a text of several is taken for one that is."""

@@ -76,7 +76,7 @@ class Subject:
 
 TASTE = "taste"
 SUBJECTS = {
-    TASTE: Subject("suggestions", "suggestions rest on the model alone", "No suggestion rests on the model alone", "a burst"),
+    TASTE: Subject("photos", "suggestions rest on the model alone", "No suggestion rests on the model alone", "a burst"),
     "copy": Subject("exact copies", "groups of exact copies are suggested", "No exact copy is suggested", "a group"),
     "same": Subject(
         "pictures saved again", "groups of pictures saved again are suggested", "No picture saved again is suggested", "a group"
@@ -410,7 +410,7 @@ def _if_mistaken(best: _Set, alpha: float, risk: float) -> str:
 def _certified(c: Certificate, subject: Subject, *, grouped: bool) -> str:
     mistakes = f"{c.errors} mistake{'' if c.errors == 1 else 's'}"
     return (
-        f"At most {c.alpha * 100:g} % of the {c.candidates} certified {subject.many} are photos you would keep"
+        f"At most {c.alpha * 100:g} % of the {c.candidates} certified {subject.many} are ones you would keep"
         f"{f', {subject.unit} counting as one' if grouped else ''} "
         f"({c.confidence * 100:g} % sure; {c.audits} blind answers, {mistakes})."
     )

@@ -65,6 +65,8 @@ class Schedule:
     async def _look_at_the_clock(self) -> None:
         try:
             await self.tick()
+        except asyncio.CancelledError:
+            return  # the service stops: the scheduler would tell of it as of a failure
         except Exception:  # the edge: looked at again in a minute
             log.exception("the schedule failed")
 

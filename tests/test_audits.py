@@ -207,7 +207,7 @@ async def test_page_status_and_report_say_what_is_certified_and_what_is_not(
     assert 'href="/blind?kind=burst"' in text
     assert "data-select-all hidden disabled" in text
     await answer(service, ENOUGH)
-    sentence = "At most 40 % of the 12 certified weaker frames are photos you would keep"
+    sentence = "At most 40 % of the 12 certified weaker frames are ones you would keep"
     for path in ("/suggestions", "/", "/report"):
         assert sentence in await (await browser.get(path)).text(), path
     text = await (await browser.get("/suggestions")).text()

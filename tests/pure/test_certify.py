@@ -100,12 +100,12 @@ def test_the_owner_is_told_what_is_certified_and_what_is_next() -> None:
         "One mistake first would make it 64."
     )
     assert said[43] == (
-        "At most 5 % of the 100 certified suggestions are photos you would keep (95 % sure; 43 blind answers, 0 mistakes). "
+        "At most 5 % of the 100 certified photos are ones you would keep (95 % sure; 43 blind answers, 0 mistakes). "
         "One more mistake would suspend it for 14 answers without another. "
         "12 more answers would certify 142 if none is a mistake."
     )
     assert said[70].endswith(" 1 more answer would certify 200 if none is a mistake.")
-    assert said[71].startswith("At most 5 % of the 200 certified suggestions are photos you would keep (95 % sure; 52 blind ")
+    assert said[71].startswith("At most 5 % of the 200 certified photos are ones you would keep (95 % sure; 52 blind ")
     assert said[71].endswith(" without another.")
 
 
@@ -179,7 +179,7 @@ def test_the_sure_part_of_a_mixed_pool_is_certified_and_no_more() -> None:
 def test_bursts_are_counted_as_one_in_the_sentence() -> None:
     draws = [Draw(0.1, False, photos=1 + n % 2) for n in range(60)]
     said = certify(draws, 0.05, 0.95).sentence
-    assert said.startswith("At most 5 % of the 90 certified suggestions are photos you would keep, a burst counting as one (")
+    assert said.startswith("At most 5 % of the 90 certified photos are ones you would keep, a burst counting as one (")
 
 
 @pytest.mark.parametrize("kind", ["one set", "nested"])
@@ -262,7 +262,7 @@ def test_what_was_certified_and_let_go_makes_way_for_the_next() -> None:
 
 def test_each_kind_is_called_by_its_name() -> None:
     said = certify([Draw(0.0, False, photos=2)] * 59, 0.05, 0.95, SUBJECTS["burst"]).sentence
-    assert said.startswith("At most 5 % of the 118 certified weaker frames are photos you would keep, a burst counting as one (")
+    assert said.startswith("At most 5 % of the 118 certified weaker frames are ones you would keep, a burst counting as one (")
     assert certify(answered([None] * 12, 0.0), 0.05, 0.95, SUBJECTS["copy"]).sentence.startswith(
         "Only 12 groups of exact copies are suggested: too few to certify"
     )
