@@ -6,10 +6,11 @@ import asyncio
 import logging
 from collections.abc import Iterator
 
-from precious_daemon import config
+from precious_daemon import config, verdict
 from precious_daemon.config import Settings
 from precious_daemon.plugins import Plugins
 from precious_daemon.service import Service
+from precious_daemon.store import voters
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +32,9 @@ async def apply(service: Service, settings: Settings) -> list[str]:
     service.jobs.use(settings.ingest)
     for follower in service.followers:
         follower(settings)
+    if old.certify != settings.certify:  # what was certified by the old promise is not by the new one
+        for voter in await service.store.aread(voters.active):
+            await verdict.refresh(service, voter.id)
     for sentence in changes:
         log.info(sentence)
     return changes

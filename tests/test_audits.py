@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from precious_daemon import blind, propose, review, verdict
+from precious_daemon import blind, propose, reload, review, verdict
 from precious_daemon.config import CertifySettings
 from precious_daemon.errors import NotFound, PreciousError
 from precious_daemon.models import Choice, Group, GroupKind, GroupMember, Photo, Question, Suggestion
@@ -67,6 +67,15 @@ async def test_weaker_frames_are_certified_by_answers_about_weaker_frames(servic
     assert await blind.next_question(service, 1) is None, "no more answers are of use"
     await propose.propose(service, 1, "again")
     assert certified(service) == [True] * 12
+
+
+async def test_a_stricter_promise_is_not_the_one_that_was_certified(service: Service, library: list[Photo]) -> None:
+    await propose.propose(service, 1, "run")
+    await answer(service, ENOUGH)
+    assert certified(service) == [True] * 12
+    await reload.apply(service, replace(service.settings, certify=CertifySettings(alpha=0.05, confidence=0.95)))
+    assert told(service)["burst"][0] is False
+    assert certified(service) == [False] * 12
 
 
 async def test_neither_question_nor_order_tells_which_photo_would_go(service: Service, library: list[Photo]) -> None:
