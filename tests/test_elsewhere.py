@@ -69,14 +69,15 @@ class Program:
 
 
 class Machines:
-    """Machines of a network: namespaces, each with its own address. Without root they are this machine, on loopback."""
+    """Machines of a network: namespaces, each with its own address. Where none can be made they are this machine, on loopback."""
 
     def __init__(self) -> None:
-        self.apart = os.geteuid() == 0 and shutil.which("ip") is not None
         self._name, self._net = f"pd{os.getpid()}", f"198.18.{os.getpid() % 256}"  # a net that is set aside for trials
         self._count = 1
+        bridge = ["ip", "link", "add", self._name, "type", "bridge"]
+        rooted = os.geteuid() == 0 and None not in map(shutil.which, ("ip", "tc"))
+        self.apart = rooted and subprocess.run(bridge, check=False, capture_output=True).returncode == 0
         if self.apart:
-            self._ip(f"link add {self._name} type bridge")
             self._ip(f"addr add {self._net}.1/24 dev {self._name}")
             self._ip(f"link set {self._name} up")
 
