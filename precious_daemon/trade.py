@@ -16,7 +16,7 @@ from precious_daemon.store import Database, answers, photos, ratings, roots
 from precious_daemon.store import prompts as stored_prompts
 
 PREFERENCES = 2000  # votes that are written at once
-HIGHLIGHTS_AMONG = 500  # rated photos that are looked at for one page of events
+HIGHLIGHTS_AMONG = 300  # rated photos that are looked at for one page of events
 EVENTS = 20  # of a page
 
 
