@@ -32,10 +32,13 @@ function chunkOf(page) {
 /** A month that goes on over the end of a page is named once. */
 function nameMonthsOnce() {
   let last = "";
-  for (const heading of main.querySelectorAll(".chunk h2")) {
-    heading.classList.toggle("unseen", heading.textContent === last);
-    heading.parentElement.classList.toggle("goes-on", heading.textContent === last);
-    last = heading.textContent;
+  for (const chunk of main.querySelectorAll(".chunk")) {
+    for (const heading of chunk.querySelectorAll("h2")) {
+      heading.classList.toggle("unseen", heading.textContent === last);
+      heading.parentElement.classList.toggle("goes-on", heading.textContent === last);
+      last = heading.textContent;
+    }
+    last = chunk.dataset.empty ?? last;
   }
 }
 
@@ -82,9 +85,13 @@ async function refill(chunk) {
 
 function empty(chunk) {
   if (chunk.dataset.busy || "empty" in chunk.dataset) return;
-  chunk.style.height = `${chunk.offsetHeight}px`;
-  chunk.dataset.empty = "";
+  const after = chunk.nextElementSibling.getBoundingClientRect().top;
+  const { height } = chunk.getBoundingClientRect();
+  chunk.style.height = `${height}px`;
+  chunk.dataset.empty = [...chunk.querySelectorAll("h2")].at(-1)?.textContent ?? ""; // the month that it ends with
   chunk.replaceChildren();
+  // the margins of what was in it reached out of it: what comes after stays where it is
+  chunk.style.height = `${height + after - chunk.nextElementSibling.getBoundingClientRect().top}px`;
 }
 
 const keep = new IntersectionObserver((seen) => {
