@@ -19,6 +19,7 @@ from precious_daemon.store import answers
 from tests.web.library import fill
 
 CHROMIUM = "/usr/bin/chromium"
+expect.set_options(timeout=20_000)  # milliseconds: the machine may be busy with something else
 
 
 class Served:
