@@ -97,8 +97,10 @@ def _listing(
     if shared:
         count, size = suggestions.everybodys(db)
     names = {voter.id: voter.name for voter in voters.everybody(db) if voter.id != voter_id}
-    sure = suggestions.certified(db, voter_id)
-    return Listing(found, sure, count, size, *verdict.of_taste(db, voter_id, asking), names, verdict.of_groups(db, voter_id))
+    of_taste, of_groups = verdict.of_taste(db, voter_id, asking), verdict.of_groups(db, voter_id)
+    promised = of_taste[0] is not None or any(one["certified"] for one in of_groups)
+    sure = suggestions.certified(db, voter_id) if promised else 0
+    return Listing(found, sure, count, size, *of_taste, names, of_groups)
 
 
 def _shared(request: web.Request) -> bool:

@@ -132,6 +132,8 @@ async def test_select_all_is_off_without_a_certificate(service: Service, browser
 
 async def test_the_certified_ones_can_be_looked_at_alone(service: Service, browser: Browser, library: list[Photo]) -> None:
     sure, _ = suggest(service, taste(library[0], certified=True), taste(library[1]))
+    service.store.write(scores.add_model, "run", 1, "regression", {}, 0.5)
+    service.store.write(scores.put_certificate, 1, Certificate(0.2, 0.05, 0.95, 43, 0, 100), "It holds.", 0, 1.0)
     for path in ("/suggestions", "/suggestions?only=certified&after=0.05,0"):
         page = await (await browser.get(path)).text()
         assert 'href="/suggestions?only=certified"' in page
