@@ -24,7 +24,7 @@ from blake3 import blake3
 from bench.common import Figure, arguments, report, say
 
 if TYPE_CHECKING:
-    from precious_daemon.store import Store, changes
+    from precious_daemon.store import Store
 
 T = TypeVar("T")
 
@@ -33,7 +33,7 @@ def fill(store: Store, folder: Path, count: int, size: int) -> list[str]:
     """A watched folder with `count` photos that are read and suggested; the names of the suggestions."""
     from precious_daemon import scan
     from precious_daemon.models import Role, Stamp, Suggestion
-    from precious_daemon.store import suggestions
+    from precious_daemon.store import changes, suggestions
 
     root = scan.add_root(store, str(folder), time.time())
 
