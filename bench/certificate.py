@@ -4,16 +4,16 @@
 
 The promise: with 95 % confidence at most 5 % of what is certified are photos that the owner would keep. It is broken in a run
 where *any* certificate that was ever shown, after whichever answer, covers a set of which more are, going by what the owner
-would say then. Owners differ in how well the model knows them:
+would say in the end. Owners differ in how well the model knows them:
 
     separable    the scores order their photos well: certificates are wanted here
     calibrated   the scores are as sure as they say: of photos that are kept with 2 %, 2 % are kept
     noisy        the scores order little: the mistakes are everywhere
     unbalanced   2 % of the photos are to go, and few candidates are right
     borderline   exactly so many mistakes that a certificate is just not due: the hardest case for the promise
-    drifting     half-way through the answers they come to want 2 % of the photos that they would have let go before
-    turned       they come to want 10 %: no earlier answer can have promised that, so there is no goal; shown is how many more
-                 answers it takes until what was certified is not any more
+    drifting     half-way through the answers they come to want 3 % of the photos that they would have let go before, and are
+                 held to that for what was certified earlier, too: it has no goal of its own, and counts among all owners
+    turned       they come to want 10 %, beside the other owners; shown is for how many more answers what was certified stays so
 """
 
 from __future__ import annotations
@@ -28,8 +28,9 @@ from precious_daemon.certify import Draw, certify
 
 ALPHA, CONFIDENCE = 0.05, 0.95
 POOL = 400  # draws
+ALL = ("separable", "noisy", "unbalanced", "borderline", "drifting")  # owners that the promise as a whole is about
 KINDS = ("separable", "calibrated", "noisy", "unbalanced", "borderline", "drifting", "turned")
-DRIFT = {"drifting": 0.02, "turned": 0.1}  # share of photos that they come to want to keep
+DRIFT = {"drifting": 0.03, "turned": 0.1}  # share of photos that they come to want to keep
 
 
 @dataclass(frozen=True)
@@ -67,19 +68,21 @@ def owner(kind: str, rng: random.Random) -> Owner:
 @dataclass(frozen=True)
 class Run:
     first: int | None  # answers until the first certificate
-    broken: int  # answers after which a certificate that breaks the promise was shown
+    broken: bool  # any certificate on the way
+    late: int  # answers after the change of mind at which a certificate that breaks the promise was shown
     wide: float  # share of all that is rightly suggested that the last certificate covers
 
 
 def run(person: Owner, answers: int) -> Run:
-    first, broken, wide = None, 0, 0.0
+    first, broken, late, wide = None, False, 0, 0.0
     for n, threshold in _certificates(person, answers):
         first = n if first is None else first
-        now = person.says(n, answers)
-        covered = [kept for keep, kept in zip(person.keeps, now, strict=True) if keep <= threshold]
-        broken += sum(covered) > ALPHA * len(covered)
+        covered = [kept for keep, kept in zip(person.keeps, person.kept, strict=True) if keep <= threshold]
+        breaks = sum(covered) > ALPHA * len(covered)
+        broken = broken or breaks
+        late += breaks and 2 * n >= answers
         wide = covered.count(False) / person.kept.count(False)
-    return Run(first, broken, wide)
+    return Run(first, broken, late, wide)
 
 
 def _certificates(person: Owner, answers: int) -> Iterator[tuple[int, float]]:
@@ -109,8 +112,8 @@ def main() -> None:
             runs.append(run(owner(kind, rng), args.answers))
             if n % 50 == 49:
                 say(f"{kind}: {n + 1} owners")
-        broken = sum(one.broken > 0 for one in runs)
-        all_broken += broken if kind != "turned" else 0
+        broken = sum(one.broken for one in runs)
+        all_broken += broken if kind in ALL else 0
         figures[f"{kind}: promise broken"] = Figure(
             broken / owners, "of runs", 0.05 if not args.quick and kind not in DRIFT else None
         )
@@ -122,10 +125,8 @@ def main() -> None:
                 sum(one.wide for one in runs) / owners, "of what is rightly suggested"
             )
         if kind == "turned":
-            figures["turned: still certified, mean"] = Figure(sum(one.broken for one in runs) / owners, "answers")
-    figures["promise broken, all but the turned"] = Figure(
-        all_broken / (owners * (len(KINDS) - 1)), "of runs", 0.05 if not args.quick else None
-    )
+            figures["turned: still certified, mean"] = Figure(sum(one.late for one in runs) / owners, "answers")
+    figures["promise broken, all owners"] = Figure(all_broken / (owners * len(ALL)), "of runs", 0.05 if not args.quick else None)
     figures["seconds"] = Figure(time.perf_counter() - began, "s")
     report("certificate", {"owners": owners * len(KINDS), "pool": POOL, "answers": args.answers, "alpha": ALPHA}, figures)
 
