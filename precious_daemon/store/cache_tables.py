@@ -230,3 +230,18 @@ def c020_numbers_of_plugins(db: Database) -> None:
 def c021_measures_beside_their_contents(db: Database) -> None:
     """The last column of a row lies behind its pictures: to read the measures of all photos was to read 20 KB of each."""
     db.execute("CREATE INDEX pictures_with_quality ON pictures(content_hash, quality)")
+
+
+@cache()
+def c022_how_many_are_rated(db: Database) -> None:
+    """Counted by triggers: every page that compares says how far the ranking is."""
+    db.executescript("""
+        CREATE TABLE rating_counts (voter_id INTEGER PRIMARY KEY, count INTEGER NOT NULL);
+        INSERT INTO rating_counts SELECT voter_id, count(*) FROM ratings GROUP BY voter_id;
+        CREATE TRIGGER rating_counted AFTER INSERT ON ratings BEGIN
+            INSERT INTO rating_counts VALUES (new.voter_id, 1) ON CONFLICT DO UPDATE SET count = count + 1;
+        END;
+        CREATE TRIGGER rating_uncounted AFTER DELETE ON ratings BEGIN
+            UPDATE rating_counts SET count = count - 1 WHERE voter_id = old.voter_id;
+        END;
+    """)
