@@ -28,14 +28,23 @@ DOWNLOADS = frozenset({
 
 @dataclass(frozen=True)
 class Took:
-    """Milliseconds of each answer to one address, sorted, and the service's processor time for each."""
+    """Milliseconds of each answer to one address, sorted; and of processor time of the service, which a busy machine changes less."""
 
     name: str
     times: tuple[float, ...]
-    cpu: float
+    cpu: tuple[float, ...]
 
-    def at(self, share: float) -> float:
-        return self.times[min(len(self.times) - 1, int(len(self.times) * share))]
+    @property
+    def p50(self) -> float:
+        return self.times[len(self.times) // 2]
+
+    @property
+    def p99(self) -> float:
+        return self.times[min(len(self.times) - 1, len(self.times) * 99 // 100)]
+
+    @property
+    def cpu_p99(self) -> float:
+        return self.cpu[min(len(self.cpu) - 1, len(self.cpu) * 99 // 100)]
 
 
 class Browser:
@@ -150,7 +159,7 @@ def addresses(home: Path, count: int, rng: random.Random) -> dict[str, Address]:
         "/compare?class": lambda: f"/compare?class={rng.randrange(1, 4)}",
         "/compare?aim=border&of=4": lambda: "/compare?aim=border&of=4",
         "/compare?order=smart": lambda: "/compare?order=smart&every=3",
-        "/compare?order=elimination": lambda: "/compare?order=elimination",
+        "/compare?order=elimination": lambda: f"/compare?order=elimination&round={count // 10 - rng.randrange(1000)}",
         "/api/question?kind=pair": lambda: f"/api/question?kind=pair&exclude={one()},{one()}",
         "/api/question?kind=label": lambda: "/api/question?kind=label",
         "/api/question?kind=any": lambda: "/api/question?kind=any",
@@ -211,14 +220,14 @@ def measure(
 ) -> Iterator[Took]:
     """Each address so many times, after `before`, which is not timed."""
     for name, address in known.items():
-        times, spent = [], 0.0
+        times, spent = [], []
         for _ in range(calls):
             before()
             path, used = address(), cpu()
             began = time.perf_counter()
             browser.get(path)
             times.append((time.perf_counter() - began) * 1000)
-            spent += cpu() - used
-        took = Took(name, tuple(sorted(times)), spent / calls * 1000)
-        say(f"{name:45} p50 {took.at(0.5):7.2f}  p99 {took.at(0.99):7.2f}  cpu {took.cpu:6.2f} ms")
+            spent.append((cpu() - used) * 1000)
+        took = Took(name, tuple(sorted(times)), tuple(sorted(spent)))
+        say(f"{name:45} p50 {took.p50:7.2f}  p99 {took.p99:7.2f}  of processor time {took.cpu_p99:7.2f} ms")
         yield took

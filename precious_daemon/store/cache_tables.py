@@ -233,11 +233,19 @@ def c021_measures_beside_their_contents(db: Database) -> None:
 
 
 @cache()
-def c022_how_many_are_rated(db: Database) -> None:
-    """Counted by triggers: every page that compares says how far the ranking is."""
+def c022_what_pages_count(db: Database) -> None:
+    """How many photos are rated, which triggers count, and how many a model takes to be of each class."""
     db.executescript("""
         CREATE TABLE rating_counts (voter_id INTEGER PRIMARY KEY, count INTEGER NOT NULL);
         INSERT INTO rating_counts SELECT voter_id, count(*) FROM ratings GROUP BY voter_id;
+        CREATE TABLE task_counts (
+            task_id INTEGER NOT NULL,
+            voter_id INTEGER NOT NULL,
+            class_id INTEGER NOT NULL,
+            count INTEGER NOT NULL,
+            PRIMARY KEY (task_id, voter_id, class_id)
+        ) WITHOUT ROWID;
+        INSERT INTO task_counts SELECT task_id, voter_id, class_id, count(*) FROM task_scores GROUP BY task_id, voter_id, class_id;
         CREATE TRIGGER rating_counted AFTER INSERT ON ratings BEGIN
             INSERT INTO rating_counts VALUES (new.voter_id, 1) ON CONFLICT DO UPDATE SET count = count + 1;
         END;

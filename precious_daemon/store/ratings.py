@@ -220,7 +220,7 @@ def ranking_page(
     if last:
         bounds, bound_by = f"{bounds} AND (?, ?) {compare}= ({by}, r.photo_id)", [*bound_by, *last]
     if guessed:
-        where += " AND NOT EXISTS (SELECT 1 FROM cache.ratings AS v WHERE v.voter_id = r.voter_id AND v.photo_id = r.photo_id)"
+        where += " AND NOT EXISTS (SELECT 1 FROM cache.ratings AS v WHERE v.voter_id = r.voter_id AND v.photo_id = photos.id)"
     counts = "0 AS wins, 0 AS losses, 0 AS draws" if guessed else "r.wins, r.losses, r.draws"
     sql = f"""
         SELECT photos.*, r.mu, r.sigma, {counts} FROM {rows} CROSS JOIN photos ON photos.id = r.photo_id
@@ -245,7 +245,7 @@ def best(db: Database, voter_id: int, limit: int, scope: Scope | None = None) ->
 
 def _ranked(db: Database, voter_id: int, scope: Scope | None) -> tuple[str, list[Any], bool]:
     """The condition for photos of the ranking, or of a part of it, its values, and whether it names a few photos by their ids."""
-    where = f"r.voter_id = ? AND photos.state = 'present' AND NOT {is_out('r.photo_id')}"
+    where = f"r.voter_id = ? AND photos.state = 'present' AND NOT {is_out('photos.id')}"
     values: list[Any] = [voter_id, voter_id]
     if scope is None:
         return where, values, False

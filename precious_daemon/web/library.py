@@ -94,12 +94,8 @@ def _years(months: Iterable[datetime]) -> dict[int, list[tuple[str, str]]]:
 @routes.get("/photos/apart")
 async def show_apart(request: web.Request) -> web.Response:
     """Photos of which it cannot be told which files are theirs, with the reason."""
-    found = await request.app[SERVICE].store.aread(_apart)
+    found = await request.app[SERVICE].store.aread(photos.all_ambiguous, APART_SHOWN)
     return await page(request, "apart.html", found=found)
-
-
-def _apart(db: Database) -> list[tuple[Photo, str]]:
-    return [(photo, photos.ambiguous(db, photo.id) or "") for photo in photos.all_ambiguous(db, APART_SHOWN)]
 
 
 def by_month(found: Iterable[Photo]) -> list[tuple[str, list[Photo]]]:
