@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from precious_daemon.config import Places
-from precious_daemon.errors import DatabaseError, LibraryLocked, NotFound
+from precious_daemon.errors import DatabaseError, LibraryLocked, NotFound, PreciousError
 from precious_daemon.models import Choice, Photo, PhotoState, Question, Stamp
-from precious_daemon.store import Database, Store, answers, changes, photos, pictures, roots
+from precious_daemon.store import Database, Store, answers, changes, photos, pictures, roots, voters
 
 
 @pytest.fixture
@@ -82,6 +82,9 @@ def test_answers_cannot_be_changed_or_deleted(store: Store, three: list[Photo]) 
 def test_repeated_send_is_stored_once(store: Store, three: list[Photo]) -> None:
     assert vote(store, Choice.FIRST, three[0], three[1], "r1") == vote(store, Choice.FIRST, three[0], three[1], "r1")
     assert len(list(store.read(lambda db: list(answers.votes(db, 1))))) == 1
+    other = store.write(voters.add, "Ben", 0.0).id
+    with pytest.raises(PreciousError, match="for another profile"):
+        store.write(answers.add, other, Question.LABEL, Choice.KEEP, three[0].id, None, "train", 0.0, "r1")
 
 
 def test_undo_takes_back_the_newest_that_counts_and_keeps_the_row(store: Store, three: list[Photo]) -> None:
