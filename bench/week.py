@@ -22,6 +22,7 @@ import time
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import UTC
+from functools import partial
 from pathlib import Path
 
 from bench.common import Figure, arguments, demo_library, report, rss_mb, say
@@ -77,9 +78,9 @@ class Life:
         await self.jobs.arrivals.reading_done()
 
     async def day(self, photos: int) -> Held:
-        for part, do in ((6, lambda: self.take(photos)), (6, self.answer), (6, self.tidy), (6, self.rest)):
+        for do in (partial(self.take, photos), self.answer, self.tidy, self.rest):
             await do()
-            for _ in range(round(part * 3600 / LOOK)):
+            for _ in range(round(6 * 3600 / LOOK)):
                 self.clock.now += LOOK
                 await self.schedule.tick()
                 await self.rest()
