@@ -30,7 +30,6 @@ APART_SHOWN = 500  # photos with unclear companions that their page lists
 SORTS = N_({"best": "Best first", "last": "Last first", "unsure": "Least sure first"})
 OUT_SHOWN = 200  # photos out of the ranking that its page lists
 FOLDERS_SHOWN = 300  # of each watched folder, to choose a part by
-LARGEST_FILE = 16 * 1024 * 1024
 STATES = N_(
     {
         PhotoState.PRESENT: "Present",

@@ -1,4 +1,4 @@
-"""The document of the API (OpenAPI 3.1), made from the routes that there are: nothing in it can be out of date."""
+"""The document of the API (OpenAPI 3.1), made from the routes themselves; only the fields of bodies are written down here."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ routes = web.RouteTableDef()
 
 _TEXT: dict[str, Any] = {"type": "string"}
 _NUMBER: dict[str, Any] = {"type": ["integer", "null"]}
+_FLAG: dict[str, Any] = {"type": "boolean"}
 _NAMES: dict[str, Any] = {"type": "array", "items": _TEXT, "maxItems": 1000}
 _PATH: dict[str, dict[str, Any]] = {
     "uid": {"type": "string", "pattern": "^[0-9a-f]+$"},
@@ -39,11 +40,11 @@ BODIES: dict[str, tuple[dict[str, dict[str, Any]], tuple[str, ...]]] = {
     "/api/model": ({"file": _TEXT}, ("file",)),
     "/api/ranking/out": ({"uids": _NAMES}, ("uids",)),
     "/api/ranking/back": ({"uids": _NAMES}, ("uids",)),
-    "/api/suggestions/approve": ({"uids": _NAMES, "count": _NUMBER}, ("uids",)),
+    "/api/suggestions/approve": ({"uids": _NAMES, "typed_count": _NUMBER, "dry_run": _FLAG}, ("uids",)),
     "/api/suggestions/dismiss": ({"uids": _NAMES}, ("uids",)),
     "/api/suggestions/reopen": ({"uids": _NAMES}, ("uids",)),
     "/api/trash/restore": ({"uids": _NAMES}, ("uids",)),
-    "/api/trash/purge": ({"count": _NUMBER}, ()),
+    "/api/trash/purge": ({"typed_count": _NUMBER, "dry_run": _FLAG}, ()),
     "/api/roots": ({"path": _TEXT}, ("path",)),
     "/api/pause": ({"for": _TEXT, "until": _TEXT}, ()),
     "/api/password": ({"password": _TEXT, "current": _TEXT}, ("password",)),
