@@ -452,9 +452,10 @@ def _still(db: Database, work: _Work, name: str, report: ScanReport) -> int | No
     if row is not None and not files.is_known(db, work.root.id, path, row.id):
         row = None  # it has just moved within this folder
     if row is not None and row.role != Role.STILL:
-        if _stands_in(db, work, row) and not work.last:
+        still = _stands_in(db, work, row)
+        if still and not work.last:
             return None
-        if still := _stands_in(db, work, row):
+        if still:
             changes.still_replaced(db, still, path, stamp(status), work.now)
             report.changed += 1
             return row.photo_id

@@ -61,7 +61,6 @@ KINDS: Mapping[str, Kind] = {
         hint="What it says is in ~/Library/Logs/precious-daemon.log.",
     ),
 }
-SYSTEM_TEMPLATE = "precious-daemon@.service"  # for /etc/systemd/system: rendered, and left to the administrator to install
 
 
 def install(
