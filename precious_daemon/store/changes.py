@@ -226,7 +226,7 @@ def _merge(db: Database, young: Photo, old: Photo, now: float) -> int:
         """,
         [young.id, now, old.id],
     )
-    for table in ("clusters", "group_members", "scores", "ratings", "guesses"):
+    for table in ("clusters", "group_members", "scores", "ratings", "guesses", "task_scores"):
         db.execute(f"DELETE FROM cache.{table} WHERE photo_id = ?", [young.id])
     for table in ("prompts", "said_elsewhere"):
         db.execute(f"DELETE FROM {table} WHERE photo_id = ?", [young.id])
