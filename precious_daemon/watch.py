@@ -77,19 +77,18 @@ class Watcher:
             self._news.clear()
             hints, self._hints = self._hints, {}
             for root_id, places in hints.items():
-                root = await self._store.aread(roots.get, root_id)
-                if root.state is RootState.WATCHED:
-                    await self._scan(root, places)
+                try:
+                    await self._scan(root_id, places)
+                except Exception:  # the edge of a job, most likely a full disk: nothing that was seen is forgotten
+                    log.exception("looking through folder %d failed", root_id)
+                    for place in places:
+                        asyncio.get_running_loop().call_later(AGAIN_SECONDS, self.hint, root_id, place)
 
-    async def _scan(self, root: Root, places: set[Hint]) -> None:
-        began = time.monotonic()
-        try:
-            report = await self._jobs.arrivals.scan_root(root, places)
-        except Exception:  # the edge of a job, most likely a full disk: nothing that was seen is forgotten
-            log.exception("looking through %s failed", root.path)
-            for place in places:
-                asyncio.get_running_loop().call_later(AGAIN_SECONDS, self.hint, root.id, place)
+    async def _scan(self, root_id: int, places: set[Hint]) -> None:
+        root, began = await self._store.aread(roots.get, root_id), time.monotonic()
+        if root.state is not RootState.WATCHED:
             return
+        report = await self._jobs.arrivals.scan_root(root, places)
         if root.id in self._polled:
             took = time.monotonic() - began
             self._polled[root.id] = time.monotonic() + max(self._settings.poll_minutes * 60, REST * took)
