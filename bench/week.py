@@ -95,16 +95,16 @@ class Life:
             os.utime(place, (self.clock.now - 3600,) * 2)
 
     async def answer(self) -> None:
-        from precious_daemon import ask
+        from precious_daemon import answering, ask
         from precious_daemon.models import Choice, Question
 
         for _ in range(ANSWERS):
             if asked := await ask.next_pair(self.service, 1):
                 choice = self.rng.choice((Choice.FIRST, Choice.SECOND))
-                await ask.answer(self.service, 1, Question.PAIR, choice, [p.uid for p in asked.photos], asked.purpose)
+                await answering.answer(self.service, 1, Question.PAIR, choice, [p.uid for p in asked.photos], asked.purpose)
             if asked := await ask.next_label(self.service, 1):
                 choice = Choice.DELETE if Path(asked.photos[0].path).name.partition("-")[2] in self.junk else Choice.KEEP
-                await ask.answer(self.service, 1, asked.question, choice, [asked.photos[0].uid], asked.purpose)
+                await answering.answer(self.service, 1, asked.question, choice, [asked.photos[0].uid], asked.purpose)
 
     async def tidy(self) -> None:
         """Two suggestions go, one of them comes back; what may go for good, goes."""

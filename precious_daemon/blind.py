@@ -10,7 +10,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from precious_daemon import ask, verdict
+from precious_daemon import answering, verdict
 from precious_daemon.errors import NotFound, PreciousError
 from precious_daemon.models import Answer, Choice, Photo, Question
 from precious_daemon.service import Service
@@ -72,9 +72,9 @@ async def answer(
     return stored
 
 
-async def take_back(service: Service, voter_id: int) -> ask.Undone:
+async def take_back(service: Service, voter_id: int) -> answering.Undone:
     """Undo the newest of these answers. Raises NotFound where there is none."""
     newest = await service.store.aread(audits.newest_answer, voter_id)
     if newest is None:
         raise NotFound("There is no blind answer about a group to take back.")
-    return await ask.take_back(service, voter_id, newest)
+    return await answering.take_back(service, voter_id, newest)

@@ -477,7 +477,7 @@ def _right(name: str, value: str, where: str) -> None:
 def night_time(text: str, where: str = "settings", name: str = "schedule.night") -> tuple[int, int]:
     """Hour and minute of `HH:MM`."""
     hour, colon, minute = text.partition(":")
-    if colon and hour.isdigit() and minute.isdigit() and len(minute) == 2 and int(hour) < 24 and int(minute) < 60:
+    if colon and hour.isdecimal() and minute.isdecimal() and len(minute) == 2 and int(hour) < 24 and int(minute) < 60:
         return int(hour), int(minute)
     raise ConfigError(f'{where}: {name} is "{text}", and has to be a time like "02:00".')
 

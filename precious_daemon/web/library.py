@@ -11,7 +11,7 @@ from typing import Any
 
 from aiohttp import hdrs, web
 
-from precious_daemon import ask, trade
+from precious_daemon import answering, trade
 from precious_daemon.models import Group, GroupKind, Photo, PhotoState, Rating, Root, Score
 from precious_daemon.store import Database, answers, files, groups, photos, prompts, ratings, roots, scores
 from precious_daemon.web import facts, within, words
@@ -210,7 +210,7 @@ async def take_out(request: web.Request) -> web.Response:
     """Ask about these photos in no pair any more. Their votes stay."""
     fields = await said(request)
     uids = fields.chosen()
-    done = await ask.take_out(request.app[SERVICE], request[VOTER], uids)
+    done = await answering.take_out(request.app[SERVICE], request[VOTER], uids)
     return reply(request, {"out": done}, f"/photo/{uids[0]}")
 
 
@@ -219,7 +219,7 @@ async def bring_back(request: web.Request) -> web.Response:
     """Undo that."""
     fields = await said(request)
     uids = fields.chosen()
-    done = await ask.bring_back(request.app[SERVICE], request[VOTER], uids)
+    done = await answering.bring_back(request.app[SERVICE], request[VOTER], uids)
     return reply(request, {"back": done}, f"/photo/{uids[0]}")
 
 
