@@ -8,7 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
-from precious_daemon import __version__
+from precious_daemon import __version__, answering
 from precious_daemon.web import scopes
 
 routes = web.RouteTableDef()
@@ -26,7 +26,8 @@ _PATH: dict[str, dict[str, Any]] = {
 BODIES: dict[str, tuple[dict[str, dict[str, Any]], tuple[str, ...]]] = {
     "/api/answer": (
         {
-            "question": {"enum": ["pair", "label"]}, "choice": _TEXT, "photos": _NAMES, "purpose": _TEXT, "request": _TEXT,
+            "question": {"enum": list(answering.CHOICES)}, "choice": {"enum": sorted(set().union(*answering.CHOICES.values()))},
+            "photos": _NAMES, "purpose": _TEXT, "request": _TEXT, "kind": {"enum": ["pair", "label", "any"]}, "within": _TEXT,
         },
         ("question", "choice", "photos", "purpose"),
     ),
