@@ -157,7 +157,7 @@ def imagine(cache_db: Path, hashes: list[bytes], space: Any) -> Any:
     say("imagining variations")
     table = np.frombuffer(b"".join(hashes), np.uint8).reshape(len(hashes), -1)
     nobody, everybody = np.zeros(0, np.int64), np.arange(len(hashes))
-    with closing(sqlite3.connect(cache_db)) as db, redirect_stdout(None):  # standard output is for the figures
+    with closing(sqlite3.connect(cache_db)) as db, redirect_stdout(sys.stderr):  # the other one is for the figures
         return views.make_views(db, table, nobody, everybody, space, 0, Deadline(None, time.monotonic()), VIEWED)
 
 
