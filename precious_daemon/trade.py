@@ -95,7 +95,6 @@ async def best_of_events(
 
     `before` leaves out photos taken then or later. An event of more than HIGHLIGHTS_AMONG rated photos is cut in two.
     """
-
     return await service.store.aread(best_before, voter_id, top, pause, before)
 
 
@@ -142,7 +141,7 @@ def _import(
 
 
 def _names(db: Database) -> dict[int, str]:
-    return {row[0]: _shown(os.fsdecode(row[1])) for row in db.execute("SELECT id, path FROM photos")}
+    return {photo_id: _shown(path) for photo_id, path in photos.paths(db).items()}
 
 
 def _shown(path: str) -> str:
