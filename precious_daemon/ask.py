@@ -22,14 +22,14 @@ NEIGHBOURS = 4
 MATES = 12  # of the candidates' bursts and copies
 TOPS = (1, 3, 5, 10, 20)
 STEADY_KNOWN = 400
-SCOPED = 300  # photos of a part of the library that neighbours are looked for among
+SCOPED = 300  # photos of a part of the library among which neighbours are looked for
 RECENT = 6
-FEW_DELETED = 3  # labels that say delete, below which photos are looked for that may get one
+FEW_DELETED = 3  # below so many labels that say delete, photos likely to get one are asked about
 SUSPECTED = 200  # photos looked at for that
-LABELLED = 400  # labels that the border between keeping and deleting is looked for among
+LABELLED = 400  # labels from which the border between keeping and deleting is estimated
 # of the stream of all questions, while there is still something to learn and afterwards
 PAIRS_EARLY, PAIRS_LATER, BORDER = 0.25, 0.5, 0.5
-WATCH = 0.1  # of the labels, once blind answers certify no more: they see that what is certified still holds
+WATCH = 0.1  # of the labels, once blind answers certify no more: these check that what is certified still holds
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +212,7 @@ def _next_label(
 
 
 def _suspect(db: Database, voter_id: int, point: int, shown: Collection[int]) -> Photo | None:
-    """While hardly any answer says "delete": a photo that most would throw away, such as a blurred one or a screenshot.
+    """While hardly any answer says "delete": a photo that most people would throw away, such as a blurred one or a screenshot.
 
     Nothing is learnt of what was never seen, and in a tidy library the photos that stand for many others are all good ones.
     """

@@ -1,7 +1,7 @@
 """The only place that makes a certificate. Run as `python -m precious_daemon.certificate CERT KEY NAME...` and ended.
 
-Where CERT is not there, ends within a month, or lacks one of the names, a new one with a new key is written; with no NAME it is
-the owner's, and only looked at. What it prints is JSON: {"until": seconds since 1970, "made": true or false}.
+Where CERT is absent, ends within a month or lacks one of the names, it writes a new one with a new key. Without a NAME the
+certificate is the owner's own, and is only read. It prints JSON: {"until": seconds since 1970, "made": true or false}.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ RENEW = timedelta(days=30)
 
 
 def look(file: Path) -> tuple[datetime, set[str]] | None:
-    """(end, names) of a certificate; None where there is none that could be used."""
+    """(end, names) of a certificate; None where there is no usable one."""
     try:
         found = x509.load_pem_x509_certificate(file.read_bytes())
     except (FileNotFoundError, ValueError):
@@ -37,7 +37,7 @@ def look(file: Path) -> tuple[datetime, set[str]] | None:
 
 
 def make(cert: Path, key: Path, names: list[str], now: datetime) -> datetime:
-    """A certificate that speaks for itself alone, and a new key, which its owner alone can read; when it ends."""
+    """Write a self-signed certificate and a new key that only its owner can read; return when it ends."""
     private = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "precious-daemon")])
     end = now + timedelta(days=DAYS)

@@ -245,8 +245,8 @@ class Places:
     """Where things live. `PRECIOUS_HOME` puts all of them under one folder."""
 
     config_file: Path
-    data: Path  # library.db: cannot be made again
-    cache: Path  # cache.db and job folders: can
+    data: Path  # library.db, which cannot be made again
+    cache: Path  # cache.db and job folders, which can be made again
     run: Path  # lock, address and key of the running service
 
     @property

@@ -208,7 +208,7 @@ def _condition(store: Store, root: Root) -> tuple[RootState, str | None]:
 
 
 def _holds_no_still(path: str) -> bool:
-    """Whether there is no photo at all: ends at the first one found, so it is dear only where there is nothing."""
+    """Whether there is no photo at all. It ends at the first one found, so it is slow only where there is nothing."""
     return not any(role_of(name) in (Role.STILL, Role.RAW) for _, _, names in os.walk(path) for name in names)
 
 
@@ -321,7 +321,7 @@ class _Scan:
         return found
 
     def look_elsewhere(self) -> None:
-        """Know what has moved from here into other roots."""
+        """Recognize what has moved from here into other roots."""
         for root in self.store.read(roots.all_roots):
             if root.id != self.root.id and check_root(self.store, root).state is RootState.WATCHED:
                 other = _Scan(self.store, root, self.settings, self.clock, self.report)

@@ -23,7 +23,7 @@ def filesystem_of(place: str | int) -> str | None:
 
 
 def same_disk(root: Root, place: str | int) -> bool:
-    """Whether a place is on the disk that a root was on: by the id of its file system, or else by the device's number."""
+    """Whether a place is on the disk that a root was on, by the id of its file system or else by the device number."""
     if root.filesystem is not None:
         return filesystem_of(place) == root.filesystem
     return os.stat(place).st_dev == root.device

@@ -165,7 +165,7 @@ def _run(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
 
 
 def _run_all(commands: list[list[str]], run: Run) -> str | None:
-    """Run them in turn; at the first that fails, what it said and what to do, as a sentence."""
+    """Run commands in turn. Where one fails, a sentence with what it said and what to do; None where none did."""
     for number, command in enumerate(commands):
         rest = "\n".join(f"    {' '.join(c)}" for c in commands[number:])
         try:

@@ -28,7 +28,7 @@ class Watcher:
     def __init__(self, store: Store, jobs: Jobs, settings: WatchSettings) -> None:
         self._store, self._jobs, self._settings = store, jobs, settings
         self._eyes: dict[int, Eyes] = {}
-        self._polled: dict[int, float] = {}  # roots without eyes, and when they are looked through next (time.monotonic)
+        self._polled: dict[int, float] = {}  # roots without an observer, and when they are looked through next (time.monotonic)
         self._hints: dict[int, set[Hint]] = {}
         self._news = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -39,7 +39,7 @@ class Watcher:
         self._settings = settings
 
     async def start(self) -> None:
-        """Open the eyes first, then look through everything once: what changes meanwhile is seen by the one or the other."""
+        """Start the observers first, then look through everything once: what changes meanwhile is seen by one or the other."""
         for root in await self._store.aread(roots.all_roots):
             await self._look_after(root)
         self._hints.clear()

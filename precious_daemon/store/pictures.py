@@ -18,7 +18,7 @@ def put(db: Database, facts: PhotoFacts) -> None:
 
 
 def put_preview(db: Database, content_hash: bytes, preview: bytes, limit_bytes: int) -> None:
-    """Keep a preview; beyond the limit the oldest give way. Triggers keep the sum, so that nothing is counted over."""
+    """Keep a preview; beyond the limit the oldest give way. Triggers keep the sum, so that nothing has to be counted again."""
     db.execute("DELETE FROM cache.previews WHERE content_hash = ?", [content_hash])
     db.execute("INSERT INTO cache.previews VALUES (?, ?, ?)", [content_hash, len(preview), preview])
     _make_room(db, limit_bytes)

@@ -65,7 +65,7 @@ class Purge(Journal):
         return f"{name} was being removed for good when the service ended, and is gone."
 
     def _verified(self, unit: Unit, trash: int | None, stack: ExitStack) -> list[Found]:
-        """Every file in the trash is the one that was moved there, to the last byte."""
+        """Check that every file in the trash is the one that was moved there, to the last byte."""
         found = []
         for file in unit.files:
             if trash is None:
