@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import ipaddress
 import json
-import os
-import secrets
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,6 +16,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from precious_daemon import whole
 
 DAYS = 825  # the longest that Apple's systems take
 RENEW = timedelta(days=30)
@@ -56,8 +56,8 @@ def make(cert: Path, key: Path, names: list[str], now: datetime) -> datetime:
     )
     cert.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     secret = private.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    _write(key, secret)
-    _write(cert, certificate.public_bytes(serialization.Encoding.PEM))
+    whole.write(key, secret)
+    whole.write(cert, certificate.public_bytes(serialization.Encoding.PEM))
     return end
 
 
@@ -66,15 +66,6 @@ def _name(name: str) -> x509.GeneralName:
         return x509.IPAddress(ipaddress.ip_address(name))
     except ValueError:
         return x509.DNSName(name)
-
-
-def _write(file: Path, content: bytes) -> None:
-    part = file.with_name(f".{file.name}.{secrets.token_hex(4)}.part")
-    with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600), "wb") as out:
-        out.write(content)
-        out.flush()
-        os.fsync(out.fileno())
-    os.replace(part, file)
 
 
 def ensure(cert: Path, key: Path, names: list[str], now: datetime) -> tuple[datetime, bool]:

@@ -14,6 +14,7 @@ from importlib import resources
 from pathlib import Path
 from xml.sax.saxutils import escape
 
+from precious_daemon import whole
 from precious_daemon.errors import ServiceError
 
 MARK = "Written by precious-daemon"  # a unit file without it is somebody else's, and left alone
@@ -77,10 +78,7 @@ def install(
     _refuse_foreign(file)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        part = file.with_name(f".{file.name}.part")
-        part.write_text(text, "utf-8")
-        part.chmod(0o644)
-        os.replace(part, file)
+        whole.write(file, text, 0o644)
     except OSError as exc:
         raise ServiceError(f"{file} cannot be written: {exc.strerror}. Nothing was changed.") from exc
     failed = _run_all(_commands(how.start, file), run or _run)
