@@ -9,24 +9,20 @@ with another place to start from.
 
 from __future__ import annotations
 
-import math
 import os
 import random
-import secrets
 import shutil
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.common import Figure, arguments, report, rss_mb, say
-from bench.synthetic import add_photos, batches
 
 if TYPE_CHECKING:
-    from precious_daemon.models import Stamp
-    from precious_daemon.store import Database, Store
+    from precious_daemon.store import Store
 
 GOAL = 20.0  # ms
 CLUSTERS = 200

@@ -92,7 +92,7 @@ def apply(ids: tuple[str, ...], everything: bool, dry_run: bool, count: int | No
         raise click.UsageError("Give the ids of suggestions, or --all.")
     with reached(voter) as service:
         found = _suggestions(service, 100_000)["suggestions"]
-        chosen = [s for s in found if s["certified"]] if everything else [_pick(found, "uid", given) for given in ids]
+        chosen = [s for s in found if s["certified"]] if everything else [_pick(found, given, "suggest") for given in ids]
         if not chosen:
             raise PreciousError("None of the open suggestions is certified yet. Approve them one by one, or answer more.")
         if not (yes or dry_run):
@@ -120,15 +120,21 @@ def undo(ids: tuple[str, ...], last: bool, everything: bool, dry_run: bool) -> N
         elif last:
             chosen = [unit for unit in units if unit["batch"] == units[0]["batch"]] if units else []
         else:
-            chosen = [_pick(units, "uid", given) for given in ids]
+            chosen = [_pick(units, given, "trash list") for given in ids]
         if not chosen:
             raise PreciousError("The trash is empty: there is nothing to undo.")
         if dry_run:
             for unit in chosen:
                 click.echo(f"Would put back {unit['root']}/{unit['path']}")
             return
-        for start in range(0, len(chosen), 1000):
-            _tell(service.post("/api/trash/restore", {"uids": [unit["uid"] for unit in chosen[start : start + 1000]]}))
+        uids = [unit["uid"] for unit in chosen]
+        done = [service.post("/api/trash/restore", {"uids": uids[start : start + 1000]}) for start in range(0, len(uids), 1000)]
+    _tell(
+        {
+            "sentence": "\n".join(part["sentence"] for part in done),
+            "refused": [refused for part in done for refused in part["refused"]],
+        }
+    )
 
 
 def _in_trash(service: Remote) -> list[dict[str, Any]]:
@@ -139,10 +145,11 @@ def _in_trash(service: Remote) -> list[dict[str, Any]]:
     return found
 
 
-def _pick(rows: list[dict[str, Any]], key: str, given: str) -> dict[str, Any]:
-    fits = [row for row in rows if row[key].startswith(given)]
+def _pick(rows: list[dict[str, Any]], given: str, command: str) -> dict[str, Any]:
+    fits = [row for row in rows if row["uid"].startswith(given)]
     if len(fits) != 1:
-        raise NotFound(f"{given} fits {'several' if fits else 'none'}; nothing was done.")
+        begin = f"{len(fits)} ids begin" if fits else "No id begins"
+        raise NotFound(f"{begin} with {given}; `precious-daemon {command}` shows them. Nothing was done.")
     return fits[0]
 
 

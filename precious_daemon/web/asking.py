@@ -9,7 +9,7 @@ from typing import Any
 
 from aiohttp import web
 
-from precious_daemon import ask
+from precious_daemon import answering, ask
 from precious_daemon.ask import Asked, Steady
 from precious_daemon.models import Aim, Choice, Order, Question, Scope
 from precious_daemon.store import Database, answers, photos, scores
@@ -91,7 +91,7 @@ async def _again(request: web.Request) -> Asked | None:
         question = Question(request.query.get("again", ""))
     except ValueError:
         return None
-    if len(uids) not in ask.SHOWN.get(question, (1,)) or purpose not in ask.PURPOSES.get(question, ()):
+    if len(uids) not in answering.SHOWN.get(question, (1,)) or purpose not in answering.PURPOSES.get(question, ()):
         return None
     shown = tuple([await request.app[SERVICE].store.aread(photos.by_uid, uid) for uid in uids])
     return Asked(question, purpose, shown)
@@ -167,7 +167,7 @@ async def answer(request: web.Request) -> web.Response:
     fields = await said(request)
     asked, choice = _one_of(Question, fields.text("question")), _one_of(Choice, fields.text("choice"))
     kind = _kind(fields.text("kind", "pair" if asked in RATED else "label"))
-    stored = await ask.answer(
+    stored = await answering.answer(
         request.app[SERVICE], request[VOTER], asked, choice, fields.names("photos"), fields.text("purpose", "train"),
         fields.text("request", "") or None,
     )  # fmt: skip
@@ -183,7 +183,7 @@ async def undo(request: web.Request) -> web.Response:
     fields = await said(request)
     kind = _kind(fields.text("kind", "any"))
     part = await _within(request, fields.text("within", "", longest=8192))
-    taken_back = await ask.take_back(request.app[SERVICE], request[VOTER])
+    taken_back = await answering.take_back(request.app[SERVICE], request[VOTER])
     undone, shown = taken_back.answer, taken_back.photos
     where = _where(undone.question, kind)
     if undone.question not in ELSEWHERE:
