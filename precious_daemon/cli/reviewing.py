@@ -184,9 +184,8 @@ def trash_list(as_json: bool) -> None:
     if not units:
         click.echo("The trash is empty.")
         return
-    click.echo(
-        f"{len(units):,} photo{'' if len(units) == 1 else 's'}. `precious-daemon undo ID` brings one back, `undo --last` the last lot."
-    )
+    photos = "1 photo" if len(units) == 1 else f"{len(units):,} photos"
+    click.echo(f"{photos}. `precious-daemon undo ID` brings one back, `undo --last` the last lot.")
 
 
 @trash.command("purge")
