@@ -213,14 +213,10 @@ def asked(world: World, pool: np.ndarray[Any, Any], said: np.ndarray[Any, Any], 
     from precious_daemon.represent import represent
 
     x, rng = world.x.take(pool), np.random.default_rng(seed)
-    representatives = represent(world.features[pool], world.measures[pool], world.group[pool], labels, seed)
-    look = x.look / np.linalg.norm(x.look, axis=1, keepdims=True)
-    stands_for = np.bincount((look @ look[representatives].T).argmax(1), minlength=len(representatives))
-    representatives = representatives[np.argsort(-stands_for, kind="stable")]  # the service asks about the largest cluster first
-    chosen = representatives[: -(-labels // 2)]
+    chosen = represent(world.features[pool], world.measures[pool], world.group[pool], -(-labels // 2), seed)
     while len(chosen) < labels:
         counts = np.bincount(said[chosen], minlength=2)
-        ahead = representatives[len(chosen) :]
+        ahead = rng.permutation(np.setdiff1d(np.arange(len(pool)), chosen))
         if counts.min() >= 2:
             ahead = next_questions(x, chosen, said[chosen], regression(x, chosen, said[chosen], WEIGHT)(x), rng)
         if not len(ahead):
