@@ -10,6 +10,7 @@ import secrets
 import signal
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -26,6 +27,7 @@ from precious_daemon.web.app import Site
 log = logging.getLogger(__name__)
 
 TELL_AGAIN = 60.0  # seconds
+THREADS = 16  # at most, for what waits: for disks, for plugins
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,8 @@ async def serve(
     """Run until SIGTERM or SIGINT. `ready` is called once, when the page answers."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+    # one more thread only when all others wait, such as for disks that do not answer: the page is not to wait with them
+    loop.set_default_executor(ThreadPoolExecutor(THREADS, thread_name_prefix="service"))
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     loop.add_signal_handler(signal.SIGHUP, lambda: None)  # one that comes too early asks for what is being done anyway
