@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
-from precious_daemon.errors import NotFound
+from precious_daemon.errors import NotFound, PreciousError
 from precious_daemon.models import Answer, Choice, Label, Lineup, Question, Vote
 from precious_daemon.store import Database, insert, tallies
 
@@ -38,6 +38,8 @@ def add(
     """Store one answer. `request` names the sending: the same name again gives back the answer stored the first time."""
     if request:
         for row in db.query("SELECT * FROM answers WHERE request = ?", [request]):
+            if row["voter_id"] != voter_id:
+                raise PreciousError("This answer is stored already, for another profile.")
             return answer_from(row)
     answer_id = insert(db, "answers",
         {

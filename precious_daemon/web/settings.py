@@ -11,6 +11,7 @@ from aiohttp import web
 from precious_daemon import config, reload, settings_file
 from precious_daemon.errors import ConfigError
 from precious_daemon.service import Service
+from precious_daemon.store import tokens
 from precious_daemon.web import access, language
 from precious_daemon.web.keys import SERVICE
 from precious_daemon.web.language import N_
@@ -110,7 +111,8 @@ async def show_page(request: web.Request, status: int = 200, **more: Any) -> web
     values: dict[str, Any] = {"refused": "", "typed": {}, "saved": False, "token": None} | more
     return await page(
         request, "settings.html", status, sections=by_section, titles=SECTIONS, file=str(service.places.config_file),
-        served=service.served, sessions=await access.sessions_of(request), tokens=await access.tokens_of(service), **values,
+        served=service.served, sessions=await access.sessions_of(request),
+        tokens=await service.store.aread(tokens.all_tokens), **values,
     )  # fmt: skip
 
 
