@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from precious_daemon import children, lean, ledger, lifeline, scan, telling, web
+from precious_daemon import children, lean, ledger, lifeline, telling, watched, web
 from precious_daemon.config import Places, Settings
 from precious_daemon.errors import PreciousError
 from precious_daemon.reload import reload
@@ -61,7 +61,7 @@ async def running(
         await _tidy(service)
         await service.jobs.recall_pause()
         for folder in folders:
-            await asyncio.to_thread(scan.add_root, service.store, os.path.abspath(os.path.expanduser(folder)), service.clock())
+            await asyncio.to_thread(watched.add_root, service.store, os.path.abspath(os.path.expanduser(folder)), service.clock())
         key = secrets.token_urlsafe(32)
         own = settings.web.port if port is None else port
         site = await web.serve(service, port=own, token=key, everywhere=watching)

@@ -6,7 +6,7 @@ import asyncio
 
 from aiohttp import web
 
-from precious_daemon import reload, scan, settings_file, usual
+from precious_daemon import reload, settings_file, usual, watched
 from precious_daemon.web.keys import SERVICE
 from precious_daemon.web.problems import BadRequest
 from precious_daemon.web.talk import reply, said
@@ -29,7 +29,7 @@ async def set_up(request: web.Request) -> web.Response:
         await asyncio.to_thread(settings_file.save, service.places.config_file, changes)
         await reload.reload(service)
     for folder in folders:
-        await asyncio.to_thread(scan.add_root, service.store, folder, service.clock())
+        await asyncio.to_thread(watched.add_root, service.store, folder, service.clock())
     if folders:
         service.jobs.start("scan")
     return reply(request, {"folders": [shown(folder) for folder in folders], "settings": changes}, "/")

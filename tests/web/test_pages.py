@@ -12,7 +12,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from precious_daemon import scan, web
+from precious_daemon import scan, watched, web
 from precious_daemon.models import Glimpse, Group, GroupKind, GroupMember, Photo, PhotoState, RootState
 from precious_daemon.service import Service
 from precious_daemon.store import changes, groups, job_runs, photos, ratings, roots, scores
@@ -368,7 +368,7 @@ async def test_pause_is_a_form_on_the_home_page_and_so_is_its_end(
 async def test_new_photos_are_on_the_grid_before_they_are_read(browser: Browser, service: Service, tmp_path: Path) -> None:
     """What a first look saw is a picture that can be voted on; what it did not is a tile, and is asked about later."""
     seen, unseen = save(tmp_path / "a.jpg", 1, age=60), save(tmp_path / "b.jpg", 2, age=50)
-    root = scan.add_root(service.store, str(tmp_path), 0.0)
+    root = watched.add_root(service.store, str(tmp_path), 0.0)
     scan.scan(service.store, root, service.settings.watch, service.clock)
     assert (await (await browser.get("/photos")).text()).count("Waits to be read") == 2
     for entry in service.store.read(photos.to_ingest, 10, [root.id]):
