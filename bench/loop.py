@@ -70,7 +70,7 @@ async def make_up_looks(service: Service, dark: set[str]) -> None:
 
 async def measure(library: Path, home: Path, labels: int, made_up: bool = False) -> dict[str, Figure]:
     os.environ["PRECIOUS_HOME"] = str(home)
-    from precious_daemon import ask, config, review
+    from precious_daemon import answering, ask, config, review
     from precious_daemon.daemon import running
     from precious_daemon.models import Choice, PhotoState, Question
     from precious_daemon.status import snapshot
@@ -114,7 +114,7 @@ async def measure(library: Path, home: Path, labels: int, made_up: bool = False)
             assert asked
             first, second = (photo.path in junk for photo in asked.photos)
             choice = Choice.FIRST if (first, rng.random()) < (second, rng.random()) else Choice.SECOND
-            await ask.answer(service, 1, Question.PAIR, choice, [photo.uid for photo in asked.photos], asked.purpose)
+            await answering.answer(service, 1, Question.PAIR, choice, [photo.uid for photo in asked.photos], asked.purpose)
             pair_ms.append((time.perf_counter() - began) * 1000)
         for _ in range(2 * labels):
             began = time.perf_counter()
@@ -122,7 +122,7 @@ async def measure(library: Path, home: Path, labels: int, made_up: bool = False)
             if asked is None:
                 break
             choice = Choice.DELETE if asked.photos[0].path in junk else Choice.KEEP
-            await ask.answer(service, 1, asked.question, choice, [asked.photos[0].uid], asked.purpose)
+            await answering.answer(service, 1, asked.question, choice, [asked.photos[0].uid], asked.purpose)
             label_ms.append((time.perf_counter() - began) * 1000)
         figures["pair asked and stored, median"] = Figure(statistics.median(pair_ms), "ms")
         figures["label asked and stored, median"] = Figure(statistics.median(label_ms), "ms")

@@ -93,7 +93,7 @@ def addresses(home: Path, count: int, rng: random.Random) -> dict[str, Address]:
         ]
 
     def one() -> str:
-        return rng.choice(uids)
+        return str(rng.choice(uids))
 
     def number() -> int:
         return rng.randrange(1, count)

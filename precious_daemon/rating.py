@@ -28,13 +28,7 @@ _SWEEPS = 40  # at most, until several comparisons agree; four photos need about
 _FIT_SWEEPS = 30  # at most, over all votes
 _FIT_ENOUGH = SIGMA / 500  # no mean moves by more than this: far less than any rating is sure of
 _ROOT_2 = math.sqrt(2)
-_ROOT_2PI = math.sqrt(2 * math.pi)
 _ROOT_HALF_PI = math.sqrt(math.pi / 2)
-
-
-def conservative(rating: Rating) -> float:
-    """What the photo is worth with 99.9 % certainty: a photo without votes is worth 0."""
-    return rating.mu - 3 * rating.sigma
 
 
 def update(winner: Rating, loser: Rating, *, draw: bool = False) -> tuple[Rating, Rating]:

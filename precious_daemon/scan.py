@@ -154,7 +154,7 @@ class _Scan:
         return found
 
     def look_elsewhere(self) -> None:
-        """Know what has moved from here into other roots."""
+        """Recognize what has moved from here into other roots."""
         for root in self.store.read(roots.all_roots):
             if root.id != self.root.id and check_root(self.store, root).state is RootState.WATCHED:
                 other = _Scan(self.store, root, self.settings, self.clock, self.report)
@@ -298,9 +298,10 @@ def _still(db: Database, work: _Work, name: str, report: ScanReport) -> int | No
     if row is not None and not files.is_known(db, work.root.id, path, row.id):
         row = None  # it has just moved within this folder
     if row is not None and row.role != Role.STILL:
-        if _stands_in(db, work, row) and not work.last:
+        still = _stands_in(db, work, row)
+        if still and not work.last:
             return None
-        if still := _stands_in(db, work, row):
+        if still:
             changes.still_replaced(db, still, path, stamp(status), work.now)
             report.changed += 1
             return row.photo_id

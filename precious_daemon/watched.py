@@ -26,7 +26,8 @@ SAMPLE = 20  # known files looked for before anything of a root is believed gone
 
 def add_root(store: Store, path: str, now: float) -> Root:
     """Watch a folder. Raises RootError with the reason where it cannot be; a folder already watched is returned."""
-    shown, path = path, os.path.expanduser(path)
+    shown = _as_pasted(path)
+    path = os.path.expanduser(shown)
     if not os.path.isabs(path):  # it would be below wherever the service was started
         raise RootError(f'"{shown}" is not the whole path of a folder. Begin it with / or ~.')
     path = os.path.realpath(path)
@@ -58,6 +59,14 @@ def add_root(store: Store, path: str, now: float) -> Root:
     if why_not:
         store.write(roots.set_suggest_only, root.id, why_not)
     return root
+
+
+def _as_pasted(path: str) -> str:
+    """Without the quotes or blanks around it that file managers and terminals copy along, unless a folder has just that name."""
+    if os.path.isdir(os.path.expanduser(path)):
+        return path
+    bare = path.strip()
+    return bare[1:-1] if len(bare) > 2 and bare[0] == bare[-1] and bare[0] in "'\"" else bare
 
 
 def is_inside(inner: str, outer: str) -> bool:
@@ -160,7 +169,7 @@ def _condition(store: Store, root: Root) -> tuple[RootState, str | None]:
 
 
 def _holds_no_still(path: str) -> bool:
-    """Whether there is no photo at all: ends at the first one found, so it is dear only where there is nothing."""
+    """Whether there is no photo at all. It ends at the first one found, so it is slow only where there is nothing."""
     return not any(role_of(name) in (Role.STILL, Role.RAW) for _, _, names in os.walk(path) for name in names)
 
 

@@ -1,4 +1,4 @@
-"""Clusters as an owner sees them: called by a name, told by the photo that stands for each, answered as a whole."""
+"""Clusters as an owner sees them: each has a name and a photo that stands for it, and can be answered as a whole."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def _clusters(db: Database, rows: Iterable[Sequence[Any]], shown: int) -> list[C
 def names(db: Database) -> dict[int, str]:
     """Clusters that have a name. It belongs to where most of those are who were there when it was given.
 
-    Of several names that come together, that of more members is the cluster's; the others wait until they part again.
+    Where several names meet in one cluster, it gets that with the most members; the others wait until it splits again.
     """
     sql = """
         SELECT n.id, n.name, c.cluster, count(*) FROM named_clusters AS n JOIN named_cluster_members AS m ON m.named_id = n.id

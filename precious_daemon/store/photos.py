@@ -91,6 +91,11 @@ def ids(db: Database, uids: Iterable[str]) -> set[int]:
     return {row[0] for row in db.execute(f"SELECT id FROM photos WHERE uid IN ({marks})", wanted)}
 
 
+def paths(db: Database) -> dict[int, str]:
+    """The path of every photo in its root, also of those that are gone."""
+    return {row[0]: os.fsdecode(row[1]) for row in db.execute("SELECT id, path FROM photos")}
+
+
 def files_of(db: Database, photo_id: int) -> list[FileEntry]:
     return [file_from(row) for row in db.query("SELECT * FROM files WHERE photo_id = ? ORDER BY id", [photo_id])]
 

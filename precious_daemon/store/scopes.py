@@ -1,4 +1,4 @@
-"""Part of the library by folder, date and class of a task, at index speed: who is in it, and some of it by chance."""
+"""Part of the library by folder, date and class of a task, at index speed: its photos, and a random sample of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Numbers that pages show, kept by triggers as rows come and go: counting a million rows anew would take too long.
+"""Counts that pages show, kept by triggers as rows come and go: counting a million rows anew would take too long.
 
 A tally is named by what is counted, whose it is (a root, a voter, or 0), and which of them:
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from precious_daemon.errors import NotFound
@@ -98,13 +98,11 @@ def labels(db: Database, task_id: int, voter_id: int) -> dict[int, int]:
 # --- the next photo ----------------------------------------------------------------------------------------------------
 
 
-def next_photo(db: Database, task_id: int, voter_id: int, point: int, exclude: Collection[int] = ()) -> Photo | None:
+def next_photo(db: Database, task_id: int, voter_id: int, point: int) -> Photo | None:
     """Without an answer so far: representatives, the largest cluster first; then what the model doubts most; then any."""
-    marks = ",".join(str(int(i)) for i in exclude)
     mine = _MINE.format(task=int(task_id), voter=int(voter_id))
     free = f"""
-        photos.state = 'present' AND photos.id NOT IN ({marks})
-        AND NOT EXISTS (SELECT 1 FROM live_task_answers AS a WHERE {mine})
+        photos.state = 'present' AND NOT EXISTS (SELECT 1 FROM live_task_answers AS a WHERE {mine})
     """
     ways = (
         f"""SELECT photos.* FROM cache.clusters AS c CROSS JOIN photos ON photos.id = c.photo_id

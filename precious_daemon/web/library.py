@@ -11,7 +11,7 @@ from typing import Any
 
 from aiohttp import hdrs, web
 
-from precious_daemon import ask, trade
+from precious_daemon import answering, trade
 from precious_daemon.models import Group, GroupKind, Photo, PhotoState, Rating, Root, Score
 from precious_daemon.store import Database, answers, files, groups, photos, prompts, ratings, roots, scores
 from precious_daemon.web import facts, within, words
@@ -30,7 +30,6 @@ APART_SHOWN = 500  # photos with unclear companions that their page lists
 SORTS = N_({"best": "Best first", "last": "Last first", "unsure": "Least sure first"})
 OUT_SHOWN = 200  # photos out of the ranking that its page lists
 FOLDERS_SHOWN = 300  # of each watched folder, to choose a part by
-LARGEST_FILE = 16 * 1024 * 1024
 STATES = N_(
     {
         PhotoState.PRESENT: "Present",
@@ -206,7 +205,7 @@ async def take_out(request: web.Request) -> web.Response:
     """Ask about these photos in no pair any more. Their votes stay."""
     fields = await said(request)
     uids = fields.chosen()
-    done = await ask.take_out(request.app[SERVICE], request[VOTER], uids)
+    done = await answering.take_out(request.app[SERVICE], request[VOTER], uids)
     return reply(request, {"out": done}, f"/photo/{uids[0]}")
 
 
@@ -215,7 +214,7 @@ async def bring_back(request: web.Request) -> web.Response:
     """Undo that."""
     fields = await said(request)
     uids = fields.chosen()
-    done = await ask.bring_back(request.app[SERVICE], request[VOTER], uids)
+    done = await answering.bring_back(request.app[SERVICE], request[VOTER], uids)
     return reply(request, {"back": done}, f"/photo/{uids[0]}")
 
 

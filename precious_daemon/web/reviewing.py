@@ -129,7 +129,7 @@ async def show_suggestions(request: web.Request) -> web.Response:
         request, "suggestions.html", listing=listing, shared=shared, only=only, query=query, first="after" not in request.query,
         last_moved=await _last_moved(request),
         held=await service.store.aread(held.count, request[VOTER]),
-        batch=service.settings.trash.batch, alpha=service.settings.certify.alpha,
+        batch=service.settings.trash.batch,
     )  # fmt: skip
 
 
