@@ -24,6 +24,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -135,7 +136,7 @@ async def thumbnails(owner: Owner, pid: int, uids: list[str], clients: int) -> d
 
             await ready.wait()
             for uid in wanted:
-                await watch.one(lambda uid=uid: thumbnail(uid))
+                await watch.one(partial(thumbnail, uid))
 
     began = time.perf_counter()
     async with Memory(pid) as memory:
@@ -180,7 +181,7 @@ async def vote(
                     "question": asked["question"], "choice": said.choice, "photos": said.photos, "purpose": asked["purpose"],
                     "request": said.request,
                 }  # fmt: skip
-                done = await answering.one(lambda body=body: owner.post("/api/answer", body, **who))
+                done = await answering.one(partial(owner.post, "/api/answer", body, **who))
                 if done:
                     given.append(said)
                 asked = done and done["next"]

@@ -65,7 +65,6 @@ def examine(places: Places) -> list[Finding]:
 
 
 def _versions(places: Places, settings: Settings) -> Iterator[Finding]:
-    del places, settings
     sound = []
     for name, (least, which) in HOLES.items():
         try:
@@ -88,7 +87,6 @@ def _versions(places: Places, settings: Settings) -> Iterator[Finding]:
 
 def _decoders(places: Places, settings: Settings) -> Iterator[Finding]:
     """In a process of its own: what decodes pictures is not loaded here."""
-    del places, settings
     code = "import pillow_heif; print(pillow_heif.libheif_version())"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     version = done.stdout.strip()
@@ -102,7 +100,6 @@ def _decoders(places: Places, settings: Settings) -> Iterator[Finding]:
 
 def _sandbox(places: Places, settings: Settings) -> Iterator[Finding]:
     """What the kernel holds the decoders to."""
-    del places, settings
     held = sandbox.offered()
     if held.landlock and held.seccomp:
         what = "no file beside photos, no network, no program, no change" + (", no signal" if held.landlock >= 6 else "")
@@ -115,7 +112,6 @@ def _sandbox(places: Places, settings: Settings) -> Iterator[Finding]:
 
 
 def _accelerator(places: Places, settings: Settings) -> Iterator[Finding]:
-    del places, settings
     if shutil.which("nvidia-smi") is None:
         yield Finding("gpu", "note", "No GPU is used; learning is made for processors.")
         return
@@ -128,7 +124,6 @@ def _accelerator(places: Places, settings: Settings) -> Iterator[Finding]:
 
 
 def _clock(places: Places, settings: Settings) -> Iterator[Finding]:
-    del settings
     now = time.time()
     newest = places.library_db.stat().st_mtime if places.library_db.exists() else 0
     if now < OLDEST_CLOCK or now < newest - 86400:
@@ -142,7 +137,6 @@ def _clock(places: Places, settings: Settings) -> Iterator[Finding]:
 
 
 def _limits(places: Places, settings: Settings) -> Iterator[Finding]:
-    del places, settings
     import resource
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -156,7 +150,6 @@ def _limits(places: Places, settings: Settings) -> Iterator[Finding]:
 
 
 def _library(places: Places, settings: Settings) -> Iterator[Finding]:
-    del settings
     for folder in (places.data, places.cache, places.run, places.config_file.parent):
         if not folder.exists():
             continue
@@ -193,7 +186,6 @@ def _library(places: Places, settings: Settings) -> Iterator[Finding]:
 
 
 def _folders(places: Places, settings: Settings) -> Iterator[Finding]:
-    del settings
     if not places.library_db.exists():
         return
     with Store(places, writer=False) as store:

@@ -80,7 +80,7 @@ def prepare_worker(megabytes: int, folders: Iterable[str] | None = None) -> None
 def read_photo(path: str, seconds: float) -> PhotoFacts:
     """Everything that one decode gives. Raises UnreadablePhoto with the reason in words.
 
-    A decoder that does not come back in time even to that takes the worker with it.
+    A decoder that ignores its time limit ends the whole worker.
     """
     return _patiently(path, seconds, _read)
 

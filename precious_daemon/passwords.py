@@ -21,7 +21,7 @@ from precious_daemon.store import Database, passwords, sessions, voters
 log = logging.getLogger(__name__)
 
 SHORTEST, LONGEST = 10, 200  # characters
-FREE = 5  # failures without a wait
+FREE = 5  # the failure after which there is a wait
 LONGEST_WAIT = {"address": 3600.0, "account": 300.0}  # seconds: somebody else's tries keep the owner out only so long
 FORGET = 86400.0  # seconds after which a failure is forgotten
 MOST = 10_000  # rows of failures

@@ -74,7 +74,8 @@ class ScanReport:
 
 def add_root(store: Store, path: str, now: float) -> Root:
     """Watch a folder. Raises RootError with the reason where it cannot be; a folder already watched is returned."""
-    shown, path = path, os.path.expanduser(path)
+    shown = _as_pasted(path)
+    path = os.path.expanduser(shown)
     if not os.path.isabs(path):  # it would be below wherever the service was started
         raise RootError(f'"{shown}" is not the whole path of a folder. Begin it with / or ~.')
     path = os.path.realpath(path)
@@ -106,6 +107,14 @@ def add_root(store: Store, path: str, now: float) -> Root:
     if why_not:
         store.write(roots.set_suggest_only, root.id, why_not)
     return root
+
+
+def _as_pasted(path: str) -> str:
+    """Without the quotes or blanks around it that file managers and terminals copy along, unless a folder has just that name."""
+    if os.path.isdir(os.path.expanduser(path)):
+        return path
+    bare = path.strip()
+    return bare[1:-1] if len(bare) > 2 and bare[0] == bare[-1] and bare[0] in "'\"" else bare
 
 
 def _inside(inner: str, outer: str) -> bool:
@@ -208,7 +217,7 @@ def _condition(store: Store, root: Root) -> tuple[RootState, str | None]:
 
 
 def _holds_no_still(path: str) -> bool:
-    """Whether there is no photo at all: ends at the first one found, so it is dear only where there is nothing."""
+    """Whether there is no photo at all. It ends at the first one found, so it is slow only where there is nothing."""
     return not any(role_of(name) in (Role.STILL, Role.RAW) for _, _, names in os.walk(path) for name in names)
 
 
@@ -328,7 +337,7 @@ class _Scan:
         return found
 
     def look_elsewhere(self) -> None:
-        """Know what has moved from here into other roots."""
+        """Recognize what has moved from here into other roots."""
         for root in self.store.read(roots.all_roots):
             if root.id != self.root.id and check_root(self.store, root).state is RootState.WATCHED:
                 other = _Scan(self.store, root, self.settings, self.clock, self.report)
@@ -472,9 +481,10 @@ def _still(db: Database, work: _Work, name: str, report: ScanReport) -> int | No
     if row is not None and not files.is_known(db, work.root.id, path, row.id):
         row = None  # it has just moved within this folder
     if row is not None and row.role != Role.STILL:
-        if _stands_in(db, work, row) and not work.last:
+        still = _stands_in(db, work, row)
+        if still and not work.last:
             return None
-        if still := _stands_in(db, work, row):
+        if still:
             changes.still_replaced(db, still, path, stamp(status), work.now)
             report.changed += 1
             return row.photo_id

@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import AsyncIterator, Iterable, Sequence
 
-from precious_daemon import ask, exchange, highlights, ledger, prompts, rating
+from precious_daemon import answering, exchange, highlights, ledger, prompts, rating
 from precious_daemon.exchange import ImportReport
 from precious_daemon.highlights import Event
 from precious_daemon.models import Choice, Photo, Question, Rating, Vote
@@ -96,7 +96,6 @@ async def best_of_events(
 
     `before` leaves out photos taken then or later. An event of more than HIGHLIGHTS_AMONG rated photos is cut in two.
     """
-
     return await service.store.aread(best_before, voter_id, top, pause, before)
 
 
@@ -134,7 +133,7 @@ def _import(
     starts = [(found[name], start) for name, start in ranked if name in found]
     for photo_id, start in starts:
         ratings.put_prior(db, voter_id, photo_id, start)
-    taken_out = sum([ask.put_out(db, voter_id, found[name], "import", now) for name in dict.fromkeys(out) if name in found])
+    taken_out = sum([answering.put_out(db, voter_id, found[name], "import", now) for name in dict.fromkeys(out) if name in found])
     if starts:
         ledger.rebuild(db, voter_id)
     else:
@@ -143,7 +142,7 @@ def _import(
 
 
 def _names(db: Database) -> dict[int, str]:
-    return {row[0]: _shown(os.fsdecode(row[1])) for row in db.execute("SELECT id, path FROM photos")}
+    return {photo_id: _shown(path) for photo_id, path in photos.paths(db).items()}
 
 
 def _shown(path: str) -> str:

@@ -37,7 +37,7 @@ def _volume(device: int) -> str | None:
 
 
 def same_disk(root: Root, place: str | int) -> bool:
-    """Whether a place is on the disk that a root was on: by the id of its file system, or else by the device's number."""
+    """Whether a place is on the disk that a root was on, by the id of its file system or else by the device number."""
     if root.filesystem is not None and root.filesystem != f"{root.device or 0:x}":
         return filesystem_of(place) == root.filesystem
     return os.stat(place).st_dev == root.device

@@ -92,7 +92,7 @@ def _jobs() -> tuple[str, ...]:
 
 @click.group(cls=Ordered)
 def jobs() -> None:
-    """What is done on a schedule: scan, embed, group, learn, sort, rate, suggest, and night, which is all of them."""
+    """What is done on a schedule: scan, listen, embed, group, learn, sort, rate, suggest, and night, which is all of them."""
 
 
 @jobs.command("list")

@@ -25,17 +25,14 @@ def _known() -> list[str]:
     return [info.name for info in _loaded().names()]
 
 
-@click.group(cls=Ordered, invoke_without_command=True)
-@click.pass_context
-def plugins(ctx: click.Context) -> None:
-    """Who gets the suggestions, and who speaks for a photo. Without a command: list."""
-    if ctx.invoked_subcommand is None:
-        ctx.invoke(plugins_list)
+@click.group(cls=Ordered)
+def plugins() -> None:
+    """Who gets the suggestions, and who speaks for a photo."""
 
 
 @plugins.command("list")
 @click.option("--json", "as_json", is_flag=True)
-def plugins_list(as_json: bool = False) -> None:
+def plugins_list(as_json: bool) -> None:
     """Every plugin found, whether it is enabled, and what went wrong."""
     from dataclasses import asdict
 
@@ -65,16 +62,19 @@ def plugins_disable(name: str) -> None:
 
 
 def _switch(name: str, on: bool) -> None:
-    from precious_daemon import remote
+    from precious_daemon import remote, settings_file
     from precious_daemon.config import nearest
     from precious_daemon.plugins.find import find
-    from precious_daemon.plugins.switch import switch
 
     places, settings = opened()
-    known = {found.name for found in find(places, settings)} | set(settings.plugins.enabled)
+    enabled = settings.plugins.enabled
+    known = {found.name for found in find(places, settings)} | set(enabled)
     if name not in known:
         raise NotFound(f'There is no plugin "{name}"{nearest(name, known)}')
-    changed = switch(places.config_file, settings.plugins.enabled, name, on)
+    changed = (name in enabled) is not on
+    if changed:
+        wanted = [*enabled, name] if on else [other for other in enabled if other != name]
+        settings_file.save(places.config_file, {"plugins.enabled": "\n".join(wanted)})
     state = "on" if on else "off"
     click.echo(f"{name} is {state} now." if changed else f"{name} was {state} already.")
     if changed and (service := remote.find(places)):

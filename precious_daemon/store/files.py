@@ -70,13 +70,8 @@ def folders(
     if after is None:
         row = db.execute(f"SELECT 1 FROM {table} WHERE root_id = ? AND folder = ? LIMIT 1", [root_id, place]).fetchone()
         found, after = [under] if row else [], under + "/" if under else ""
-    values = {
-        "root": root_id,
-        "after": os.fsencode(after),
-        "under": place,
-        "end": place + b"0",
-        "limit": limit,
-    }  # "0" follows "/"
+    end = place + b"0"  # "0" follows "/"
+    values = {"root": root_id, "after": os.fsencode(after), "under": place, "end": end, "limit": limit}
     return found + [os.fsdecode(row[0]) for row in db.execute(sql, values)]
 
 

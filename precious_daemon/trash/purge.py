@@ -66,7 +66,7 @@ class Purge(Journal):
         return f"{name} was being removed for good when the service ended, and is gone."
 
     def _verified(self, unit: Unit, trash: int | None, stack: ExitStack) -> list[Found]:
-        """Every file in the trash is the one that was moved there, to the last byte."""
+        """Check that every file in the trash is the one that was moved there, to the last byte."""
         found, numbered = [], keeps_numbers(self._store.read(roots.get, unit.root_id).path)
         for file in unit.files:
             if trash is None:

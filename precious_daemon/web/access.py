@@ -1,28 +1,23 @@
-"""Who else may come in: browsers that are signed in, and keys for scripts, each with a scope. Listed, made, ended."""
+"""Who else may come in: browsers that are signed in, listed and signed out, and the password of a profile."""
 
 from __future__ import annotations
 
-import re
-import secrets
 from dataclasses import asdict, dataclass
 
-from aiohttp import hdrs, web
+from aiohttp import web
 
 from precious_daemon import passwords, people
-from precious_daemon.models import Token
-from precious_daemon.service import Service
 from precious_daemon.store import passwords as stored
-from precious_daemon.store import sessions, tokens, voters
-from precious_daemon.web import guard, scopes
+from precious_daemon.store import sessions, voters
+from precious_daemon.web import guard
 from precious_daemon.web.keys import DOOR, SERVICE, SESSION, VOTER
 from precious_daemon.web.language import _
-from precious_daemon.web.problems import BadRequest, wants_page
+from precious_daemon.web.problems import BadRequest
 from precious_daemon.web.talk import reply, said, whole
 from precious_daemon.web.words import shown
 
 routes = web.RouteTableDef()
 
-_NAME = re.compile(r"[\w .@-]{1,60}")
 _BROWSERS = ("Edg", "OPR", "Firefox", "Chrome", "Safari")  # in this order: each of the later ones is also named by those before
 _SYSTEMS = ("Android", "iPhone", "iPad", "Windows", "Mac OS", "Linux")
 _KNOWN_AS = {"Edg": "Edge", "OPR": "Opera", "Mac OS": "macOS"}
@@ -74,10 +69,6 @@ def browser_name(agent: str) -> str:
     return _("{browser} on {system}", browser=known, system=_KNOWN_AS.get(system, system)) if system else known
 
 
-async def tokens_of(service: Service) -> list[Token]:
-    return await service.store.aread(tokens.all_tokens)
-
-
 @routes.get("/api/sessions")
 async def list_sessions(request: web.Request) -> web.Response:
     """The browsers that are signed in."""
@@ -110,35 +101,3 @@ async def change_password(request: web.Request) -> web.Response:
     else:
         await passwords.remove(service, voter_id)
     return reply(request, {"password": bool(new)}, "/people?changed#password")
-
-
-@routes.get("/api/tokens")
-async def list_tokens(request: web.Request) -> web.Response:
-    """The keys for scripts: name, scope, when each was made and last used. The keys themselves are not kept."""
-    return web.json_response({"tokens": [asdict(token) for token in await tokens_of(request.app[SERVICE])]})
-
-
-@routes.post("/api/tokens")
-async def make_token(request: web.Request) -> web.Response:
-    """Make a key of a `scope` (read, vote, review) for a script of this `name`. It is shown this once."""
-    fields = await said(request)
-    name, scope = fields.text("name").strip(), fields.text("scope", "read")
-    if not _NAME.fullmatch(name):
-        raise BadRequest("A name has letters, digits, spaces or . @ - in it, at most 60.")
-    if scope not in scopes.SCOPES:
-        raise BadRequest(f'"scope" has to be one of {", ".join(scopes.SCOPES)}.')
-    service, key = request.app[SERVICE], scopes.PREFIX + secrets.token_urlsafe(32)
-    token = await service.store.awrite(tokens.add, name, guard.token_hash(key), scope, request[VOTER], service.clock())
-    if wants_page(request):
-        from precious_daemon.web.settings import show_page  # here: that page shows what is kept here
-
-        return await show_page(request, token=(token, key))
-    return web.json_response({"token": key, "name": token.name, "scope": token.scope}, headers={hdrs.CACHE_CONTROL: "no-store"})
-
-
-@routes.post("/api/tokens/{name}/revoke")
-async def revoke_token(request: web.Request) -> web.Response:
-    """End a key: whoever has it is refused from now on."""
-    await said(request)
-    await request.app[SERVICE].store.awrite(tokens.revoke, request.match_info["name"])
-    return reply(request, {"revoked": True}, "/settings#access")

@@ -45,13 +45,14 @@ from precious_daemon.web import (
     speaking,
     static,
     tasks,
+    tokens,
 )
 from precious_daemon.web.binds import Bind
 from precious_daemon.web.keys import ADDRESS, ADDRESSES, API_KEY, DOOR, LOGIN, SERVICE, STOPPING, Address
 
 ROOMS = (
     home, jobs, folders, asking, blind, history, library, facts, reviewing, held, deeds, grouping, ruling, clusters, atlas,
-    report, plugin_pages, pictures, events, login, static, settings, access, metrics, openapi,
+    report, plugin_pages, pictures, events, login, static, settings, access, tokens, metrics, openapi,
     people, tasks, first, speaking,
 )  # fmt: skip
 KEEPALIVE = 75.0  # seconds that a connection may say nothing, or take for the head of a request

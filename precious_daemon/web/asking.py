@@ -9,7 +9,7 @@ from typing import Any
 
 from aiohttp import web
 
-from precious_daemon import ask
+from precious_daemon import answering, ask
 from precious_daemon.ask import Asked, Steady
 from precious_daemon.models import Aim, Choice, Order, Question, Scope
 from precious_daemon.store import Database, answers, photos, scores
@@ -22,6 +22,9 @@ from precious_daemon.web.talk import MOST, asked_json, photo_json, reply, said
 from precious_daemon.web.within import Within
 
 routes = web.RouteTableDef()
+
+NEAR = 1000
+"""So many answers until the top is steady are worth naming; where more are missing, the next round number is."""
 
 KINDS = {"pair": "/compare", "label": "/label", "any": "/ask"}
 """What a page asks, and its address."""
@@ -91,7 +94,7 @@ async def _again(request: web.Request) -> Asked | None:
         question = Question(request.query.get("again", ""))
     except ValueError:
         return None
-    if len(uids) not in ask.SHOWN.get(question, (1,)) or purpose not in ask.PURPOSES.get(question, ()):
+    if len(uids) not in answering.SHOWN.get(question, (1,)) or purpose not in answering.PURPOSES.get(question, ()):
         return None
     shown = tuple([await request.app[SERVICE].store.aread(photos.by_uid, uid) for uid in uids])
     return Asked(question, purpose, shown)
@@ -113,15 +116,16 @@ async def _progress(request: web.Request, part: Within) -> dict[str, Any]:
     reached, ahead = words.milestone(votes)
     compared = _n("{n} comparison", "{n} comparisons", votes)
     if votes:
-        compared += f" · {told(steady.sentence) if steady else _('{n} more to {mark}', n=ahead - votes, mark=ahead)}"
+        near = steady if steady and steady.needed <= NEAR else None
+        compared += f" · {told(near.sentence) if near else _('{n} more to {mark}', n=ahead - votes, mark=ahead)}"
     train, test = counts.get("train", 0), counts.get("test", 0)
     done = train >= goals.train_labels and test >= goals.test_labels
     if done:
         said_label = _("{n} answers to learn from", n=train + test)
         said_label += _(" · about {n} until certified", n=needed) if needed else ""
     else:
-        goal = {"train_goal": goals.train_labels, "test_goal": goals.test_labels}
-        said_label = _("Learning {train} of {train_goal} · testing {test} of {test_goal}", train=train, test=test, **goal)
+        goal = goals.train_labels + goals.test_labels
+        said_label = _("{done} of {total}", done=min(train, goals.train_labels) + min(test, goals.test_labels), total=goal)
     return {
         "votes": votes, "reached": reached, "ahead": ahead, "train": train, "train_goal": goals.train_labels,
         "test": test, "test_goal": goals.test_labels, "audit": counts.get("audit", 0), "needed": needed,
@@ -167,7 +171,7 @@ async def answer(request: web.Request) -> web.Response:
     fields = await said(request)
     asked, choice = _one_of(Question, fields.text("question")), _one_of(Choice, fields.text("choice"))
     kind = _kind(fields.text("kind", "pair" if asked in RATED else "label"))
-    stored = await ask.answer(
+    stored = await answering.answer(
         request.app[SERVICE], request[VOTER], asked, choice, fields.names("photos"), fields.text("purpose", "train"),
         fields.text("request", "") or None,
     )  # fmt: skip
@@ -183,7 +187,7 @@ async def undo(request: web.Request) -> web.Response:
     fields = await said(request)
     kind = _kind(fields.text("kind", "any"))
     part = await _within(request, fields.text("within", "", longest=8192))
-    taken_back = await ask.take_back(request.app[SERVICE], request[VOTER])
+    taken_back = await answering.take_back(request.app[SERVICE], request[VOTER])
     undone, shown = taken_back.answer, taken_back.photos
     where = _where(undone.question, kind)
     if undone.question not in ELSEWHERE:

@@ -1,8 +1,9 @@
-"""Numbers, times and names as an owner reads them, in the language that is spoken."""
+"""Numbers, times and names as an owner reads them, in the current language."""
 
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Iterable
 from datetime import UTC, datetime, tzinfo
 
@@ -40,6 +41,12 @@ def _odd(sign: str) -> bool:
 def count(number: int) -> str:
     """`12,400`."""
     return f"{number:,}"
+
+
+def opening(text: str) -> str:
+    """The first sentence of several: what a page says at once. The others wait behind it."""
+    end = re.search(r"\.(?=\s)|。", text)
+    return text[: end.end()] if end else text
 
 
 def photos(number: int) -> str:
@@ -122,7 +129,7 @@ def _here() -> tzinfo | None:
 
 
 def pace(done: int, total: int, seconds: float) -> str:
-    """`1,204 of 12,400 · 58 a second · 3 minutes left`. A rate is said once it means something."""
+    """`1,204 of 12,400 · 58 a second · 3 minutes left`. The rate is left out until it means something."""
     said = [_("{done} of {total}", done=done, total=total)] if total else [count(done)] if done else []
     if done and seconds >= 1:
         rate = done / seconds
