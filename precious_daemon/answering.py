@@ -45,7 +45,7 @@ async def answer(
         raise PreciousError("A pair has two different photos, a choice of several three or four, any other question one.")
     if (choice is Choice.FOURTH and count < 4) or purpose not in PURPOSES[question]:
         raise PreciousError(f'"{choice}" for "{purpose}" does not fit this question.')
-    stored = await service.store.awrite(_store, voter_id, question, choice, list(photo_uids), purpose, service.clock(), request)
+    stored = await service.store.asay(_store, voter_id, question, choice, list(photo_uids), purpose, service.clock(), request)
     if question is Question.AUDIT:
         await verdict.refresh(service, voter_id)
     if question is Question.LABEL:

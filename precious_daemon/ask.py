@@ -278,7 +278,6 @@ def until_steady(db: Database, voter_id: int, scope: Scope | None = None) -> Ste
 
     Of more than `STEADY_KNOWN` rated photos the best are looked at, and the others taken to be known as well as they are.
     """
-    best = ratings.best(db, voter_id, STEADY_KNOWN, scope)
     if scope is None:
         total, rated = photos.counts(db)[PhotoState.PRESENT], ratings.count(db, voter_id)
     else:
@@ -287,6 +286,7 @@ def until_steady(db: Database, voter_id: int, scope: Scope | None = None) -> Ste
     top = max((size for size in TOPS if 4 * size <= total), default=0)
     if not top:
         return None
+    best = ratings.best(db, voter_id, STEADY_KNOWN, scope)
     unknown = max(total - rated, 0)
     needed = rating.answers_until_steady(best, unknown, top)
     if rated > len(best) > 0:

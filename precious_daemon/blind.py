@@ -67,7 +67,7 @@ async def answer(
         first, second = (photos.by_uid(db, uid).id for uid in photo_uids)
         return answers.add(db, voter_id, Question.ENOUGH, choice, first, second, PURPOSE, service.clock(), request)
 
-    stored = await service.store.awrite(keep)
+    stored = await service.store.asay(keep)
     await verdict.refresh(service, voter_id)
     return stored
 

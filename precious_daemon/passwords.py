@@ -137,7 +137,9 @@ def _net(address: str) -> str:
 
 
 def _words(seconds: float) -> str:
-    return f"{seconds / 60:.0f} minutes" if seconds >= 90 else f"{max(1, round(seconds))} seconds"
+    if seconds < 1.5:
+        return "a second"
+    return f"{seconds / 60:.0f} minutes" if seconds >= 90 else f"{round(seconds)} seconds"
 
 
 async def _ask(what: dict[str, Any]) -> dict[str, Any]:

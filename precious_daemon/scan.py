@@ -14,7 +14,7 @@ import secrets
 import stat
 import time
 from array import array
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -29,7 +29,7 @@ from precious_daemon.store import Database, Store, changes, files, photos, relat
 from precious_daemon.store.files import Known
 from precious_daemon.store.relatives import Relative
 from precious_daemon.trash.moves import Disk, Unsupported
-from precious_daemon.tree import filesystem_of, same_disk, there, walk
+from precious_daemon.tree import filesystem_of, keeps_numbers, same_disk, there, walk
 from precious_daemon.vanished import is_gone, settle, settle_confirmed, stamp
 
 log = logging.getLogger(__name__)
@@ -282,10 +282,17 @@ class _Scan:
     report: ScanReport
     gone: array[int] = field(default_factory=lambda: array("q"))
     changed: list[str] = field(default_factory=list)
+    keeps_numbers: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.keeps_numbers = keeps_numbers(self.root.path)
 
     def compare(self, folder: str, names: dict[str, os.stat_result], last: bool = False) -> None:
         """One folder. Where nothing has changed, it costs one read of the database."""
         known, unsupported, related = self.store.read(_in_folder, self.root.id, folder)
+        if not self.keeps_numbers and (anew := _numbered_anew((known, related), names)):
+            self.store.write(files.number_anew, self.root.id, folder, anew)
+            known, unsupported, related = self.store.read(_in_folder, self.root.id, folder)
         pairing = pair(names, told=_told(known, related, names))
         kin = {name: stamp(status) for name, status in names.items() if role_of(name) in (Role.VIDEO, Role.RAW)}
         if not last:
@@ -354,6 +361,19 @@ class _Scan:
 
 def _in_folder(db: Database, root_id: int, folder: str) -> tuple[dict[str, Known], dict[str, int], dict[str, Relative]]:
     return *files.in_folder(db, root_id, folder), relatives.in_folder(db, root_id, folder)
+
+
+def _numbered_anew(
+    known: Sequence[Mapping[str, Known | Relative]], names: dict[str, os.stat_result]
+) -> dict[str, os.stat_result]:
+    """The files of a folder that are what they were, but for their inode numbers."""
+    return {
+        name: names[name]
+        for rows in known
+        for name, row in rows.items()
+        if name in names and not row.is_still_at(names[name])
+        and (row.size, row.mtime_ns) == (names[name].st_size, names[name].st_mtime_ns)
+    }  # fmt: skip
 
 
 def _told(known: dict[str, Known], related: dict[str, Relative], names: dict[str, os.stat_result]) -> dict[str, Told]:

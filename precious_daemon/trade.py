@@ -68,7 +68,7 @@ async def export_preferences(service: Service, voter_id: int, *, hashes: bool = 
 
 
 async def prompts_of(service: Service, photo_ids: Sequence[int]) -> dict[int, str]:
-    """Prompts of these photos: as the owner put them, or as their files say. Files are looked into once."""
+    """Prompts of these photos: as the owner put them, or as their files say. Files are looked into until one is found."""
     known = await service.store.aread(stored_prompts.many, photo_ids)
     missing = [i for i in photo_ids if i not in known]
     places = await service.store.aread(_places, missing)
@@ -76,9 +76,10 @@ async def prompts_of(service: Service, photo_ids: Sequence[int]) -> dict[int, st
 
     def keep(db: Database) -> None:
         for photo_id, prompt in read.items():
-            stored_prompts.put(db, photo_id, prompt, "file", service.clock())
+            if prompt:
+                stored_prompts.put(db, photo_id, prompt, "file", service.clock())
 
-    if read:
+    if any(read.values()):
         await service.store.awrite(keep)
     return known | read
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import posixpath
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
@@ -129,6 +130,14 @@ def with_content(db: Database, content_hash: bytes, root_ids: Iterable[int]) -> 
 def on_disk(db: Database, file_id: int, dev: int) -> None:
     """The disk of a file has another number than it had."""
     db.execute("UPDATE files SET dev = ? WHERE id = ?", [dev, file_id])
+
+
+def number_anew(db: Database, root_id: int, folder: str, found: Mapping[str, os.stat_result]) -> None:
+    """Files by name that have other inode numbers than they had, and are the same."""
+    for name, status in found.items():
+        path, number = os.fsencode(posixpath.join(folder, name)), status.st_ino
+        db.execute("UPDATE files SET inode = ?, dev = ? WHERE root_id = ? AND path = ?", [number, status.st_dev, root_id, path])
+        db.execute("UPDATE relatives SET inode = ? WHERE root_id = ? AND path = ?", [number, root_id, path])
 
 
 def forget_companion(db: Database, file_id: int) -> None:

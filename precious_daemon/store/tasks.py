@@ -124,6 +124,12 @@ def replace_scores(db: Database, task_id: int, voter_id: int, rows: Iterable[tup
     db.execute("DELETE FROM cache.task_scores WHERE task_id = ? AND voter_id = ?", [task_id, voter_id])
     numbered = ((task_id, voter_id, *row) for row in rows)
     db.conn.executemany("INSERT INTO cache.task_scores VALUES (?, ?, ?, ?, ?)", numbered)
+    db.execute("DELETE FROM cache.task_counts WHERE task_id = ? AND voter_id = ?", [task_id, voter_id])
+    sql = """
+        INSERT INTO cache.task_counts SELECT task_id, voter_id, class_id, count(*) FROM cache.task_scores
+        WHERE task_id = ? AND voter_id = ? GROUP BY class_id
+    """
+    db.execute(sql, [task_id, voter_id])
 
 
 def put_report(db: Database, task_id: int, voter_id: int, report: dict[str, Any]) -> None:
@@ -142,7 +148,7 @@ def report(db: Database, task_id: int, voter_id: int) -> dict[str, Any] | None:
 def counts(db: Database, task_id: int, voter_id: int) -> dict[int, tuple[int, int]]:
     """(photos that were said to be of a class, photos that are expected to be), by class."""
     said = "SELECT class_id, count(*) FROM task_labels WHERE task_id = ? AND voter_id = ? GROUP BY class_id"
-    guessed = "SELECT class_id, count(*) FROM cache.task_scores WHERE task_id = ? AND voter_id = ? GROUP BY class_id"
+    guessed = "SELECT class_id, count FROM cache.task_counts WHERE task_id = ? AND voter_id = ?"
     one, other = (dict(db.execute(sql, [task_id, voter_id]).fetchall()) for sql in (said, guessed))
     return {key: (one.get(key, 0), other.get(key, 0)) for key in {*one, *other}}
 

@@ -10,9 +10,9 @@ from typing import Any
 from aiohttp import web
 
 from precious_daemon import answering, ask
-from precious_daemon.ask import Asked
-from precious_daemon.models import Aim, Choice, Order, Question
-from precious_daemon.store import answers, photos, scores
+from precious_daemon.ask import Asked, Steady
+from precious_daemon.models import Aim, Choice, Order, Question, Scope
+from precious_daemon.store import Database, answers, photos, scores
 from precious_daemon.web import within, words
 from precious_daemon.web.keys import SERVICE, VOTER
 from precious_daemon.web.language import N_, _, _n, told
@@ -108,11 +108,9 @@ async def _next(request: web.Request, kind: str, part: Within, exclude: Collecti
 async def _progress(request: web.Request, part: Within) -> dict[str, Any]:
     """How far the owner is, in numbers and in one line for each page."""
     service = request.app[SERVICE]
-    counts = await service.store.aread(answers.counts, request[VOTER])
-    needed = (await service.store.aread(scores.certificate, request[VOTER]))[2]
+    counts, needed, steady = await service.store.aread(_how_far, request[VOTER], part.scope)
     goals, votes = service.settings.ask, counts["votes"]
     reached, ahead = words.milestone(votes)
-    steady = await service.store.aread(ask.until_steady, request[VOTER], part.scope) if votes else None
     compared = _n("{n} comparison", "{n} comparisons", votes)
     if votes:
         compared += f" · {told(steady.sentence) if steady else _('{n} more to {mark}', n=ahead - votes, mark=ahead)}"
@@ -131,6 +129,11 @@ async def _progress(request: web.Request, part: Within) -> dict[str, Any]:
         "steady": steady and asdict(steady),
         "label_words": said_label, "done": done,
     }  # fmt: skip
+
+
+def _how_far(db: Database, voter_id: int, scope: Scope | None) -> tuple[dict[str, int], int | None, Steady | None]:
+    counts = answers.counts(db, voter_id)
+    return counts, scores.certificate(db, voter_id)[2], ask.until_steady(db, voter_id, scope) if counts["votes"] else None
 
 
 @routes.get("/api/question")

@@ -93,12 +93,8 @@ def _years(months: Iterable[datetime]) -> dict[int, list[tuple[str, str]]]:
 @routes.get("/photos/apart")
 async def show_apart(request: web.Request) -> web.Response:
     """Photos of which it cannot be told which files are theirs, with the reason."""
-    found = await request.app[SERVICE].store.aread(_apart)
+    found = await request.app[SERVICE].store.aread(photos.all_ambiguous, APART_SHOWN)
     return await page(request, "apart.html", found=found)
-
-
-def _apart(db: Database) -> list[tuple[Photo, str]]:
-    return [(photo, photos.ambiguous(db, photo.id) or "") for photo in photos.all_ambiguous(db, APART_SHOWN)]
 
 
 def by_month(found: Iterable[Photo]) -> list[tuple[str, list[Photo]]]:
@@ -169,13 +165,12 @@ async def show_ranking(request: web.Request) -> web.Response:
     sort, guessed = request.query.get("sort", "best"), request.query.get("of") == "guesses"
     if sort not in SORTS or (guessed and sort == "unsure"):
         raise BadRequest(f'"sort" has to be one of {words.listed(SORTS)}.')
-    found = await store.aread(ratings.ranking, request[VOTER], keyset(request), RANKS_A_PAGE, part.scope, sort, guessed)
+    wanted = keyset(request), RANKS_A_PAGE, part.scope, sort, guessed
+    found, last = await store.aread(ratings.ranking_page, request[VOTER], *wanted)
     chosen = "".join([f"&sort={sort}" if sort != "best" else "", "&of=guesses" if guessed else ""])
     following = None
-    if len(found) == RANKS_A_PAGE:
-        photo, rating = found[-1]
-        last = rating.sigma if sort == "unsure" else rating.mu
-        following = part.part.after(f"/ranking?after={last!r},{photo.id}&start={start + RANKS_A_PAGE}{chosen}")
+    if last:
+        following = part.part.after(f"/ranking?after={last[0]!r},{last[1]}&start={start + len(found)}{chosen}")
     imported = request.query.get("imported")
     news = None
     if imported is not None:

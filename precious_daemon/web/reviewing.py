@@ -27,7 +27,7 @@ routes = web.RouteTableDef()
 A_PAGE = 48
 MEASURES = ("sharpness", "brightness", "contrast")
 UNITS_A_PAGE = 60
-UNITS_FOR_SCRIPTS = 1000
+UNITS_FOR_SCRIPTS = 200
 LATELY = 30 * 86400.0  # seconds for which the page says what was removed with other programs
 JUST_NOW = 15 * 60
 """Seconds after a move in which the page still offers to undo it."""
