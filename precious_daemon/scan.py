@@ -74,7 +74,8 @@ class ScanReport:
 
 def add_root(store: Store, path: str, now: float) -> Root:
     """Watch a folder. Raises RootError with the reason where it cannot be; a folder already watched is returned."""
-    shown, path = path, os.path.expanduser(path)
+    shown = _as_pasted(path)
+    path = os.path.expanduser(shown)
     if not os.path.isabs(path):  # it would be below wherever the service was started
         raise RootError(f'"{shown}" is not the whole path of a folder. Begin it with / or ~.')
     path = os.path.realpath(path)
@@ -106,6 +107,14 @@ def add_root(store: Store, path: str, now: float) -> Root:
     if why_not:
         store.write(roots.set_suggest_only, root.id, why_not)
     return root
+
+
+def _as_pasted(path: str) -> str:
+    """Without the quotes or blanks around it that file managers and terminals copy along, unless a folder has just that name."""
+    if os.path.isdir(os.path.expanduser(path)):
+        return path
+    bare = path.strip()
+    return bare[1:-1] if len(bare) > 2 and bare[0] == bare[-1] and bare[0] in "'\"" else bare
 
 
 def _inside(inner: str, outer: str) -> bool:

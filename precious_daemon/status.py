@@ -41,7 +41,7 @@ async def snapshot(service: Service, voter_id: int = 1) -> dict[str, Any]:
 
 def collect(db: Database, places: Places, settings: Settings, voter_id: int = 1) -> dict[str, Any]:
     """What the databases say. Times are seconds since 1970, sizes bytes."""
-    watched = roots.all_roots(db)
+    watched = [root for root in roots.all_roots(db) if root.reason != roots.NO_LONGER_WATCHED]
     said = answers.counts(db, voter_id)
     model = scores.newest_model(db, voter_id)
     certificate, sentence, needed = verdict.of_taste(db, voter_id, settings.ask)

@@ -107,6 +107,19 @@ def test_unknown_job(here: Places) -> None:
     assert "no job" in refused("jobs", "run", "dance", status=6)
 
 
+def test_a_command_that_is_not_there_is_answered_with_the_one_that_is_meant(here: Places) -> None:
+    for tried, meant in (("staus", "status"), ("approve", "apply"), ("suggestions", "suggest"), ("trash ls", "list")):
+        assert f"did you mean '{meant}'?" in command(*tried.split(), status=2)
+    assert command("xyzzy", status=2).endswith("There is no command 'xyzzy'.\n")
+
+
+def test_a_group_of_commands_alone_lists_what_there_is(here: Places) -> None:
+    Store(here).close()
+    assert command("trash") == "The trash is empty.\n"
+    assert json.loads(command("roots", "list", "--json")) == []
+    assert "precious-daemon token new" in command("token")
+
+
 def test_status_before_anything_was_started() -> None:
     assert "no library yet" in refused("status", status=5)
 

@@ -48,6 +48,15 @@ def states(store: Store) -> dict[str, str]:
     return {os.fsdecode(row["path"]): row["state"] for row in rows}
 
 
+def test_photo_read_while_its_folder_is_removed_stays_away(store: Store, root: Root, folder: Path) -> None:
+    save(folder / "a.jpg", 1)
+    rescan(store, root)
+    (entry,) = store.read(photos.to_ingest, 1000, [root.id])
+    store.write(roots.remove, root.id, time.time())
+    store.write(changes.record_facts, entry, read_photo(str(folder / "a.jpg"), 10), time.time())
+    assert states(store) == {"a.jpg": "missing"}
+
+
 def test_first_scan_knows_every_photo_and_its_companions(store: Store, root: Root, folder: Path) -> None:
     save(folder / "2024" / "a.jpg", 1)
     for name in ("a.MOV", "a.xmp", "a.CR2", "notes.txt"):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from importlib import import_module
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 import click
 
@@ -26,6 +27,13 @@ ROOMS = {
 
 class Commands(Ordered):
     """Turns expected errors into one sentence and an exit code."""
+
+    meant: ClassVar[Mapping[str, str]] = {
+        "start": "run", "serve": "run", "init": "setup", "install": "service", "open": "login", "link": "login", "web": "login",
+        "suggestions": "suggest", "review": "suggest", "approve": "apply", "delete": "apply", "restore": "undo",
+        "recover": "trash", "folders": "roots", "add": "roots", "watch": "roots", "settings": "config", "history": "log",
+        "check": "doctor", "export": "votes", "import": "votes", "version": "status", "profiles": "people",
+    }  # fmt: skip
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(ROOMS)

@@ -132,6 +132,8 @@ def token_list(as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(found, indent=2))
         return
+    if not found:
+        click.echo("There is none. Make one with: precious-daemon token new NAME")
     for key in found:
         used = f"last used {when(key['used_at'])}" if key["used_at"] else "not used yet"
         click.echo(f"{key['name']}  {key['scope']}  made {when(key['created_at'])}, {used}")

@@ -21,17 +21,14 @@ def _loaded() -> Plugins:
     return Plugins.load(*opened())
 
 
-@click.group(cls=Ordered, invoke_without_command=True)
-@click.pass_context
-def plugins(ctx: click.Context) -> None:
-    """Who gets the suggestions, and who speaks for a photo. Without a command: list."""
-    if ctx.invoked_subcommand is None:
-        ctx.invoke(plugins_list)
+@click.group(cls=Ordered)
+def plugins() -> None:
+    """Who gets the suggestions, and who speaks for a photo."""
 
 
 @plugins.command("list")
 @click.option("--json", "as_json", is_flag=True)
-def plugins_list(as_json: bool = False) -> None:
+def plugins_list(as_json: bool) -> None:
     """Every plugin found, whether it is enabled, and what went wrong."""
     from dataclasses import asdict
 

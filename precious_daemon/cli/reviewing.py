@@ -45,6 +45,8 @@ def suggest(as_json: bool, anew: bool, limit: int, voter: str | None) -> None:
     click.echo(f"{found['open']:,} suggestions, {size(found['bytes'])}. {found['certificate']['sentence']}")
     for one in found["group_certificates"]:
         click.echo(one["sentence"])
+    if len(found["suggestions"]) < found["open"]:
+        click.echo(f"{len(found['suggestions']):,} of them are shown here; --limit shows more.")
     if found["suggestions"]:
         click.echo("Approve with `precious-daemon apply ID...`, or look at them in the page.")
 
@@ -81,27 +83,31 @@ def held(as_json: bool, limit: int, voter: str | None) -> None:
 @click.option("--dry-run", is_flag=True, help="Check everything and say what would be moved; move nothing.")
 @click.option("--count", type=int, help="How many photos, to approve more at once than the settings let pass.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--json", "as_json", is_flag=True, help="What became of each, for scripts.")
 @for_voter
-def apply(ids: tuple[str, ...], everything: bool, dry_run: bool, count: int | None, yes: bool, voter: str | None) -> None:
+def apply(
+    ids: tuple[str, ...], everything: bool, dry_run: bool, count: int | None, yes: bool, as_json: bool, voter: str | None
+) -> None:
     """Move approved suggestions to the trash of their folder.
 
     IDS are those that `suggest` shows; the first letters are enough. Each photo goes with its companions, or not at all.
     `precious-daemon undo --last` brings them back.
     """
     if bool(ids) is everything:
-        raise click.UsageError("Give the ids of suggestions, or --all.")
+        raise click.UsageError("Give the ids that `precious-daemon suggest` shows, or --all.")
     with reached(voter) as service:
         found = _suggestions(service, 100_000)["suggestions"]
-        chosen = [s for s in found if s["certified"]] if everything else [_pick(found, given, "suggest") for given in ids]
+        chosen = [s for s in found if s["certified"]] if everything else [_pick(found, "suggestion", given) for given in ids]
         if not chosen:
             raise PreciousError("None of the open suggestions is certified yet. Approve them one by one, or answer more.")
         if not (yes or dry_run):
-            click.confirm(f"Move {len(chosen):,} photos, {size(sum(s['bytes'] for s in chosen))}, to the trash?", abort=True)
+            photos = "1 photo" if len(chosen) == 1 else f"{len(chosen):,} photos"
+            click.confirm(f"Move {photos}, {size(sum(s['bytes'] for s in chosen))}, to the trash?", abort=True, err=as_json)
         body = {"uids": [s["uid"] for s in chosen], "typed_count": count, "dry_run": dry_run}
         reply = service.post("/api/suggestions/approve", body)
     if reply["moved"] and not dry_run:
         click.echo("Bring them back with: precious-daemon undo --last", err=True)
-    _tell(reply)
+    _tell(reply, as_json)
 
 
 @click.command()
@@ -120,7 +126,7 @@ def undo(ids: tuple[str, ...], last: bool, everything: bool, dry_run: bool) -> N
         elif last:
             chosen = [unit for unit in units if unit["batch"] == units[0]["batch"]] if units else []
         else:
-            chosen = [_pick(units, given, "trash list") for given in ids]
+            chosen = [_pick(units, "photo in the trash", given) for given in ids]
         if not chosen:
             raise PreciousError("The trash is empty: there is nothing to undo.")
         if dry_run:
@@ -145,17 +151,18 @@ def _in_trash(service: Remote) -> list[dict[str, Any]]:
     return found
 
 
-def _pick(rows: list[dict[str, Any]], given: str, command: str) -> dict[str, Any]:
+def _pick(rows: list[dict[str, Any]], what: str, given: str) -> dict[str, Any]:
     fits = [row for row in rows if row["uid"].startswith(given)]
-    if len(fits) != 1:
-        begin = f"{len(fits)} ids begin" if fits else "No id begins"
-        raise NotFound(f"{begin} with {given}; `precious-daemon {command}` shows them. Nothing was done.")
+    if len(fits) > 1:
+        raise NotFound(f"{given} begins the id of {len(fits)}; give more of it. Nothing was done.")
+    if not fits:
+        raise NotFound(f"There is no {what} whose id begins with {given}. Nothing was done.")
     return fits[0]
 
 
-def _tell(outcome: dict[str, Any]) -> None:
+def _tell(outcome: dict[str, Any], as_json: bool = False) -> None:
     """Say what was moved and what was refused; a refusal is exit code 1."""
-    click.echo(outcome["sentence"])
+    click.echo(json.dumps(outcome, indent=2) if as_json else outcome["sentence"])
     for refused in outcome["refused"]:
         click.echo(f"  {refused['message']}", err=True)
     if outcome["refused"]:
@@ -180,7 +187,11 @@ def trash_list(as_json: bool) -> None:
         click.echo(f"{unit['uid'][:8]}  {when(unit['at'])}  {unit['path']}  {size(unit['bytes'])}  {unit['reason']}")
         if unit["trash"]:
             click.echo(f"          in {unit['trash']}")
-    click.echo(f"{len(units):,} photo{'' if len(units) == 1 else 's'}. `precious-daemon undo ID` brings one back.")
+    if not units:
+        click.echo("The trash is empty.")
+        return
+    photos = "1 photo" if len(units) == 1 else f"{len(units):,} photos"
+    click.echo(f"{photos}. `precious-daemon undo ID` brings one back, `undo --last` the last lot.")
 
 
 @trash.command("purge")

@@ -22,7 +22,7 @@ from precious_daemon.cli.talk import (
     size,
     when,
 )
-from precious_daemon.errors import PreciousError, ServiceError
+from precious_daemon.errors import LibraryLocked, PreciousError, ServiceError
 from precious_daemon.lean import CPP, OPENSSL, UNUSED, hollow, one_heap, without
 
 if TYPE_CHECKING:
@@ -75,6 +75,13 @@ def run(folders: tuple[str, ...], port: int | None, demo: bool, verbose: bool) -
 
     try:
         asyncio.run(work())
+    except LibraryLocked as exc:
+        from precious_daemon import remote
+
+        if remote.find(places) is None:
+            raise
+        more = ", `precious-daemon roots add FOLDER` watches one more folder" if folders else ""
+        raise LibraryLocked(f"{exc} It serves the page already: `precious-daemon login` prints a link to it{more}.") from None
     finally:
         logging.shutdown()
     click.echo("Stopped. Nothing is lost; `precious-daemon run` goes on from here.")
@@ -195,7 +202,7 @@ def _status_text(s: dict[str, Any]) -> str:
         lines.append(f"Now          {job['what']}{of}")
     for job in s["jobs"]:
         if job["last"] or job["next_at"]:
-            lines.append(f"Job          {job_text(job)}")
+            lines.append(f"Job          {job_text(job, brief=True)}")
     lines += [f"Plugin       {name}: {line}" for name, line in s.get("plugins", {}).items()]
     lines += [f"Attention    {sentence}" for sentence in s["warnings"]]
     return "\n".join(lines)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import click
 
@@ -22,10 +22,25 @@ POLL = 0.25  # seconds between looks at a job
 
 
 class Ordered(click.Group):
-    """Lists commands in the order of their use, not of the alphabet."""
+    """Lists commands in the order of their use, not of the alphabet; alone, it shows what there is."""
+
+    meant: ClassVar[Mapping[str, str]] = {"ls": "list", "show": "list", "rm": "remove", "delete": "remove", "start": "run"}
+    """Words that people try, and the command that they mean."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, args or [name for name in ("list", "show") if name in self.commands][:1])
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        known = self.list_commands(ctx)
+        if args[0] not in known and not args[0].startswith("-"):
+            from difflib import get_close_matches
+
+            near = [self.meant[args[0]]] if self.meant.get(args[0]) in known else get_close_matches(args[0], known, 1)
+            raise click.UsageError(f"There is no command {args[0]!r}" + (f"; did you mean {near[0]!r}?" if near else "."), ctx)
+        return super().resolve_command(ctx, args)
 
 
 def opened() -> tuple[config.Places, config.Settings]:
@@ -141,9 +156,10 @@ def progress() -> Iterator[Callable[[dict[str, Any] | None], None]]:
         yield show
 
 
-def job_text(job: dict[str, Any]) -> str:
-    last = (
-        f"{job['last']['outcome']} {when(job['last']['started_at'])}: {job['last']['detail']}" if job["last"] else "not yet run"
-    )
+def job_text(job: dict[str, Any], *, brief: bool = False) -> str:
+    """When it ran last, how that ended, and when it is due; `brief`: the night without what its stations said."""
+    last = f"{job['last']['outcome']} {when(job['last']['started_at'])}" if job["last"] else "not yet run"
+    if job["last"] and job["last"]["detail"] and not (brief and job["name"] == "night" and job["last"]["outcome"] == "done"):
+        last += f": {job['last']['detail']}"
     due = f"; due, and waits: {job['waits']}" if job["waits"] else f"; next {when(job['next_at'])}" if job["next_at"] else ""
     return f"{job['name']}: {last}{due}"

@@ -26,6 +26,8 @@ def tasks_list(as_json: bool, voter: str | None) -> None:
     if as_json:
         click.echo(json.dumps(found, indent=2))
         return
+    if not found:
+        click.echo("There is none yet. Make one on the page, under Tasks.")
     for task in found:
         click.echo(f"{task['name']}: {', '.join(one['name'] for one in task['classes'])}; {task['answers']:,} answers")
 

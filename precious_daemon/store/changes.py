@@ -162,9 +162,11 @@ def record_glimpse(db: Database, entry: FileEntry, seen: Glimpse, now: float) ->
 def record_facts(db: Database, entry: FileEntry, facts: PhotoFacts, now: float) -> int:
     """Store what reading a still gave, and return the photo's id.
 
-    Where a missing photo had the same bytes, this file is that photo, moved: the new row gives way to the old one.
+    Where a missing photo had the same bytes, this file is that photo, moved: the new row gives way to the old one. A file that
+    is no longer in the library, because it or its folder went while it was read, brings nothing back.
     """
-    db.execute("UPDATE files SET content_hash = ? WHERE id = ?", [facts.content_hash, entry.id])
+    if not db.execute("UPDATE files SET content_hash = ? WHERE id = ?", [facts.content_hash, entry.id]).rowcount:
+        return entry.photo_id
     db.execute(
         """
         UPDATE photos SET state = 'present', error = NULL, content_hash = ?, perceptual_hash = ?, width = ?, height = ?,

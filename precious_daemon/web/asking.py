@@ -23,6 +23,9 @@ from precious_daemon.web.within import Within
 
 routes = web.RouteTableDef()
 
+NEAR = 1000
+"""So many answers until the top is steady are worth naming; where more are missing, the next round number is."""
+
 KINDS = {"pair": "/compare", "label": "/label", "any": "/ask"}
 """What a page asks, and its address."""
 ELSEWHERE = {
@@ -113,15 +116,16 @@ async def _progress(request: web.Request, part: Within) -> dict[str, Any]:
     reached, ahead = words.milestone(votes)
     compared = _n("{n} comparison", "{n} comparisons", votes)
     if votes:
-        compared += f" · {told(steady.sentence) if steady else _('{n} more to {mark}', n=ahead - votes, mark=ahead)}"
+        near = steady if steady and steady.needed <= NEAR else None
+        compared += f" · {told(near.sentence) if near else _('{n} more to {mark}', n=ahead - votes, mark=ahead)}"
     train, test = counts.get("train", 0), counts.get("test", 0)
     done = train >= goals.train_labels and test >= goals.test_labels
     if done:
         said_label = _("{n} answers to learn from", n=train + test)
         said_label += _(" · about {n} until certified", n=needed) if needed else ""
     else:
-        goal = {"train_goal": goals.train_labels, "test_goal": goals.test_labels}
-        said_label = _("Learning {train} of {train_goal} · testing {test} of {test_goal}", train=train, test=test, **goal)
+        goal = goals.train_labels + goals.test_labels
+        said_label = _("{done} of {total}", done=min(train, goals.train_labels) + min(test, goals.test_labels), total=goal)
     return {
         "votes": votes, "reached": reached, "ahead": ahead, "train": train, "train_goal": goals.train_labels,
         "test": test, "test_goal": goals.test_labels, "audit": counts.get("audit", 0), "needed": needed,

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import hdrs, web
 
-from precious_daemon import status, usual
+from precious_daemon import status
 from precious_daemon.models import PhotoState, RootState
 from precious_daemon.store import photos, ratings
 from precious_daemon.web import words
 from precious_daemon.web.events import deed, running
+from precious_daemon.web.first import welcome
 from precious_daemon.web.jobs import OUTCOMES
 from precious_daemon.web.keys import ADDRESS, LOGIN, SERVICE, VOTER
 from precious_daemon.web.language import N_, _, _n
@@ -35,6 +35,7 @@ class Step:
     action: str
     href: str | None = None
     job: str | None = None
+    also: str | None = None  # answers that are wanted as well, in words
 
 
 def next_step(now: Mapping[str, Any]) -> Step:
@@ -42,6 +43,7 @@ def next_step(now: Mapping[str, Any]) -> Step:
     present, answers, suggestions = now["photos"].get("present", 0), now["answers"], now["suggestions"]["open"]
     train, test = answers["train_goal"] - answers["train"], answers["test_goal"] - answers["test"]
     missing = max(0, train) + max(0, test)
+    to_go = _n("{n} quick answer to go", "{n} quick answers to go", missing)
     if present < 2:
         return Step(
             _("Your photos are being read"),
@@ -53,13 +55,14 @@ def next_step(now: Mapping[str, Any]) -> Step:
         freed = words.size(now["suggestions"]["bytes"])
         title = _n("Review {n} suggestion", "Review {n} suggestions", suggestions)
         sentence = _("They take up {size}. Nothing moves before you say so.", size=freed)
-        return Step(title, sentence, _("Review them"), "/suggestions")
-    if missing and train > 0:
-        sentence = _("Keep or delete, a second each: some to learn from, some to test with. Then the first model is made.")
-        return Step(_("Answer {n} more to train", n=missing), sentence, _("Keep or delete"), "/label")
+        return Step(title, sentence, _("Review them"), "/suggestions", also=to_go if missing else None)
     if missing:
-        sentence = _("These answers are held back to measure the model honestly.")
-        return Step(_("Answer {n} more to test", n=missing), sentence, _("Keep or delete"), "/label")
+        sentence = (
+            _("Keep or delete, a second each. Then it learns what you would throw away.")
+            if train > 0
+            else _("These are held back, to measure honestly how well it has learned.")
+        )
+        return Step(to_go, sentence, _("Keep or delete"), "/label")
     if now["model"] is None:
         return Step(
             _("Ready to learn"),
@@ -80,8 +83,7 @@ async def home(request: web.Request) -> web.Response:
     service = request.app[SERVICE]
     now = await status.snapshot(service, request[VOTER])
     if not now["roots"]:
-        places = await asyncio.to_thread(usual.propose)
-        return await page(request, "first.html", places=places, night=service.settings.schedule.night)
+        return await welcome(request)
     newest = await service.store.aread(photos.newest, None, NEWEST)
     best = [photo for photo, _ in await service.store.aread(ratings.ranking, request[VOTER], None, 3)]
     told = {root["reason"] for root in now["roots"]}
@@ -93,7 +95,7 @@ async def home(request: web.Request) -> web.Response:
         step=next_step(now),
         newest=newest,
         best=best if len(best) == 3 else [photo for photo in newest if photo.state is PhotoState.PRESENT][:3],
-        events=events[:4],
+        events=events[:3],
         warnings=[w for w in now["warnings"] if w not in told and "cannot be read" not in w],
         running=running(service),
         deed=deed,

@@ -28,7 +28,7 @@ KEYS = N_((
         (("Shift ←", "Shift →"), "take that photo out of the ranking"),
     )),
     ("Comparing four photos", (
-        (("1", "4"), "this one is the best"), (("O",), "put all four in order, the best first"), (("D",), "all are equal"),
+        (("1–4",), "this one is the best"), (("O",), "put all four in order, the best first"), (("D",), "all are equal"),
         (("Shift 1",), "take that photo out of the ranking"),
     )),
     ("One photo", (
@@ -40,7 +40,7 @@ KEYS = N_((
         (("Z",), "undo the last one"),
     )),
     ("Bursts and copies", (
-        (("←", "→"), "choose another frame as the best"), (("1", "9"), "keep this frame as well"), (("K",), "keep all"),
+        (("←", "→"), "choose another frame as the best"), (("1–9",), "keep this frame as well"), (("K",), "keep all"),
         (("D", "Enter"), "keep the best, the others go"), (("Space",), "look at it at 100 %"), (("S",), "next"),
         (("Z",), "undo the last one"),
     )),
@@ -74,6 +74,7 @@ def environment() -> Environment:
         "name": words.name,
         "shown": words.shown,
         "count": words.count,
+        "opening": words.opening,
         "photos": words.photos,
         "told": language.told,
         "filesize": words.size,

@@ -42,6 +42,11 @@ SECTIONS = N_(
 )
 
 
+FIRST = ("schedule", "certify", "suggest")
+"""What owners come for: on top, and open."""
+SIGNS = {"tls": "TLS", "cpu": "CPU", "onnx": "ONNX", "xmp": "XMP"}
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One setting, as the page shows it."""
@@ -65,8 +70,9 @@ class Row:
 
 
 def label(name: str) -> str:
-    """`watch.settle_seconds` is called "Settle seconds"."""
-    return name.partition(".")[2].replace("_", " ").capitalize()
+    """`watch.settle_seconds` is called "Settle seconds", `web.tls_key` "TLS key"."""
+    words = " ".join(SIGNS.get(word, word) for word in name.partition(".")[2].split("_"))
+    return words[:1].upper() + words[1:]
 
 
 def rows(service: Service) -> list[Row]:
@@ -105,12 +111,12 @@ async def show(request: web.Request) -> web.Response:
 
 async def show_page(request: web.Request, status: int = 200, **more: Any) -> web.Response:
     service = request.app[SERVICE]
-    by_section: dict[str, list[Row]] = {}
+    by_section: dict[str, list[Row]] = {section: [] for section in FIRST}
     for row in await asyncio.to_thread(rows, service):
         by_section.setdefault(row.name.partition(".")[0], []).append(row)
     values: dict[str, Any] = {"refused": "", "typed": {}, "saved": False, "token": None} | more
     return await page(
-        request, "settings.html", status, sections=by_section, titles=SECTIONS, file=str(service.places.config_file),
+        request, "settings.html", status, sections=by_section, open=FIRST, titles=SECTIONS, file=str(service.places.config_file),
         served=service.served, sessions=await access.sessions_of(request),
         tokens=await service.store.aread(tokens.all_tokens), **values,
     )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Iterable
 from datetime import UTC, datetime, tzinfo
 
@@ -40,6 +41,12 @@ def _odd(sign: str) -> bool:
 def count(number: int) -> str:
     """`12,400`."""
     return f"{number:,}"
+
+
+def opening(text: str) -> str:
+    """The first sentence of several: what a page says at once. The others wait behind it."""
+    end = re.search(r"\.(?=\s)|。", text)
+    return text[: end.end()] if end else text
 
 
 def photos(number: int) -> str:

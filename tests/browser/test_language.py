@@ -19,7 +19,7 @@ def test_scripts_speak_the_language_of_the_page_and_its_foot_switches_it(
     page.goto(served.site.address.url + "/label")
     expect(page.locator("html")).to_have_attribute("lang", "zh-CN")
     page.keyboard.press("k")
-    expect(page.locator("[data-words]").last).to_contain_text("学习 1/45")
+    expect(page.locator("[data-words]").last).to_contain_text("1/90")
     page.keyboard.press("z")
     expect(page.get_by_role("status")).to_contain_text("已撤回，请重新回答。")
 

@@ -256,6 +256,9 @@ async def test_a_folder_is_added_and_removed(service: Service, browser: Browser,
         assert (refused.status, (await refused.json())["kind"]) == (409, "RootError")
     assert (await (await browser.post(f"/api/roots/{root['id']}/remove")).json())["path"] == root["path"]
     assert (await browser.post("/api/roots/77/remove")).status == 404
+    assert (await (await browser.get("/api/status")).json())["roots"] == [], "a folder that is not watched is no worry"
+    pasted = await browser.post("/api/roots", {"path": f" '{tmp_path / 'more'}' "})
+    assert (await pasted.json())["path"] == root["path"], "with the quotes of a terminal"
 
 
 async def test_a_job_is_run_and_stopped_by_name(service: Service, browser: Browser) -> None:
@@ -306,8 +309,8 @@ def answered(train: int, test: int) -> dict[str, int]:
     ("now", "title"),
     [
         (situation(photos={"present": 1}), "Your photos are being read"),
-        (situation(answers=answered(40, 38)), "Answer 12 more to train"),
-        (situation(answers=answered(45, 38)), "Answer 7 more to test"),
+        (situation(answers=answered(40, 38)), "12 quick answers to go"),
+        (situation(answers=answered(45, 38)), "7 quick answers to go"),
         (situation(model=None), "Ready to learn"),
         (situation(suggestions={"open": 34, "bytes": 10**9}), "Review 34 suggestions"),
         (situation(certificate={"needed": 1}), "1 more answer to certify"),

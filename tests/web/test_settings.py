@@ -72,6 +72,10 @@ async def test_an_empty_library_asks_three_questions_and_starts(
     save(tmp_path / "Pictures" / "a.jpg", 1, (32, 24))
     text = await (await browser.get("/")).text()
     assert f'name="folders" value="{tmp_path / "Pictures"}" checked' in text
+    text = await (await browser.submit("/api/setup", [("path", " '/no/where' "), ("care", "very")])).text()
+    assert "There is no folder /no/where." in text
+    assert re.search(r"name=\"path\" value=\" &#39;/no/where&#39; \".* autofocus", text), "what was typed stays to be mended"
+    assert 'value="very" checked' in text
     form = [("folders", str(tmp_path / "Pictures")), ("path", ""), ("night", "01:15"), ("care", "very")]
     assert (await browser.submit("/api/setup", form)).status == 303
     assert [root.path for root in service.store.read(roots.all_roots)] == [str(tmp_path / "Pictures")]

@@ -70,6 +70,7 @@ async function show(asked) {
   field("purpose").value = asked.purpose;
   const now = layout();
   for (const name of ["single", "pair", "four"]) form.classList.toggle(name, name === now);
+  form.classList.toggle("upright", asked.photos.filter((photo) => photo.height > photo.width).length > 2);
   for (const controls of form.querySelectorAll(".controls")) controls.hidden = controls.dataset.for !== now;
   document.querySelector("[data-heading]").textContent = HEADINGS[now];
   form.querySelector(".pictures").replaceChildren(...asked.photos.map((photo, place) => pane(photo, place, now)));
@@ -107,6 +108,7 @@ function pane(photo, place, now) {
   button.setAttribute("aria-label", CHOICES[now][place]);
   const leave = element("button", { className: "out", name: "only", value: photo.uid }, out ? out.cloneNode(true) : "×");
   leave.setAttribute("aria-label", OUTS[now][place]);
+  leave.title = OUTS[now][place];
   leave.setAttribute("formaction", "/api/ranking/out");
   return element("div", { className: "pane" }, button, leave, uid, ...marks);
 }
