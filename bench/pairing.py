@@ -16,7 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench import store as rows
+from bench import million as rows
 from bench.common import Figure, arguments, report, say
 
 GOAL = 10.0  # ms, of 99 in 100

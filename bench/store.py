@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.common import Figure, arguments, report, rss_mb, say
+from bench.million import fill
 
 if TYPE_CHECKING:
     from precious_daemon.store import Store
