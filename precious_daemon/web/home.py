@@ -96,7 +96,7 @@ async def home(request: web.Request) -> web.Response:
         newest=newest,
         best=best if len(best) == 3 else [photo for photo in newest if photo.state is PhotoState.PRESENT][:3],
         events=events[:3],
-        warnings=[w for w in now["warnings"] if w not in told and "cannot be read" not in w],
+        warnings=[w for w in now["warnings"] if w not in told and "cannot be read as photos" not in w],  # linked below
         running=running(service),
         deed=deed,
         outcomes=OUTCOMES,
