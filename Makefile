@@ -76,3 +76,7 @@ tools:
 			echo "The tests need$$missing: install it first (Debian and Ubuntu: sudo apt-get install$$missing)." >&2; exit 1; \
 		fi; \
 	fi
+	@if ! command -v linux.uml >/dev/null && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo "Installing user-mode-linux, for the tests on FAT"; \
+		apt-get install -y -qq --no-install-recommends user-mode-linux >/dev/null 2>&1 || echo "There is none here: they are skipped"; \
+	fi

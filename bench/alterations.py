@@ -110,6 +110,6 @@ def _exif(at: datetime, seconds: float) -> Image.Exif:
 
 def _save(path: Path, photo: Photo, exif: Image.Exif | None = None) -> None:
     path.parent.mkdir(exist_ok=True)
-    photo.save(path, quality=90, **({"exif": exif} if exif else {}))
+    photo.save(path, quality=90, exif=exif or b"")
     then = time.time() - 3600
     os.utime(path, (then, then))

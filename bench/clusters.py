@@ -161,7 +161,12 @@ def looked_at(library: Path, home: Path) -> tuple[list[str], dict[str, np.ndarra
                 number = {m.photo_id: i for i, group in enumerate(bursts) for m in group.members}
                 together = np.array([number.get(row.id, len(rows) + i) for i, row in enumerate(rows)], dtype=np.int64)
                 measures = np.hstack([facts(rows, together), qualities(looks.quality)])
-                found = {"embedding": looks.embedding, "hog": looks.hog, "pixels": pixels, "measures": measures}
+                found: dict[str, np.ndarray] = {
+                    "embedding": looks.embedding,
+                    "hog": looks.hog,
+                    "pixels": pixels,
+                    "measures": measures,
+                }
                 found["together"] = together[:, None]
                 return [row.path for row in rows], {kind: np.array(matrix, np.float32) for kind, matrix in found.items()}
 

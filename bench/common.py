@@ -9,6 +9,7 @@ import platform
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -53,9 +54,9 @@ def demo_library(folder: Path, count: int) -> Path:
     return folder
 
 
-def report(bench: str, conditions: dict[str, object], figures: dict[str, Figure]) -> None:
+def report(bench: str, conditions: Mapping[str, object], figures: dict[str, Figure]) -> None:
     """The table, and as the last line the JSON."""
-    conditions = {"machine": f"{os.cpu_count()} cores, {platform.machine()}", "python": platform.python_version()} | conditions
+    conditions = {"machine": f"{os.cpu_count()} cores, {platform.machine()}", "python": platform.python_version(), **conditions}
     width = max(map(len, figures))
     for name, figure in figures.items():
         goal = (

@@ -61,8 +61,8 @@ class Started:
 
     def cpu(self) -> float:
         """Seconds of processor time so far."""
-        words = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return sum(map(int, words[11:13])) / os.sysconf("SC_CLK_TCK")
+        tasks = Path(f"/proc/{self.pid}/task").glob("*/schedstat")
+        return sum(int(task.read_text().split()[0]) for task in tasks) / 1e9
 
     def wakes(self) -> int:
         total = 0

@@ -33,7 +33,7 @@ def fill(store: Store, folder: Path, count: int, size: int) -> list[str]:
     """A watched folder with `count` photos that are read and suggested; the names of the suggestions."""
     from precious_daemon import scan
     from precious_daemon.models import Role, Stamp, Suggestion
-    from precious_daemon.store import changes, suggestions
+    from precious_daemon.store import Database, changes, suggestions
 
     root = scan.add_root(store, str(folder), time.time())
 
@@ -54,7 +54,7 @@ def fill(store: Store, folder: Path, count: int, size: int) -> list[str]:
             "UPDATE files SET content_hash = ? WHERE photo_id = ? AND role = 'still'",
             "UPDATE photos SET state = 'present', content_hash = ? WHERE id = ?",
         ):
-            store.write(lambda db, sql=sql, digest=digest, photo=photo: db.execute(sql, [digest, photo]))
+            store.write(Database.execute, sql, [digest, photo])
         wanted.append(Suggestion(photo, "taste", 0.01, False, ("it is blurred",)))
     return store.write(suggestions.put_open, 1, "bench", wanted, 0.0)
 

@@ -25,7 +25,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import closing
+from contextlib import closing, redirect_stdout
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -155,15 +155,10 @@ def imagine(cache_db: Path, hashes: list[bytes], space: Any) -> Any:
     from precious_daemon.learn.limits import Deadline
 
     say("imagining variations")
-    silenced, views.say = views.say, lambda *_: None  # standard output is for the figures
-    views.MOST = VIEWED
-    try:
-        with closing(sqlite3.connect(cache_db)) as db:
-            return views.make_views(
-                db, hashes, np.zeros(0, np.int64), np.arange(len(hashes)), space, 0, Deadline(None, time.monotonic())
-            )
-    finally:
-        views.say = silenced
+    table = np.frombuffer(b"".join(hashes), np.uint8).reshape(len(hashes), -1)
+    nobody, everybody = np.zeros(0, np.int64), np.arange(len(hashes))
+    with closing(sqlite3.connect(cache_db)) as db, redirect_stdout(sys.stderr):  # the other one is for the figures
+        return views.make_views(db, table, nobody, everybody, space, 0, Deadline(None, time.monotonic()), VIEWED)
 
 
 # --- owners ------------------------------------------------------------------------------------------------------------
@@ -178,9 +173,9 @@ def personas(library: World, classes: World | None) -> Iterator[tuple[str, Perso
             yield name, Persona(classes, np.isin(classes.subjects, subjects).astype(np.int64))
     soft = (kinds == "burst") & ~np.array(library.best)
     yield "quality", Persona(library, (soft | np.isin(kinds, ("blur", "dark"))).astype(np.int64))
-    subjects, counts = np.unique([s for s in library.subjects if s] or [""], return_counts=True)
-    if len(subjects) > 1:
-        disliked = np.array(library.subjects) == subjects[counts.argmax()]
+    shown, counts = np.unique([s for s in library.subjects if s] or [""], return_counts=True)
+    if len(shown) > 1:
+        disliked = np.array(library.subjects) == shown[counts.argmax()]
         yield "mixed", Persona(library, (np.isin(kinds, ("receipt", "screenshot")) | disliked).astype(np.int64))
     yield "noisy", Persona(library, junk, NOISE)
 
@@ -304,7 +299,7 @@ def measure(
     figures: dict[str, Figure] = {}
     for name, persona in owners.items():
         for labels in counts:
-            rows = []
+            rows: list[dict[str, dict[str, float]]] = []
             for seed in range(draws):
                 if rows and not go_on():
                     break

@@ -24,6 +24,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -135,7 +136,7 @@ async def thumbnails(owner: Owner, pid: int, uids: list[str], clients: int) -> d
 
             await ready.wait()
             for uid in wanted:
-                await watch.one(lambda uid=uid: thumbnail(uid))
+                await watch.one(partial(thumbnail, uid))
 
     began = time.perf_counter()
     async with Memory(pid) as memory:
@@ -157,7 +158,7 @@ class Given:
 
 
 async def vote(
-    owner: Owner, pid: int, voters: int, seconds: float, folder: Path, files: int
+    owner: Owner, started: Started, voters: int, seconds: float, folder: Path, files: int
 ) -> tuple[dict[str, Figure], list[Given]]:
     """Everybody answers without pause; what was acknowledged, and what it took."""
     say(f"{voters} voters answer for {seconds:g} s while {files:,} files come in")
@@ -180,17 +181,19 @@ async def vote(
                     "question": asked["question"], "choice": said.choice, "photos": said.photos, "purpose": asked["purpose"],
                     "request": said.request,
                 }  # fmt: skip
-                done = await answering.one(lambda body=body: owner.post("/api/answer", body, **who))
+                done = await answering.one(partial(owner.post, "/api/answer", body, **who))
                 if done:
                     given.append(said)
                 asked = done and done["next"]
 
-    async with Memory(pid) as memory:
+    before = started.cpu()
+    async with Memory(started.pid) as memory:
         dropping = asyncio.create_task(asyncio.to_thread(drop, folder, files, end))
         await asyncio.gather(*(voter(name, random.Random(name)) for name in names))
         await dropping
     return asking.figures("questions", 2000) | answering.figures("answers", 2000) | {
         "answers, a second": Figure(len(given) / seconds, "/s"),
+        "answers, processor time of the service": Figure(1000 * (started.cpu() - before) / max(len(given), 1), "ms each"),
         "voting, most memory of the service": Figure(memory.peak, "MB", 250),
     }, given
 
@@ -238,7 +241,7 @@ async def measure(started: Started, home: Path, folder: Path, options: Any) -> t
         with closing(sqlite3.connect(f"file:{home}/data/library.db?mode=ro", uri=True)) as db:
             uids = [uid for (uid,) in db.execute("SELECT uid FROM photos WHERE state = 'present'")]
         figures = await thumbnails(owner, started.pid, uids, options.clients)
-        further, given = await vote(owner, started.pid, options.voters, options.seconds, folder, options.files)
+        further, given = await vote(owner, started, options.voters, options.seconds, folder, options.files)
         began = time.perf_counter()
         await owner.settled(options.photos + options.files)
         figures |= further | {"all files indexed after the voting": Figure(time.perf_counter() - began, "s")}

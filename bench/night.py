@@ -92,7 +92,7 @@ def job(places: Places, name: str, task: str, count: int) -> Path:
 
 def child(folder: Path) -> tuple[float, dict[str, float]]:
     """(seconds, when it first said what it does). A child that fails ends the benchmark."""
-    began, said = time.perf_counter(), {}
+    began, said = time.perf_counter(), dict[str, float]()
     command = [sys.executable, "-m", "precious_daemon.learn", str(folder)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout

@@ -32,7 +32,7 @@ PAGES = (
     "/answers", "/trash", "/report", "/jobs", "/plugins", "/settings", "/people", "/tasks", "/help",
 )  # fmt: skip
 QUICK = ("/", "/compare", "/photos", "/suggestions", "/groups", "/map", "/settings")
-DEVICES = {
+DEVICES: dict[str, Any] = {
     "desktop": {"size": {"width": 1280, "height": 800}, "slower": 1},
     "phone": {"size": {"width": 360, "height": 740}, "slower": 4},
 }

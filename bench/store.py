@@ -9,111 +9,23 @@ with another place to start from.
 
 from __future__ import annotations
 
-import math
 import os
 import random
-import secrets
 import shutil
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.common import Figure, arguments, report, rss_mb, say
-from bench.synthetic import add_photos, batches
 
 if TYPE_CHECKING:
-    from precious_daemon.models import Stamp
-    from precious_daemon.store import Database, Store
+    from precious_daemon.store import Store
 
 GOAL = 20.0  # ms
 CLUSTERS = 200
-
-
-def rows(count: int) -> Iterator[tuple[str, Stamp]]:
-    from precious_daemon.models import Stamp
-
-    for number in range(count):
-        yield (
-            f"{2005 + number * 20 // count}/trip {number // 200:05}/IMG_{number:07}.jpg",
-            Stamp(1, number + 1000, 4_000_000, 10**18),
-        )
-
-
-def fill(store: Store, count: int, rng: random.Random) -> None:
-    from precious_daemon.models import RootState
-    from precious_daemon.store import ratings, roots
-
-    root = store.write(roots.add, "/photos", "marker", 1, 0.0)
-    store.write(roots.set_state, root.id, RootState.WATCHED, None)
-    done = 0
-    for part in batches(rows(count)):
-        done += store.write(add_photos, root.id, done + 1, part, rng)
-        say(f"  {done:,} photos")
-    say("  answers, scores, groups, suggestions, trash")
-    store.write(add_derived, count, rng)
-    store.write(ratings.set_applied_through, 1, 0)
-
-
-def add_derived(db: Database, count: int, rng: random.Random) -> None:
-    many, ids = db.conn.executemany, range(1, count + 1)
-    many("INSERT INTO cache.pictures VALUES (?, x'00', x'00', x'00', zeroblob(60))", ((i.to_bytes(32, "big"),) for i in ids))
-    many("INSERT INTO cache.scores VALUES (1, ?, ?, ?)", ((i, rng.random(), rng.random()) for i in ids))
-    many(
-        "INSERT INTO cache.clusters (photo_id, cluster, distance, representative, x, y, level) VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (
-            (
-                i,
-                i - 1 if i <= CLUSTERS else rng.randrange(CLUSTERS),
-                rng.random(),
-                i <= CLUSTERS,
-                rng.random(),
-                rng.random(),
-                level(i),
-            )
-            for i in ids
-        ),
-    )
-    db.execute("INSERT INTO cache.cluster_sizes (cluster, size) SELECT cluster, count(*) FROM cache.clusters GROUP BY cluster")
-    bursts = range(1, count // 20)
-    many("INSERT INTO cache.group_members VALUES ('burst', ?, ?, ?, 'sharpest of 5')", ((i, i // 5, i % 5 == 0) for i in bursts))
-    db.execute("INSERT INTO cache.group_counts VALUES ('burst', ?)", [count // 100])
-    voted = rng.sample(ids, count // 10)
-    many("INSERT INTO cache.ratings VALUES (1, ?, ?, ?, 3, 2, 1)", ((i, rng.gauss(25, 5), 4 + rng.random()) for i in voted))
-    many(
-        "INSERT INTO answers (voter_id, at, question, choice, photo_id, other_id, purpose) VALUES (1, 0, ?, ?, ?, ?, ?)",
-        (
-            ("pair", rng.choice(("first", "second", "draw")), voted[i], voted[i - 1], "rank")
-            if i % 100
-            else ("label", rng.choice(("keep", "delete")), voted[i], None, rng.choice(("train", "test", "audit")))
-            for i in range(len(voted))
-        ),
-    )
-    many(
-        "INSERT INTO suggestions (uid, run, voter_id, photo_id, place, kind, keep, certified, reasons, evidence, created_at,"
-        " changed_at) VALUES (?, 'r', 1, ?, ?, 'taste', ?, 1, '[\"It is blurred.\"]', '{}', 0, 0)",
-        ((secrets.token_hex(16), i, i // 50, rng.random() / 10) for i in range(1, count, 50)),
-    )
-    gone = range(2, count, 100)
-    many(
-        "INSERT INTO units (id, uid, batch, voter_id, photo_id, root_id, reason, state, approved_at, changed_at) "
-        "VALUES (?, ?, ?, 1, ?, 1, 'blurred', 'planned', 0, ?)",
-        ((i, secrets.token_hex(16), f"batch {i // 5000}", i, i / 100) for i in gone),
-    )
-    many("INSERT INTO unit_files VALUES (?, 'x', 'still', 1, 1, 4000000, 1, x'00', 'y', NULL)", ((i,) for i in gone))
-    db.execute("UPDATE units SET state = 'done'")
-    many("UPDATE photos SET state = 'trashed' WHERE id = ?", ((i,) for i in gone))
-    many(
-        "INSERT INTO unsupported VALUES (1, ?, ?, ?)",
-        ((f"folder {i}".encode(), suffix, 2) for i in range(count // 200) for suffix in (".txt", ".mp4")),
-    )
-
-
-def level(number: int) -> int:
-    """At which a photo appears on the map: each level has four times as many cells as the one before, and one photo in each."""
-    return max(0, math.ceil(math.log(number / 16, 4)))
 
 
 def measure(store: Store, count: int, rng: random.Random, calls: int) -> dict[str, Figure]:

@@ -179,11 +179,12 @@ def many_photos(photos: int, votes: int, seed: int) -> dict[str, float]:
     dice = np.random.default_rng(seed)
     look = dice.normal(size=(photos, AXES)) / math.sqrt(AXES)
     taste = math.sqrt(LOOKS) * look @ dice.normal(size=AXES) + math.sqrt(1 - LOOKS) * dice.normal(size=photos)
+    liked: list[float] = taste.tolist()
     owner, found = random.Random(seed), {}
     way = Ours([rating.START] * photos, False, 2, random.Random(seed))
     told = []
     for _ in range(votes):
-        order = answer(way.ask(), taste, owner)
+        order = answer(way.ask(), liked, owner)
         told.append(Vote(order[0], order[1], False))
         way.ratings[order[0]], way.ratings[order[1]] = rating.update(*(way.ratings[i] for i in order))
         way.told(order)
@@ -195,7 +196,7 @@ def many_photos(photos: int, votes: int, seed: int) -> dict[str, float]:
     owner.shuffle(ring)
     theirs = [rating.START] * photos
     for a, b in list(zip(ring, ring[1:] + ring[:1], strict=True))[:votes]:
-        order = answer((a, b), taste, owner)
+        order = answer((a, b), liked, owner)
         theirs[order[0]], theirs[order[1]] = rating.update(*(theirs[i] for i in order))
     found["image-ranker"] = np.array([r.mu for r in theirs])
     a, b = dice.integers(0, photos, (2, 100_000))

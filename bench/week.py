@@ -22,6 +22,7 @@ import time
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import UTC
+from functools import partial
 from pathlib import Path
 
 from bench.common import Figure, arguments, demo_library, report, rss_mb, say
@@ -77,9 +78,9 @@ class Life:
         await self.jobs.arrivals.reading_done()
 
     async def day(self, photos: int) -> Held:
-        for part, do in ((6, lambda: self.take(photos)), (6, self.answer), (6, self.tidy), (6, self.rest)):
+        for do in (partial(self.take, photos), self.answer, self.tidy, self.rest):
             await do()
-            for _ in range(round(part * 3600 / LOOK)):
+            for _ in range(round(6 * 3600 / LOOK)):
                 self.clock.now += LOOK
                 await self.schedule.tick()
                 await self.rest()
@@ -94,16 +95,16 @@ class Life:
             os.utime(place, (self.clock.now - 3600,) * 2)
 
     async def answer(self) -> None:
-        from precious_daemon import ask
+        from precious_daemon import answering, ask
         from precious_daemon.models import Choice, Question
 
         for _ in range(ANSWERS):
             if asked := await ask.next_pair(self.service, 1):
                 choice = self.rng.choice((Choice.FIRST, Choice.SECOND))
-                await ask.answer(self.service, 1, Question.PAIR, choice, [p.uid for p in asked.photos], asked.purpose)
+                await answering.answer(self.service, 1, Question.PAIR, choice, [p.uid for p in asked.photos], asked.purpose)
             if asked := await ask.next_label(self.service, 1):
                 choice = Choice.DELETE if Path(asked.photos[0].path).name.partition("-")[2] in self.junk else Choice.KEEP
-                await ask.answer(self.service, 1, asked.question, choice, [asked.photos[0].uid], asked.purpose)
+                await answering.answer(self.service, 1, asked.question, choice, [asked.photos[0].uid], asked.purpose)
 
     async def tidy(self) -> None:
         """Two suggestions go, one of them comes back; what may go for good, goes."""

@@ -91,9 +91,7 @@ def looker(address: str, workers: int) -> Iterator[Callable[[list[bytes]], dict[
         yield lambda previews: paired(far.look(batches(previews), Deadline(None, 0.0)))
 
 
-def measured(
-    work: Callable[[], dict[object, object]], pids: Sequence[int], ours: Sequence[int]
-) -> tuple[Any, float, float, float]:
+def measured(work: Callable[[], dict[Any, Any]], pids: Sequence[int], ours: Sequence[int]) -> tuple[Any, float, float, float]:
     """(what came of it, seconds, processor seconds of workers, and of those that there is one of)."""
     wall, theirs, shared = time.perf_counter(), processor(pids), processor(ours) + time.process_time()
     found = work()
@@ -121,7 +119,7 @@ def compare(paths: list[str], address: str, scheduler: int, stack: ExitStack) ->
     from distributed import Client
 
     figures: dict[str, Figure] = {}
-    alone: dict[str, object] = {}
+    alone: dict[str, dict[Any, Any]] = {}
     client = stack.enter_context(Client(address, timeout=30, set_as_default=False))
     workers: list[int] = []
     for number in range(MOST + 1):

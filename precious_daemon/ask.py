@@ -1,4 +1,4 @@
-"""The next question, and what becomes of its answer: stored first, then rated."""
+"""The next question: which photos to compare, which one to judge, and how far the answers are. Asking changes nothing."""
 
 from __future__ import annotations
 
@@ -8,44 +8,28 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from precious_daemon import ledger, plugin_photos, rating, verdict
+from precious_daemon import ledger, plugin_photos, rating
 from precious_daemon.config import AskSettings
 from precious_daemon.decide import looks
-from precious_daemon.errors import PreciousError
-from precious_daemon.models import TRAINING, Aim, Answer, Choice, Order, Photo, PhotoState, Question, Rating, Scope, Way
+from precious_daemon.models import TRAINING, Aim, Choice, Order, Photo, PhotoState, Question, Rating, Scope, Way
 from precious_daemon.pairing import Candidate, choose_many, choose_pair, plain_shuffle, smart_shuffle
 from precious_daemon.service import Service
 from precious_daemon.store import Database, answers, groups, photos, pictures, ratings, scopes, scores
 
-COMPARING = {Choice.FIRST, Choice.SECOND, Choice.DRAW, Choice.SKIP}
-JUDGING = {Choice.KEEP, Choice.DELETE, Choice.SKIP}
-CHOICES = {
-    Question.PAIR: COMPARING | {Choice.BOTH_KEEP, Choice.BOTH_DELETE},
-    Question.FOUR: COMPARING | {Choice.THIRD, Choice.FOURTH, Choice.ORDER},
-    Question.LABEL: JUDGING,
-    Question.AUDIT: JUDGING,
-}
-SHOWN = {Question.PAIR: (2,), Question.FOUR: (3, 4)}  # photos of one question; of any other, one
-PURPOSES: dict[Question, Collection[str]] = {
-    Question.PAIR: set(Aim),
-    Question.FOUR: set(Aim),
-    Question.LABEL: {"train", "test", "border"},
-    Question.AUDIT: {"audit"},
-}
 RANDOM_CANDIDATES = 12  # photos looked at for a pair: some at random (as good as 32, in half the time), and their neighbours
 ANCHORS = 4
 NEIGHBOURS = 4
 MATES = 12  # of the candidates' bursts and copies
 TOPS = (1, 3, 5, 10, 20)
 STEADY_KNOWN = 400
-SCOPED = 300  # photos of a part of the library that neighbours are looked for among
+SCOPED = 300  # photos of a part of the library among which neighbours are looked for
 RECENT = 6
-FEW_DELETED = 3  # labels that say delete, below which photos are looked for that may get one
+FEW_DELETED = 3  # below so many labels that say delete, photos likely to get one are asked about
 SUSPECTED = 200  # photos looked at for that
-LABELLED = 400  # labels that the border between keeping and deleting is looked for among
+LABELLED = 400  # labels from which the border between keeping and deleting is estimated
 # of the stream of all questions, while there is still something to learn and afterwards
 PAIRS_EARLY, PAIRS_LATER, BORDER = 0.25, 0.5, 0.5
-WATCH = 0.1  # of the labels, once blind answers certify no more: they see that what is certified still holds
+WATCH = 0.1  # of the labels, once blind answers certify no more: these check that what is certified still holds
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +212,7 @@ def _next_label(
 
 
 def _suspect(db: Database, voter_id: int, point: int, shown: Collection[int]) -> Photo | None:
-    """While hardly any answer says "delete": a photo that most would throw away, such as a blurred one or a screenshot.
+    """While hardly any answer says "delete": a photo that most people would throw away, such as a blurred one or a screenshot.
 
     Nothing is learnt of what was never seen, and in a tidy library the photos that stand for many others are all good ones.
     """
@@ -294,7 +278,6 @@ def until_steady(db: Database, voter_id: int, scope: Scope | None = None) -> Ste
 
     Of more than `STEADY_KNOWN` rated photos the best are looked at, and the others taken to be known as well as they are.
     """
-    best = ratings.best(db, voter_id, STEADY_KNOWN, scope)
     if scope is None:
         total, rated = photos.counts(db)[PhotoState.PRESENT], ratings.count(db, voter_id)
     else:
@@ -303,6 +286,7 @@ def until_steady(db: Database, voter_id: int, scope: Scope | None = None) -> Ste
     top = max((size for size in TOPS if 4 * size <= total), default=0)
     if not top:
         return None
+    best = ratings.best(db, voter_id, STEADY_KNOWN, scope)
     unknown = max(total - rated, 0)
     needed = rating.answers_until_steady(best, unknown, top)
     if rated > len(best) > 0:
@@ -318,122 +302,3 @@ def _steady_words(top: int, needed: int) -> str:
         return f"thousands more until {what} is steady; fewer for a part"
     step = 5 if needed < 50 else 10 if needed < 200 else 50 if needed < 1000 else 100
     return f"about {math.ceil(needed / step) * step:,} more answers until {what} is steady"
-
-
-# --- the answer --------------------------------------------------------------------------------------------------------
-
-
-async def answer(
-    service: Service,
-    voter_id: int,
-    question: Question,
-    choice: Choice,
-    photo_uids: Sequence[str],
-    purpose: str,
-    request: str | None = None,
-) -> Answer:
-    """Store an answer; it is on disk when this returns. The same `request` again stores nothing new."""
-    if choice not in CHOICES.get(question, set()):
-        raise PreciousError(f'"{choice}" is no answer to this question.')
-    count = len(set(photo_uids))
-    if count != len(photo_uids) or count not in SHOWN.get(question, (1,)):
-        raise PreciousError("A pair has two different photos, a choice of several three or four, any other question one.")
-    if (choice is Choice.FOURTH and count < 4) or purpose not in PURPOSES[question]:
-        raise PreciousError(f'"{choice}" for "{purpose}" does not fit this question.')
-    stored = await service.store.awrite(_store, voter_id, question, choice, list(photo_uids), purpose, service.clock(), request)
-    if question is Question.AUDIT:
-        await verdict.refresh(service, voter_id)
-    if question is Question.LABEL:
-        service.jobs.nightwork.instant.answered(voter_id)
-    return stored
-
-
-def _store(
-    db: Database,
-    voter_id: int,
-    question: Question,
-    choice: Choice,
-    photo_uids: list[str],
-    purpose: str,
-    now: float,
-    request: str | None,
-) -> Answer:
-    ids = [photos.by_uid(db, uid).id for uid in photo_uids]
-    newest = answers.newest_comparison(db, voter_id)
-    first, second, *more = [*ids, None][: max(2, len(ids))]
-    assert first is not None
-    rest = tuple(i for i in more if i is not None)
-    stored = answers.add(db, voter_id, question, choice, first, second, purpose, now, request, rest)
-    if stored.id > newest:  # and not one that was sent before
-        ledger.apply(db, voter_id, stored, newest)
-    return stored
-
-
-@dataclass(frozen=True, slots=True)
-class Undone:
-    """An answer that was taken back, its photos as they were shown, and their ratings before and after."""
-
-    answer: Answer
-    photos: tuple[Photo, ...]
-    before: dict[int, Rating]
-    after: dict[int, Rating]
-
-
-async def take_back(service: Service, voter_id: int, answer_id: int | None = None) -> Undone:
-    """Undo an answer, by default the newest that counts. Raises NotFound where there is none.
-
-    It is on disk when this returns, and the ratings are what they would be had it never been given.
-    """
-    undone, before, behind = await service.store.awrite(_take_back, voter_id, answer_id, service.clock())
-    if behind:
-        replayed = await service.store.aread(ledger.compute, voter_id)
-        await service.store.awrite(ledger.settle, voter_id, replayed)
-    if undone.question in (Question.AUDIT, Question.ENOUGH):
-        await verdict.refresh(service, voter_id)
-    if undone.question is Question.LABEL:
-        service.jobs.nightwork.instant.answered(voter_id)
-    found = await service.store.aread(photos.many, undone.photos)
-    after = await service.store.aread(ratings.many, voter_id, undone.photos)
-    return Undone(undone, tuple(found[i] for i in undone.photos), before, after)
-
-
-def _take_back(db: Database, voter_id: int, answer_id: int | None, now: float) -> tuple[Answer, dict[int, Rating], bool]:
-    newest = answers.newest_comparison(db, voter_id)
-    if answer_id is not None and answers.get(db, voter_id, answer_id).question is Question.SUGGESTION:
-        raise PreciousError("This was said about a suggestion: undo it where it is, in the trash or on the page of suggestions.")
-    undone = answers.undo(db, voter_id, now, answer_id)
-    before = ratings.many(db, voter_id, undone.photos)
-    return undone, before, ledger.wind_back(db, voter_id, undone, newest)
-
-
-# --- in and out of the ranking -----------------------------------------------------------------------------------------
-
-
-async def take_out(service: Service, voter_id: int, photo_uids: Sequence[str]) -> int:
-    """Take photos out of the ranking: they are asked about in no pair, and keep their votes. How many were in it."""
-    return await service.store.awrite(_take_out_uids, voter_id, list(photo_uids), service.clock())
-
-
-def _take_out_uids(db: Database, voter_id: int, photo_uids: list[str], now: float) -> int:
-    return sum([put_out(db, voter_id, photos.by_uid(db, uid).id, "rank", now) for uid in photo_uids])
-
-
-def put_out(db: Database, voter_id: int, photo_id: int, purpose: str, now: float) -> bool:
-    if answers.out_of_ranking(db, voter_id, photo_id):
-        return False
-    answers.add(db, voter_id, Question.RANKING, Choice.OUT, photo_id, None, purpose, now)
-    return True
-
-
-async def bring_back(service: Service, voter_id: int, photo_uids: Sequence[str]) -> int:
-    """Undo `take_out`, whoever did it. How many were out."""
-    return await service.store.awrite(_bring_back, voter_id, list(photo_uids), service.clock())
-
-
-def _bring_back(db: Database, voter_id: int, photo_uids: list[str], now: float) -> int:
-    done = 0
-    for uid in photo_uids:
-        if out := answers.out_of_ranking(db, voter_id, photos.by_uid(db, uid).id):
-            answers.undo(db, voter_id, now, out.id)
-            done += 1
-    return done

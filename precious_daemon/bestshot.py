@@ -1,8 +1,8 @@
 """Which frame of a burst to keep, and why, in words.
 
-Sharpness counts where the subject is: in the parts of the picture that are sharp in any of the frames, the more the nearer
-to the middle, since what is blurred in all of them nobody focused on. It is measured at full size where the originals were
-read; else on what was decoded. Then what is burnt out or drowned, and what the owner likes.
+Sharpness counts where the subject is: in the parts that are sharp in at least one frame (nobody focused on what is blurred in
+all), and most in the middle. It is measured at full size where the originals were read, else on what was decoded. Then count
+burnt-out and drowned areas, and what the owner likes.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from precious_daemon.models import Quality
 
 CLEARLY = 0.02  # of sharpness: 20 % more variance; less is a matter of taste
 CLIPPED = 0.02  # share of the picture that is burnt out or drowned, above the least of all frames, that is told
-TASTE = 0.03  # weight of what the owner likes: decides among frames that are about equally sharp
+TASTE = 0.03  # weight of what the owner likes: decides between frames that are about equally sharp
 EDITED = 0.95  # how much somebody likes what they edited
 SPOKEN = 0.9  # of `liked`: the owner said so, more than a model can
 

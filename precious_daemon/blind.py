@@ -1,4 +1,4 @@
-"""Blind questions about groups: two photos of one, one of which would go. Which of them, nobody is told.
+"""Blind questions about groups: two photos of one group, one of which would go, without telling which.
 
 They certify what is suggested because another photo stays, teach no model, and are asked on a page of their own: whoever wants
 hundreds of copies or weaker frames approved at once answers a few dozen of them first.
@@ -10,7 +10,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from precious_daemon import ask, verdict
+from precious_daemon import answering, verdict
 from precious_daemon.errors import NotFound, PreciousError
 from precious_daemon.models import Answer, Choice, Photo, Question
 from precious_daemon.service import Service
@@ -30,7 +30,7 @@ class Asked:
 
 
 async def next_question(service: Service, voter_id: int, kind: str | None = None, exclude: Collection[str] = ()) -> Asked | None:
-    """Of one kind of group, or of the one that fewest answers are missing for; None where no more are of use."""
+    """A question about this kind of group, or the kind that needs the fewest more answers; None where no more are of use."""
     swap = service.rng.random() < 0.5
     return await service.store.aread(_next, voter_id, kind, exclude, swap)
 
@@ -67,14 +67,14 @@ async def answer(
         first, second = (photos.by_uid(db, uid).id for uid in photo_uids)
         return answers.add(db, voter_id, Question.ENOUGH, choice, first, second, PURPOSE, service.clock(), request)
 
-    stored = await service.store.awrite(keep)
+    stored = await service.store.asay(keep)
     await verdict.refresh(service, voter_id)
     return stored
 
 
-async def take_back(service: Service, voter_id: int) -> ask.Undone:
+async def take_back(service: Service, voter_id: int) -> answering.Undone:
     """Undo the newest of these answers. Raises NotFound where there is none."""
     newest = await service.store.aread(audits.newest_answer, voter_id)
     if newest is None:
         raise NotFound("There is no blind answer about a group to take back.")
-    return await ask.take_back(service, voter_id, newest)
+    return await answering.take_back(service, voter_id, newest)

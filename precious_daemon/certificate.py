@@ -1,15 +1,13 @@
 """The only place that makes a certificate. Run as `python -m precious_daemon.certificate CERT KEY NAME...` and ended.
 
-Where CERT is not there, ends within a month, or lacks one of the names, a new one with a new key is written; with no NAME it is
-the owner's, and only looked at. What it prints is JSON: {"until": seconds since 1970, "made": true or false}.
+Where CERT is absent, ends within a month or lacks one of the names, it writes a new one with a new key. Without a NAME the
+certificate is the owner's own, and is only read. It prints JSON: {"until": seconds since 1970, "made": true or false}.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import json
-import os
-import secrets
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,12 +17,14 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from precious_daemon import whole
+
 DAYS = 825  # the longest that Apple's systems take
 RENEW = timedelta(days=30)
 
 
 def look(file: Path) -> tuple[datetime, set[str]] | None:
-    """(end, names) of a certificate; None where there is none that could be used."""
+    """(end, names) of a certificate; None where there is no usable one."""
     try:
         found = x509.load_pem_x509_certificate(file.read_bytes())
     except (FileNotFoundError, ValueError):
@@ -37,7 +37,7 @@ def look(file: Path) -> tuple[datetime, set[str]] | None:
 
 
 def make(cert: Path, key: Path, names: list[str], now: datetime) -> datetime:
-    """A certificate that speaks for itself alone, and a new key, which its owner alone can read; when it ends."""
+    """Write a self-signed certificate and a new key that only its owner can read; return when it ends."""
     private = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "precious-daemon")])
     end = now + timedelta(days=DAYS)
@@ -56,8 +56,8 @@ def make(cert: Path, key: Path, names: list[str], now: datetime) -> datetime:
     )
     cert.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     secret = private.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    _write(key, secret)
-    _write(cert, certificate.public_bytes(serialization.Encoding.PEM))
+    whole.write(key, secret)
+    whole.write(cert, certificate.public_bytes(serialization.Encoding.PEM))
     return end
 
 
@@ -66,15 +66,6 @@ def _name(name: str) -> x509.GeneralName:
         return x509.IPAddress(ipaddress.ip_address(name))
     except ValueError:
         return x509.DNSName(name)
-
-
-def _write(file: Path, content: bytes) -> None:
-    part = file.with_name(f".{file.name}.{secrets.token_hex(4)}.part")
-    with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600), "wb") as out:
-        out.write(content)
-        out.flush()
-        os.fsync(out.fileno())
-    os.replace(part, file)
 
 
 def ensure(cert: Path, key: Path, names: list[str], now: datetime) -> tuple[datetime, bool]:

@@ -6,8 +6,8 @@ burst, because frames of one burst share their fate; its `keep` is the largest k
 the surer 71 %, the surer half of it... The strictest one is asked about first, and each that passes makes way for the
 next. Within a set the owner answers in the pool's order, blind.
 
-Claim. However often one looks while the answers come in, the probability that ever a set is certified of which more than
-`alpha` are mistakes is at most 1 - confidence.
+Claim. However often one looks while the answers come in, the probability that a set is ever certified in which more than `alpha`
+are mistakes is at most 1 - confidence.
 
 Proof.
 1. One set. The pool's order, as far as it concerns a set that was fixed before the answers, is a random order of that set.
@@ -18,10 +18,11 @@ Proof.
    found one after the other from the chain alone: n_e is the least n at which the chance to have passed by then, at
    this look or an earlier one, is at most (1 - SPEND^(e + 1)) (1 - confidence). All of them together pass a set that breaks
    the promise with at most that chance. (Group sequential testing with a spent risk, Lan and DeMets 1983, computed exactly.)
-3. Many sets. They are tested from the strictest to the loosest, and the first failure ends it. To certify any set that breaks
-   the promise, the first such set in the order has to pass; which that is was fixed before the answers, so the probability
-   is that of 2 (fixed-sequence testing, Maurer, Hothorn and Lehmacher 1995). No correction for the number of sets is due.
-   For this the sets may depend on the scores, and never on an answer. An answer serves every set that it belongs to.
+3. Many sets. They are tested from the strictest to the loosest, and the first failure ends it. So a set that breaks the promise
+   can be certified only if the first such set in this order passes. Which set is the first was settled before any answer, so 2
+   bounds the probability, and no correction for the number of sets is due (fixed-sequence testing, Maurer, Hothorn and
+   Lehmacher 1995). This is why the sets may depend on the scores, but never on an answer. An answer serves every set that it
+   belongs to.
 4. Between looks a certificate can only be lost: it is withheld while all answers so far, tested at the full level, speak
    against it. That lowers the risk.
 
@@ -44,11 +45,11 @@ from itertools import islice, takewhile
 from precious_daemon.models import Certificate, Group, GroupKind, Score
 
 FLOOR = 0.5  # photos with at most this keep probability are candidates
-SPEND = 1 / 3  # of the risk, each look leaves this share to the later ones
-LOOKS = 10  # a set in which so many mistakes came up is given up: not the answers are lacking, but a better model
-MOST = 2000  # answers that a set is judged by: nobody gives more
-GROWTH = 2**0.5  # from one set to the next: finer ones follow the model's certainty closer, and take more answers in all
-LEAST = 4  # the strictest set is one of which at least so many may be mistakes: of fewer, nearly all would have to be asked
+SPEND = 1 / 3  # each look leaves this share of the risk to the later ones
+LOOKS = 10  # a set with so many mistakes among its answers is given up: it needs a better model, not more answers
+MOST = 2000  # answers by which a set is judged: nobody gives more
+GROWTH = 2**0.5  # from one set to the next: finer steps follow the model's certainty more closely, and take more answers in all
+LEAST = 4  # the strictest set may hold at least so many mistakes: of a smaller one, nearly all would have to be asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,14 +234,14 @@ class _Set:
     def holds(self, answers: Sequence[bool], alpha: float, risk: float) -> bool:
         """It holds for what is left of it, too.
 
-        Who lets the obvious go by hand leaves the doubtful: all mistakes may be among the rest, which is a larger share of it.
-        So the answers have to bear out as many as the rest may hold. Withholding only lowers the risk.
+        An owner who lets the obvious ones go by hand leaves the doubtful ones: all mistakes may be among the rest, and are a
+        larger share of it. So the answers have to show that the rest holds no more than it may. Withholding only lowers the risk.
         """
         bad = worst(alpha, self.size - self.gone)
         return self.gone < self.size and (not self.gone or tail(sum(answers), len(answers), bad, self.size) <= risk)
 
     def needed(self, alpha: float, risk: float) -> int | None:
-        """The least number of further answers with which it passes and holds if none is a mistake; None: there is none."""
+        """The least number of further answers with which it passes and holds if none is a mistake; None where none will do."""
         bad = worst(alpha, self.size)
         planned, answers, more = looks(self.size, bad, risk), self.answers(), 0
         if planned[0][0] >= self.size:

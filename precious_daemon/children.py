@@ -100,7 +100,7 @@ async def run_child(module: str, folder: Path, say: Say, allowance: Allowance | 
 
 
 async def _measure(process: asyncio.subprocess.Process, allowance: Allowance, too_much: list[str]) -> None:
-    """Hold a child to its allowance, and take what it uses from it. `too_much` gets why it has to fail, before it is ended."""
+    """Hold a child to its allowance, and deduct what it uses. `too_much` gets the reason before the child is ended."""
     used = 0.0
     while (taken := _taken(process.pid)) is not None:
         seconds, memory = taken

@@ -46,7 +46,7 @@ class Likeness:
 
     whole: float  # correlation of their detail
     parts: float  # the same of the part that agrees least, among those with any detail; 1 where there are none
-    strength: float  # detail of the second for one of the first: below 1 it is softer
+    strength: float  # detail of the second relative to the first: below 1 it is softer
     colours: float  # mean difference, in levels of 256
     light: float  # how much lighter the second is, in levels of 256
     grey: tuple[bool, bool]  # is there any colour in the first, in the second
@@ -149,12 +149,12 @@ class Ground:
         self._squares, self._sums = _summed(detail * detail), _summed(detail)
 
     def best(self, tried: Iterable[tuple[Pixels, float]]) -> tuple[float, float] | None:
-        """(agreement, scale) of the one, and the scale, that agrees best with any place here; of (picture, scale)."""
+        """(agreement, scale) of the (picture, scale) that agrees best with a place here; None where none can be looked for."""
         found = ((agreement, float(scale)) for piece, scale in tried if (agreement := self.agreement(piece, scale)) is not None)
         return max(found, key=lambda one: one[0], default=None)
 
     def agreement(self, picture: Pixels, scale: float) -> float | None:
-        """With the place that it agrees with best; None where it is too large, too small, or says nothing."""
+        """How well a picture agrees with its best place here; None where it is too large or small, or has next to no detail."""
         piece = _small(picture, float(scale) * self._factor)
         h, w = piece.shape
         if h > self._shape[0] or w > self._shape[1] or min(h, w) < 12:

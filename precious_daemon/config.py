@@ -245,8 +245,8 @@ class Places:
     """Where things live. `PRECIOUS_HOME` puts all of them under one folder."""
 
     config_file: Path
-    data: Path  # library.db: cannot be made again
-    cache: Path  # cache.db and job folders: can
+    data: Path  # library.db, which cannot be made again
+    cache: Path  # cache.db and job folders, which can be made again
     run: Path  # lock, address and key of the running service
 
     @property
@@ -477,7 +477,7 @@ def _right(name: str, value: str, where: str) -> None:
 def night_time(text: str, where: str = "settings", name: str = "schedule.night") -> tuple[int, int]:
     """Hour and minute of `HH:MM`."""
     hour, colon, minute = text.partition(":")
-    if colon and hour.isdigit() and minute.isdigit() and len(minute) == 2 and int(hour) < 24 and int(minute) < 60:
+    if colon and hour.isdecimal() and minute.isdecimal() and len(minute) == 2 and int(hour) < 24 and int(minute) < 60:
         return int(hour), int(minute)
     raise ConfigError(f'{where}: {name} is "{text}", and has to be a time like "02:00".')
 

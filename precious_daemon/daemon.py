@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from precious_daemon import children, lean, ledger, lifeline, scan, telling, web
+from precious_daemon import children, lean, ledger, lifeline, scan, telling, web, whole
 from precious_daemon.config import Places, Settings
 from precious_daemon.errors import PreciousError
 from precious_daemon.reload import reload
@@ -119,11 +119,8 @@ async def _tidy(service: Service) -> None:
 
 def _publish(places: Places, site: Site, key: str) -> None:
     """Say where the service is and how its owner's commands may speak to it, to its owner alone."""
-    part = places.service_file.with_suffix(".part")
-    part.unlink(missing_ok=True)
-    with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        json.dump({"pid": os.getpid(), "host": site.address.host, "port": site.address.port, "key": key}, file)
-    os.replace(part, places.service_file)
+    said = {"pid": os.getpid(), "host": site.address.host, "port": site.address.port, "key": key}
+    whole.write(places.service_file, json.dumps(said))
 
 
 # --- while it runs -----------------------------------------------------------------------------------------------------

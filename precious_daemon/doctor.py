@@ -21,6 +21,7 @@ from precious_daemon.errors import PreciousError
 from precious_daemon.holes import CHECKED, HOLES, LIBHEIF
 from precious_daemon.models import RootState
 from precious_daemon.store import Store, backup, passwords, roots
+from precious_daemon.tree import kind_of_disk
 
 LEAST_SPACE = 1_000_000_000  # bytes
 OLDEST_CLOCK = 1_767_225_600  # 2026: before this program was written
@@ -28,7 +29,6 @@ LEAST_FILES = 1024  # open at a time
 SQLITE = (3, 35, 0)  # RETURNING
 RESET_RACE = (3, 51, 3)  # before: a rare race between two connections that checkpoint; here only one does
 SLOW = {"nfs", "nfs4", "cifs", "smb3", "fuse.sshfs", "9p", "fuse.rclone"}
-NO_RENAME = {"vfat", "msdos"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,6 @@ def examine(places: Places) -> list[Finding]:
 
 
 def _versions(places: Places, settings: Settings) -> Iterator[Finding]:
-    del places, settings
     sound = []
     for name, (least, which) in HOLES.items():
         try:
@@ -88,7 +87,6 @@ def _versions(places: Places, settings: Settings) -> Iterator[Finding]:
 
 def _decoders(places: Places, settings: Settings) -> Iterator[Finding]:
     """In a process of its own: what decodes pictures is not loaded here."""
-    del places, settings
     code = "import pillow_heif; print(pillow_heif.libheif_version())"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     version = done.stdout.strip()
@@ -102,7 +100,6 @@ def _decoders(places: Places, settings: Settings) -> Iterator[Finding]:
 
 def _sandbox(places: Places, settings: Settings) -> Iterator[Finding]:
     """What the kernel holds the decoders to."""
-    del places, settings
     held = sandbox.offered()
     if held.landlock and held.seccomp:
         what = "no file beside photos, no network, no program, no change" + (", no signal" if held.landlock >= 6 else "")
@@ -115,7 +112,6 @@ def _sandbox(places: Places, settings: Settings) -> Iterator[Finding]:
 
 
 def _accelerator(places: Places, settings: Settings) -> Iterator[Finding]:
-    del places, settings
     if shutil.which("nvidia-smi") is None:
         yield Finding("gpu", "note", "No GPU is used; learning is made for processors.")
         return
@@ -128,7 +124,6 @@ def _accelerator(places: Places, settings: Settings) -> Iterator[Finding]:
 
 
 def _clock(places: Places, settings: Settings) -> Iterator[Finding]:
-    del settings
     now = time.time()
     newest = places.library_db.stat().st_mtime if places.library_db.exists() else 0
     if now < OLDEST_CLOCK or now < newest - 86400:
@@ -142,7 +137,6 @@ def _clock(places: Places, settings: Settings) -> Iterator[Finding]:
 
 
 def _limits(places: Places, settings: Settings) -> Iterator[Finding]:
-    del places, settings
     import resource
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -156,7 +150,6 @@ def _limits(places: Places, settings: Settings) -> Iterator[Finding]:
 
 
 def _library(places: Places, settings: Settings) -> Iterator[Finding]:
-    del settings
     for folder in (places.data, places.cache, places.run, places.config_file.parent):
         if not folder.exists():
             continue
@@ -178,7 +171,7 @@ def _library(places: Places, settings: Settings) -> Iterator[Finding]:
         )
     else:
         yield Finding("disk", "ok", f"{free / 1e9:,.0f} GB are free beside the library.")
-    if (kind := _file_system(there)) in SLOW:
+    if (kind := kind_of_disk(str(there))) in SLOW:
         yield Finding(
             "disk", "bad", f"The library is on a network disk ({kind}), where a database is not safe.",
             "Set PRECIOUS_HOME to a folder on a disk of this machine.",
@@ -193,11 +186,11 @@ def _library(places: Places, settings: Settings) -> Iterator[Finding]:
 
 
 def _folders(places: Places, settings: Settings) -> Iterator[Finding]:
-    del settings
     if not places.library_db.exists():
         return
     with Store(places, writer=False) as store:
         watched = [root for root in store.read(roots.all_roots) if root.reason != roots.NO_LONGER_WATCHED]
+        only_suggested = {root.id: why for root in watched if (why := store.read(roots.suggest_only, root.id))}
     if not watched:
         yield Finding("folders", "warn", "No folder is watched.", "precious-daemon setup")
     for root in watched:
@@ -213,8 +206,8 @@ def _folders(places: Places, settings: Settings) -> Iterator[Finding]:
             )
         elif not os.access(path, os.W_OK):
             yield Finding(root.path, "note", "It is read-only: suggestions are made, and cannot be moved.", f"chmod u+w '{path}'")
-        elif _file_system(path) in NO_RENAME:
-            yield Finding(root.path, "note", "Its file system cannot move without replacing: suggestions are made only.")
+        elif why := only_suggested.get(root.id):
+            yield Finding(root.path, "note", f"Nothing is moved here: {why}")
         else:
             yield Finding(root.path, "ok", "It is watched, and can be read and written.")
     yield from _watches([root.path for root in watched if root.state is RootState.WATCHED])
@@ -333,19 +326,3 @@ CHECKS: tuple[Check, ...] = (
 
 def _number(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in re.findall(r"\d+", version)[:3])
-
-
-def _file_system(path: Path) -> str:
-    """The kind of the file system that a path is on; empty where this system does not tell."""
-    best, kind = "", ""
-    try:
-        lines = Path("/proc/self/mounts").read_text("utf-8", "replace").splitlines()
-    except OSError:
-        return ""
-    whole = os.path.realpath(path)
-    for line in lines:
-        _, mount, name, *_ = line.split(" ")
-        mount = mount.replace("\\040", " ")
-        if (whole == mount or whole.startswith(mount.rstrip("/") + "/")) and len(mount) >= len(best):
-            best, kind = mount, name
-    return kind

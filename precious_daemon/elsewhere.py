@@ -2,8 +2,8 @@
 
 An extra, and not imported unless `ingest.executor` says so. Workers see the same folders under the same paths, and read in
 processes of their own with the limits that reading has here, so that a bad file harms them no more than this machine. A worker
-offers the versions that it reads with as a resource of the scheduler's: one of other versions gets nothing to do, and can make
-nothing that this machine would not have made. Looking at photos is in `learn.far`, which asks for more.
+offers the versions that it reads with as a resource of the scheduler. One with other versions gets nothing to do, so every result
+is what this machine would have made. Looking at photos is in `learn.far`, which asks for more.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ _one_at_a_time = threading.Lock()
 
 
 def _on_worker(limits: tuple[int, tuple[str, ...]], work: Callable[..., Any], *what: Any) -> Any:
-    """Raises BrokenProcessPool where a file killed the process that read it, or another one did; then there are new ones."""
+    """Raises BrokenProcessPool where this file or another one killed the reading process; the next call gets new processes."""
     with _one_at_a_time:
         pool = _pools[limits] = _pools.get(limits) or reading_processes(_processes, *limits)
     try:

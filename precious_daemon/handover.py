@@ -131,7 +131,7 @@ def check_enough(db: Database, voter_id: int, settings: AskSettings) -> None:
 
 
 def lacking(db: Database, voter_id: int, settings: AskSettings) -> str | None:
-    """What keeps a model from being made for this voter, and what to do, in words; None where nothing does."""
+    """Why no model can be made for this voter yet, and what to do about it; None where one can."""
     training = [label for label in answers.labels(db, voter_id) if label.purpose in TRAINING]
     missing = settings.train_labels - len(training)
     if missing > 0:

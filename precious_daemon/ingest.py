@@ -72,7 +72,7 @@ def prepare_worker(megabytes: int, folders: Iterable[str] | None = None) -> None
     limit = megabytes * 1024 * 1024
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    os.nice(5)
+    os.nice(10)  # whoever answers questions meanwhile comes first
     lean.keep_memory()
     sandbox.enter(folders)
 
@@ -80,7 +80,7 @@ def prepare_worker(megabytes: int, folders: Iterable[str] | None = None) -> None
 def read_photo(path: str, seconds: float) -> PhotoFacts:
     """Everything that one decode gives. Raises UnreadablePhoto with the reason in words.
 
-    A decoder that does not come back in time even to that takes the worker with it.
+    A decoder that ignores its time limit ends the whole worker.
     """
     return _patiently(path, seconds, _read)
 

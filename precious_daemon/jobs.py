@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from precious_daemon import joblog, lean
+from precious_daemon import joblog, lean, status
 from precious_daemon.arrivals import Arrivals
 from precious_daemon.children import Allowance
 from precious_daemon.config import IngestSettings
@@ -33,7 +33,7 @@ LOOK_AGAIN = 30.0  # seconds: how far past its end a pause may last where the ma
 class Jobs:
     """Runs named jobs, each at most once at a time, and only one that needs much of the machine."""
 
-    NAMES = ("scan", "listen", "embed", "group", "learn", "sort", "rate", "suggest", "night")
+    NAMES = status.JOBS
 
     def __init__(self, service: Service) -> None:
         self._service = service
@@ -155,7 +155,8 @@ class Jobs:
         try:
             if name in ("scan", "night"):
                 return await job(say)
-            say(WAITING, 0, 0) if self._heavy.locked() else None
+            if self._heavy.locked():
+                say(WAITING, 0, 0)
             async with self._heavy:
                 return await job(say)
         finally:

@@ -70,7 +70,7 @@ def ngettext(one: str, more: str, n: int) -> str:
 
 
 def _(message: str, **values: Any) -> str:
-    """A text in the language that is spoken, with its values put in."""
+    """A text in the current language, with its values put in."""
     return filled(gettext(message), values)
 
 

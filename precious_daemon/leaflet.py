@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def environment(package: str, **filters: Any) -> Environment:
     """The templates of a package and the head they share. What ends in .html is escaped; a misspelt name is an error."""
-    import jinja2  # here: who makes no such page does without
+    import jinja2  # imported here: only who makes such a page needs it
 
     env = jinja2.Environment(
         loader=jinja2.ChoiceLoader([jinja2.PackageLoader(package), jinja2.PackageLoader("precious_daemon")]),

@@ -46,7 +46,7 @@ class _Unused(Exception):  # it stands for names of all kinds
 def hollow(*names: str) -> Iterator[None]:
     """What is imported inside finds a module of these names, for packages that insist on one and do not use it here.
 
-    Whatever is looked up in it is an error that nobody raises: it can be caught, and come from.
+    Every name in it is an exception class that nobody raises, good for `except` and as a base class.
     """
     made = {name: ModuleType(name) for name in names if name not in sys.modules}
     for module in made.values():

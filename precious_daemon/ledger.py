@@ -1,4 +1,4 @@
-"""Ratings kept in step with the answers: each vote as it comes, any vote taken back by replay from a snapshot.
+"""Keeps ratings in step with the answers: each vote as it comes, and any vote taken back by replay from a snapshot.
 
 Ratings are those after the comparison `ratings.applied_through`. A vote moves them on at once. One that is taken back winds them
 back to the newest snapshot that does not hold it, and what was answered since is replayed: in `compute`, which only reads, so

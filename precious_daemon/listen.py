@@ -42,7 +42,7 @@ def place(text: str) -> Place:
             raise ValueError("is too long for a Unix socket, which takes 107 bytes")
         return Place(path=text)
     host, colon, port = text.rpartition(":")
-    if not colon or not port.isdigit() or not 0 < int(port) < 65536:
+    if not colon or not port.isdecimal() or not 0 < int(port) < 65536:
         raise ValueError("has to be an address and a port, like 0.0.0.0:8766, or the path of a Unix socket")
     try:
         address = ipaddress.ip_address(host.removeprefix("[").removesuffix("]"))

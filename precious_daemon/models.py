@@ -413,7 +413,10 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """`bound`: with `confidence`, at most this share of the photos with keep <= `threshold` are keepers."""
+    """With `confidence`, at most the share `alpha` of the `candidates`, photos with keep <= `threshold`, are keepers.
+
+    It rests on so many `audits`, of which `errors` were keepers.
+    """
 
     threshold: float
     alpha: float

@@ -30,6 +30,8 @@ from watchdog.events import (
 )
 from watchdog.observers.api import BaseObserver
 
+from precious_daemon.tree import file_system
+
 Hint = tuple[str, bool]  # a folder below the root, and whether with all below it
 
 # Not opening and reading, which is what we do ourselves; nor each single write, for closing tells of the last one.
@@ -200,15 +202,3 @@ def why_polled(path: str, minutes: float, mounts: Path = Path("/proc/self/mounti
         f"{path} is on a network file system ({kind}), which does not tell of changes made by other machines: "
         f"it is looked through every {minutes:g} minutes."
     )
-
-
-def file_system(path: str, mountinfo: str) -> str:
-    """The type of the file system that an absolute path is on, from the text of /proc/self/mountinfo (proc(5))."""
-    found, longest = "", -1
-    for line in mountinfo.splitlines():
-        before, _, after = line.partition(" - ")
-        point = re.sub(r"\\([0-7]{3})", lambda code: chr(int(code[1], 8)), before.split(" ")[4])
-        inside = path == point or path.startswith(point.rstrip("/") + "/")
-        if inside and len(point) >= longest:  # of several on one point, the last is on top
-            found, longest = after.split(" ")[0], len(point)
-    return found

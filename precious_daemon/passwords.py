@@ -21,7 +21,7 @@ from precious_daemon.store import Database, passwords, sessions, voters
 log = logging.getLogger(__name__)
 
 SHORTEST, LONGEST = 10, 200  # characters
-FREE = 5  # failures without a wait
+FREE = 5  # the failure after which there is a wait
 LONGEST_WAIT = {"address": 3600.0, "account": 300.0}  # seconds: somebody else's tries keep the owner out only so long
 FORGET = 86400.0  # seconds after which a failure is forgotten
 MOST = 10_000  # rows of failures
@@ -137,7 +137,9 @@ def _net(address: str) -> str:
 
 
 def _words(seconds: float) -> str:
-    return f"{seconds / 60:.0f} minutes" if seconds >= 90 else f"{max(1, round(seconds))} seconds"
+    if seconds < 1.5:
+        return "a second"
+    return f"{seconds / 60:.0f} minutes" if seconds >= 90 else f"{round(seconds)} seconds"
 
 
 async def _ask(what: dict[str, Any]) -> dict[str, Any]:

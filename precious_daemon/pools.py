@@ -9,10 +9,10 @@ from concurrent.futures import ProcessPoolExecutor
 
 
 def reading_processes(count: int, megabytes: int, folders: tuple[str, ...]) -> ProcessPoolExecutor:
-    """So many, which start when there is something to read: each with this much address space, to read in these folders."""
+    """A pool of `count` processes, started when there is something to read, each with so much memory and only these folders."""
     # one thread each: the pool itself uses the cores, and every thread of a worker takes address space
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    os.environ.setdefault("PILLOW_BLOCKS_MAX", "16")  # memory of one picture is used for the next: 2 ms each
+    os.environ.setdefault("PILLOW_BLOCKS_MAX", "16")  # keeps the memory of one picture for the next: saves 2 ms each
     spawn = multiprocessing.get_context("spawn")
     return ProcessPoolExecutor(count, mp_context=spawn, initializer=_prepare, initargs=(megabytes, folders))
 
@@ -26,7 +26,7 @@ def _prepare(megabytes: int, folders: tuple[str, ...]) -> None:
 
 
 def _end_with_the_parent() -> None:
-    """One that is killed cannot say so, and a process of a pool would wait for work for ever: it holds that pipe open itself."""
+    """End with a parent that is killed: this process would wait for work for ever, as it holds the pool's pipe open itself."""
     parent = multiprocessing.parent_process()
     if parent:
         parent.join()

@@ -1,7 +1,8 @@
 """What a generated picture was asked for, read from its file: PNG text, the EXIF comment of a JPEG, or a table beside it.
 
 Standard library only, and no picture is decoded: chunks and tags are walked by their lengths, and whatever makes no sense
-is no prompt. A table is `prompts.csv` in the picture's folder, with a column `file` (or `image`) and a column `prompt`.
+is no prompt. A table is `prompts.csv` in the picture's folder, with a column `file` (or `image`) and a column `prompt`,
+in small letters or capitals.
 """
 
 from __future__ import annotations
@@ -114,6 +115,7 @@ def _beside(file: Path) -> str | None:
         return None
     with open(table, newline="", encoding="utf-8", errors="replace") as text:
         for row in csv.DictReader(text):
-            if (row.get("file") or row.get("image")) == file.name and row.get("prompt"):
-                return str(row["prompt"])[:LONGEST]
+            named = {key.strip().lower(): value for key, value in row.items() if key and value}
+            if (named.get("file") or named.get("image")) == file.name and named.get("prompt"):
+                return named["prompt"][:LONGEST]
     return None

@@ -8,6 +8,7 @@ N(mu, sigma^2 + beta^2), the better performance wins, and two that differ by les
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 
@@ -27,13 +28,7 @@ _SWEEPS = 40  # at most, until several comparisons agree; four photos need about
 _FIT_SWEEPS = 30  # at most, over all votes
 _FIT_ENOUGH = SIGMA / 500  # no mean moves by more than this: far less than any rating is sure of
 _ROOT_2 = math.sqrt(2)
-_ROOT_2PI = math.sqrt(2 * math.pi)
 _ROOT_HALF_PI = math.sqrt(math.pi / 2)
-
-
-def conservative(rating: Rating) -> float:
-    """What the photo is worth with 99.9 % certainty: a photo without votes is worth 0."""
-    return rating.mu - 3 * rating.sigma
 
 
 def update(winner: Rating, loser: Rating, *, draw: bool = False) -> tuple[Rating, Rating]:
@@ -145,12 +140,18 @@ def fit(votes: Sequence[Vote | Lineup], start: Mapping[int, Rating] | None = Non
 
 
 def answers_until_steady(known: Sequence[Rating], unknown: int, top: int) -> int:
-    """`_until_steady`, which is asked for on every page while the ratings stay as they are: the last few are remembered."""
-    return _until_steady(tuple((r.mu, r.sigma) for r in known), unknown, top)
+    """`_until_steady`, which is asked for on every page while the ratings stay as they are: the last few are remembered.
+
+    Of many photos, those of about equal rating count as equal: after each vote it is worked out anew, while somebody waits
+    for the next question.
+    """
+    step = 0.01 if len(known) <= 100 else 0.25
+    alike = Counter((round(r.mu / step), round(r.sigma / step)) for r in known)
+    return _until_steady(tuple((mu * step, sigma * step, n) for (mu, sigma), n in sorted(alike.items())), unknown, top)
 
 
 @lru_cache(maxsize=8)
-def _until_steady(known: tuple[tuple[float, float], ...], unknown: int, top: int) -> int:
+def _until_steady(known: tuple[tuple[float, float, int], ...], unknown: int, top: int) -> int:
     """About how many answers it takes until the best `top` photos are steady. `unknown` more photos are at START.
 
     Answers go to the least certain photos first (`pairing`), so they bring the greatest sigmas down to one level s. A photo
@@ -159,7 +160,7 @@ def _until_steady(known: tuple[tuple[float, float], ...], unknown: int, top: int
     A comparison with an equal takes W var^2 / (2 beta^2 + 2 var) off a variance, and one answer compares two photos. Taste
     is taken not to change. In the world of `bench/votes.py` the level is right to a tenth.
     """
-    crowd = [(mu, sigma, 1) for mu, sigma in known] + [(MU, SIGMA, unknown)] * (unknown > 0)
+    crowd = [*known, (MU, SIGMA, unknown)] if unknown else known
     if sum(count for *_, count in crowd) <= top:
         return 0
     border = _bisect(lambda c: sum(n * _above((mu - c) / sigma) for mu, sigma, n in crowd) < top, MU - 99, MU + 99)
@@ -169,7 +170,8 @@ def _until_steady(known: tuple[tuple[float, float], ...], unknown: int, top: int
 
     if missing(math.inf) <= MISSING * top:
         return 0
-    level = _bisect(lambda s: missing(s) > MISSING * top, SIGMA / 50, max(sigma for _, sigma, _ in crowd))
+    widest = max(sigma for _, sigma, _ in crowd)
+    level = math.exp(_bisect(lambda s: missing(math.exp(s)) > MISSING * top, math.log(SIGMA / 50), math.log(widest), 10))
     looks = sum(
         n * (2 * BETA * BETA * (level**-2 - sigma**-2) + 4 * math.log(sigma / level)) / _W
         for _, sigma, n in crowd
@@ -187,16 +189,17 @@ def _missed(ahead: float, sigma: float, level: float) -> float:
     """Chance that a photo, `ahead` of the border by its mean, is above it and believed to be below, once sigma is `level`."""
     if sigma <= level:
         return _above(ahead / sigma) if ahead <= 0 else 0.0
-    spread = math.sqrt(sigma * sigma - level * level)  # of m; what is left, u - m, is N(0, level^2)
-    return sum(_above(-ahead / spread) - _above((-ahead - z * level) / spread) for z in _RIGHT) / len(_RIGHT) / 2
+    unit = _ROOT_2 * math.sqrt(sigma * sigma - level * level)  # of m; what is left, u - m, is N(0, level^2)
+    a, left, erfc = ahead / unit, level / unit, math.erfc  # `_above` by hand: this is where the time goes
+    return (erfc(a) - sum([erfc(a + z * left) for z in _RIGHT]) / len(_RIGHT)) / 4
 
 
 def _above(x: float) -> float:
     return 0.5 * math.erfc(-x / _ROOT_2)
 
 
-def _bisect(too_high: Callable[[float], bool], low: float, high: float) -> float:
-    for _ in range(16):
+def _bisect(too_high: Callable[[float], bool], low: float, high: float, steps: int = 16) -> float:
+    for _ in range(steps):
         middle = (low + high) / 2
         low, high = (low, middle) if too_high(middle) else (middle, high)
     return low

@@ -113,7 +113,7 @@ class Readers:
         try:
             return await asyncio.get_running_loop().run_in_executor(pool, work, what, self._settings.seconds_per_file)
         except BrokenExecutor:
-            if self._pool is pool and _is_here(pool):  # workers elsewhere see to theirs themselves
+            if self._pool is pool and _is_here(pool):  # workers elsewhere set up their own
                 self.stop()
             raise
         except asyncio.CancelledError as exc:
@@ -231,7 +231,7 @@ class Ingest:
             self.readers.stop()
 
     async def _first_look(self, watched: Mapping[int, Root], say: Say) -> bool:
-        """Glimpse at every photo that has come since the last time, newest first; False where it was paused before the end."""
+        """Take a first look at all photos that are new since the last time, newest first; False where a pause cut it short."""
         newest = await self._store.aread(photos.newest_id)
         total = await self._store.aread(photos.unseen_count, watched, self._seen)
         done, place = 0, (math.inf, 0)
@@ -249,7 +249,7 @@ class Ingest:
         return False
 
     async def _look_into_relatives(self, watched: Mapping[int, Root], say: Say) -> None:
-        """Ask videos and RAW files whose they are; folders where that, or a photo beside them, is new are `paired_anew`."""
+        """Look into videos and RAW files for whose they are; folders where they or their neighbours are new are `paired_anew`."""
         done = 0
         while not self.paused and (found := await self._store.aread(relatives.unseen, GLANCES, watched)):
             told = await self._told([os.path.join(watched[root_id].path, path) for root_id, path in found])

@@ -109,11 +109,12 @@ def reach(places: Places, settings: Settings) -> Iterator[Remote]:
 
     thread = threading.Thread(target=run, name="service for one command")
     thread.start()
-    ready.wait()
     try:
+        ready.wait()
         if not failed:
             yield found[0]
     finally:
+        ready.wait()  # Ctrl-C may have come before there was anything to stop
         if not failed:
             loops[0].call_soon_threadsafe(leave.set)
         thread.join()

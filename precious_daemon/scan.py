@@ -14,7 +14,7 @@ import secrets
 import stat
 import time
 from array import array
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -29,7 +29,7 @@ from precious_daemon.store import Database, Store, changes, files, photos, relat
 from precious_daemon.store.files import Known
 from precious_daemon.store.relatives import Relative
 from precious_daemon.trash.moves import Disk, Unsupported
-from precious_daemon.tree import filesystem_of, same_disk, there, walk
+from precious_daemon.tree import filesystem_of, keeps_numbers, same_disk, there, walk
 from precious_daemon.vanished import is_gone, settle, settle_confirmed, stamp
 
 log = logging.getLogger(__name__)
@@ -217,7 +217,7 @@ def _condition(store: Store, root: Root) -> tuple[RootState, str | None]:
 
 
 def _holds_no_still(path: str) -> bool:
-    """Whether there is no photo at all: ends at the first one found, so it is dear only where there is nothing."""
+    """Whether there is no photo at all. It ends at the first one found, so it is slow only where there is nothing."""
     return not any(role_of(name) in (Role.STILL, Role.RAW) for _, _, names in os.walk(path) for name in names)
 
 
@@ -291,10 +291,17 @@ class _Scan:
     report: ScanReport
     gone: array[int] = field(default_factory=lambda: array("q"))
     changed: list[str] = field(default_factory=list)
+    keeps_numbers: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.keeps_numbers = keeps_numbers(self.root.path)
 
     def compare(self, folder: str, names: dict[str, os.stat_result], last: bool = False) -> None:
         """One folder. Where nothing has changed, it costs one read of the database."""
         known, unsupported, related = self.store.read(_in_folder, self.root.id, folder)
+        if not self.keeps_numbers and (anew := _numbered_anew((known, related), names)):
+            self.store.write(files.number_anew, self.root.id, folder, anew)
+            known, unsupported, related = self.store.read(_in_folder, self.root.id, folder)
         pairing = pair(names, told=_told(known, related, names))
         kin = {name: stamp(status) for name, status in names.items() if role_of(name) in (Role.VIDEO, Role.RAW)}
         if not last:
@@ -330,7 +337,7 @@ class _Scan:
         return found
 
     def look_elsewhere(self) -> None:
-        """Know what has moved from here into other roots."""
+        """Recognize what has moved from here into other roots."""
         for root in self.store.read(roots.all_roots):
             if root.id != self.root.id and check_root(self.store, root).state is RootState.WATCHED:
                 other = _Scan(self.store, root, self.settings, self.clock, self.report)
@@ -363,6 +370,19 @@ class _Scan:
 
 def _in_folder(db: Database, root_id: int, folder: str) -> tuple[dict[str, Known], dict[str, int], dict[str, Relative]]:
     return *files.in_folder(db, root_id, folder), relatives.in_folder(db, root_id, folder)
+
+
+def _numbered_anew(
+    known: Sequence[Mapping[str, Known | Relative]], names: dict[str, os.stat_result]
+) -> dict[str, os.stat_result]:
+    """The files of a folder that are what they were, but for their inode numbers."""
+    return {
+        name: names[name]
+        for rows in known
+        for name, row in rows.items()
+        if name in names and not row.is_still_at(names[name])
+        and (row.size, row.mtime_ns) == (names[name].st_size, names[name].st_mtime_ns)
+    }  # fmt: skip
 
 
 def _told(known: dict[str, Known], related: dict[str, Relative], names: dict[str, os.stat_result]) -> dict[str, Told]:
@@ -461,9 +481,10 @@ def _still(db: Database, work: _Work, name: str, report: ScanReport) -> int | No
     if row is not None and not files.is_known(db, work.root.id, path, row.id):
         row = None  # it has just moved within this folder
     if row is not None and row.role != Role.STILL:
-        if _stands_in(db, work, row) and not work.last:
+        still = _stands_in(db, work, row)
+        if still and not work.last:
             return None
-        if still := _stands_in(db, work, row):
+        if still:
             changes.still_replaced(db, still, path, stamp(status), work.now)
             report.changed += 1
             return row.photo_id

@@ -45,11 +45,8 @@ class Schedule:
         self._night = last.started_at if last else 0.0
         self._scanned = self._clock()  # the start itself looks through everything
         self._jobs.next_run, self._jobs.pause_ends = self.next_run, self.tick
-        options = {
-            "misfire_grace_time": None,
-            "coalesce": True,
-            "max_instances": 1,
-        }  # late is better than never, and once is enough
+        # late is better than never, and once is enough
+        options = {"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
         self._scheduler.add_job(
             self._look_at_the_clock, IntervalTrigger(seconds=LOOK), id="look", next_run_time=datetime.now(UTC), **options
         )

@@ -152,7 +152,7 @@ def _brackets(photos: Sequence[PhotoRow], line: Sequence[int], alike: Alike) -> 
             enough = len(part) >= (2 if flagged else BRACKET_FRAMES)
             if enough and wide and (flagged or alike(part[0], part[-1]) or alike(part[0], part[1])):
                 middle = sorted(values)[len(values) // 2]
-                words = [f"{middle - (_exposed(photos[i]) or middle):+.1f} EV" for i in part]
+                words = [f"{middle - value:+.1f} EV" for value in values]
                 found.append(Series("exposure bracket", part, words))
     return found
 
@@ -164,7 +164,7 @@ def _exposed(photo: PhotoRow) -> float | None:
 
 
 def _rounds(photos: Sequence[PhotoRow], run: Sequence[int]) -> list[list[int]]:
-    """A run cut where an exposure comes again."""
+    """A run cut where an exposure comes again; frames whose exposure is not known are in no part."""
     parts: list[list[int]] = [[]]
     seen: list[float] = []
     for i in run:

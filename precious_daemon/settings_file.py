@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from precious_daemon import config
+from precious_daemon import config, whole
 from precious_daemon.errors import ConfigError
 
 HEAD = """\
@@ -96,14 +95,8 @@ def save(file: Path, changes: Mapping[str, str]) -> config.Settings:
 def _replace(file: Path, text: str) -> None:
     """Either the old file or the new one is there whatever happens; it is its owner's alone."""
     file = file.resolve()  # one that is a link into the owner's collection of settings stays a link
-    part = file.with_name(f".{file.name}.{secrets.token_hex(4)}.part")
     try:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600), "w", encoding="utf-8") as out:
-            out.write(text)
-            out.flush()
-            os.fsync(out.fileno())
-        os.replace(part, file)
+        whole.write(file, text)
     except OSError as exc:
-        part.unlink(missing_ok=True)
         raise ConfigError(f"{file} cannot be written: {exc.strerror}. Nothing was changed.") from exc

@@ -45,7 +45,7 @@ def collect(db: Database, places: Places, settings: Settings, voter_id: int = 1)
     said = answers.counts(db, voter_id)
     model = scores.newest_model(db, voter_id)
     certificate, sentence, needed = verdict.of_taste(db, voter_id, settings.ask)
-    disk, steady = _disk(places), ask.until_steady(db, voter_id)
+    disk, steady, counts = _disk(places), ask.until_steady(db, voter_id), photos.counts(db)
     return {
         "version": __version__,
         "roots": [
@@ -56,7 +56,7 @@ def collect(db: Database, places: Places, settings: Settings, voter_id: int = 1)
             }
             for root in watched
         ],
-        "photos": {state.value: count for state, count in photos.counts(db).items()},
+        "photos": {state.value: count for state, count in counts.items()},
         "unsupported": files.unsupported(db),
         "apart": photos.ambiguous_count(db),
         "answers": {
@@ -88,7 +88,7 @@ def collect(db: Database, places: Places, settings: Settings, voter_id: int = 1)
         },
         "trash": dict(zip(("units", "bytes"), units.totals(db), strict=True)),
         "disk": disk,
-        "warnings": _warnings(watched, disk, photos.counts(db)),
+        "warnings": _warnings(watched, disk, counts),
     }  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""TLS of the page: the owner's certificate, or one that is made here; its fingerprint; one that was renewed is taken over."""
+"""TLS for the page: the owner's certificate or one made here, its fingerprint, and the change to a renewed one."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Tls:
 
 def open_tls(places: Places, web: WebSettings) -> Tls:
     """The certificate of the settings, or the one made here. Raises ConfigError with what is wrong and what to do."""
-    import ssl  # here: it takes 7 MB, and only a page that is served to the network needs it
+    import ssl  # imported here: it takes 7 MB, and only a page that is served to the network needs it
 
     own = bool(web.tls_cert)
     cert, key = (Path(web.tls_cert).expanduser(), Path(web.tls_key).expanduser()) if own else files(places)

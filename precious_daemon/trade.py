@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import AsyncIterator, Iterable, Sequence
 
-from precious_daemon import ask, exchange, highlights, ledger, prompts, rating
+from precious_daemon import answering, exchange, highlights, ledger, prompts, rating
 from precious_daemon.exchange import ImportReport
 from precious_daemon.highlights import Event
 from precious_daemon.models import Choice, Photo, Question, Rating, Vote
@@ -68,7 +68,7 @@ async def export_preferences(service: Service, voter_id: int, *, hashes: bool = 
 
 
 async def prompts_of(service: Service, photo_ids: Sequence[int]) -> dict[int, str]:
-    """Prompts of these photos: as the owner put them, or as their files say. Files are looked into once."""
+    """Prompts of these photos: as the owner put them, or as their files say. Files are looked into until one is found."""
     known = await service.store.aread(stored_prompts.many, photo_ids)
     missing = [i for i in photo_ids if i not in known]
     places = await service.store.aread(_places, missing)
@@ -76,9 +76,10 @@ async def prompts_of(service: Service, photo_ids: Sequence[int]) -> dict[int, st
 
     def keep(db: Database) -> None:
         for photo_id, prompt in read.items():
-            stored_prompts.put(db, photo_id, prompt, "file", service.clock())
+            if prompt:
+                stored_prompts.put(db, photo_id, prompt, "file", service.clock())
 
-    if read:
+    if any(read.values()):
         await service.store.awrite(keep)
     return known | read
 
@@ -95,7 +96,6 @@ async def best_of_events(
 
     `before` leaves out photos taken then or later. An event of more than HIGHLIGHTS_AMONG rated photos is cut in two.
     """
-
     return await service.store.aread(best_before, voter_id, top, pause, before)
 
 
@@ -133,7 +133,7 @@ def _import(
     starts = [(found[name], start) for name, start in ranked if name in found]
     for photo_id, start in starts:
         ratings.put_prior(db, voter_id, photo_id, start)
-    taken_out = sum([ask.put_out(db, voter_id, found[name], "import", now) for name in dict.fromkeys(out) if name in found])
+    taken_out = sum([answering.put_out(db, voter_id, found[name], "import", now) for name in dict.fromkeys(out) if name in found])
     if starts:
         ledger.rebuild(db, voter_id)
     else:
@@ -142,7 +142,7 @@ def _import(
 
 
 def _names(db: Database) -> dict[int, str]:
-    return {row[0]: _shown(os.fsdecode(row[1])) for row in db.execute("SELECT id, path FROM photos")}
+    return {photo_id: _shown(path) for photo_id, path in photos.paths(db).items()}
 
 
 def _shown(path: str) -> str:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import cache
+from pathlib import Path
 
 from precious_daemon.config import WatchSettings
 from precious_daemon.models import Root
@@ -18,15 +19,53 @@ log = logging.getLogger(__name__)
 
 
 def filesystem_of(place: str | int) -> str | None:
-    """The id of the file system that a path or descriptor is on, which most keep over a restart; None where it has none."""
-    return f"{number:x}" if (number := os.statvfs(place).f_fsid) else None
+    """The id of the file system that a path or descriptor is on, which most keep over a restart; None where it has none.
+
+    FAT and the like give their device's number instead, which is another one in the next socket.
+    """
+    number = os.statvfs(place).f_fsid
+    return f"{number:x}" if number not in (0, device := os.stat(place).st_dev) else _volume(device)
+
+
+def _volume(device: int) -> str | None:
+    """The id that udev read from a volume on this device."""
+    with suppress(OSError), os.scandir("/dev/disk/by-uuid") as entries:
+        for entry in entries:
+            if entry.stat().st_rdev == device:
+                return entry.name
+    return None
 
 
 def same_disk(root: Root, place: str | int) -> bool:
-    """Whether a place is on the disk that a root was on: by the id of its file system, or else by the device's number."""
-    if root.filesystem is not None:
+    """Whether a place is on the disk that a root was on, by the id of its file system or else by the device number."""
+    if root.filesystem is not None and root.filesystem != f"{root.device or 0:x}":
         return filesystem_of(place) == root.filesystem
     return os.stat(place).st_dev == root.device
+
+
+def file_system(path: str, mountinfo: str) -> str:
+    """The type of the file system that an absolute path is on, from the text of /proc/self/mountinfo (proc(5))."""
+    found, longest = "", -1
+    for line in mountinfo.splitlines():
+        before, _, after = line.partition(" - ")
+        point = re.sub(r"\\([0-7]{3})", lambda code: chr(int(code[1], 8)), before.split(" ")[4])
+        inside = path == point or path.startswith(point.rstrip("/") + "/")
+        if inside and len(point) >= longest:  # of several on one point, the last is on top
+            found, longest = after.split(" ")[0], len(point)
+    return found
+
+
+def kind_of_disk(path: str) -> str:
+    """The type of the file system that a path is on; empty where this machine does not tell."""
+    try:
+        return file_system(os.path.realpath(path), Path("/proc/self/mountinfo").read_text("utf-8", "surrogateescape"))
+    except OSError:
+        return ""
+
+
+def keeps_numbers(path: str) -> bool:
+    """Whether a file has the same inode number tomorrow: FAT has none on the disk, and a driver in user space may forget it."""
+    return not (kind := kind_of_disk(path)).startswith("fuse") and kind not in ("vfat", "msdos", "exfat")
 
 
 def walk(

@@ -14,6 +14,7 @@ from importlib import resources
 from pathlib import Path
 from xml.sax.saxutils import escape
 
+from precious_daemon import whole
 from precious_daemon.errors import ServiceError
 
 MARK = "Written by precious-daemon"  # a unit file without it is somebody else's, and left alone
@@ -61,7 +62,6 @@ KINDS: Mapping[str, Kind] = {
         hint="What it says is in ~/Library/Logs/precious-daemon.log.",
     ),
 }
-SYSTEM_TEMPLATE = "precious-daemon@.service"  # for /etc/systemd/system: rendered, and left to the administrator to install
 
 
 def install(
@@ -78,10 +78,7 @@ def install(
     _refuse_foreign(file)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        part = file.with_name(f".{file.name}.part")
-        part.write_text(text, "utf-8")
-        part.chmod(0o644)
-        os.replace(part, file)
+        whole.write(file, text, 0o644)
     except OSError as exc:
         raise ServiceError(f"{file} cannot be written: {exc.strerror}. Nothing was changed.") from exc
     failed = _run_all(_commands(how.start, file), run or _run)
@@ -166,7 +163,7 @@ def _run(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
 
 
 def _run_all(commands: list[list[str]], run: Run) -> str | None:
-    """Run them in turn; at the first that fails, what it said and what to do, as a sentence."""
+    """Run commands in turn. Where one fails, a sentence with what it said and what to do; None where none did."""
     for number, command in enumerate(commands):
         rest = "\n".join(f"    {' '.join(c)}" for c in commands[number:])
         try:

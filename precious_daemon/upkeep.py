@@ -1,4 +1,4 @@
-"""Is everything as the library says, and making the cache anew: `verify` and `repair`."""
+"""`verify`: is everything as the library says? `repair`: make the cache anew."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is gone from a folder: marked as missing, but never much at once, and never what has only moved."""
+"""Marks as missing what is gone from a folder: never much at once, and never what has only moved."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def _freeze(store: Store, root: Root, lost: int) -> str:
 
 
 def _mark(store: Store, gone: Ids, now: float, but: Collection[int]) -> None:
-    """Know these files as gone, `but` not those of these photos."""
+    """Mark these files as gone, except those of the photos `but`."""
 
     def mark(db: Database, ids: Ids) -> None:
         for entry in files.should_be_there(db, ids):

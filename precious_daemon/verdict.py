@@ -134,7 +134,7 @@ def _of_groups(db: Database, voter_id: int, kind: str) -> list[certify.Audit] | 
     answer, for what is answered stays. One that was kept on review, or brought back from the trash, is a mistake.
     """
     pool = scores.newest_pool(db, voter_id, kind)
-    draws = audits.standing(db, voter_id, pool[0]) if pool else []
+    draws = list(audits.standing(db, voter_id, pool[0])) if pool else []
     return list(_audits(draws, audits.said(db, voter_id, pool[1]))) if pool and draws else None
 
 

@@ -28,7 +28,7 @@ class Watcher:
     def __init__(self, store: Store, jobs: Jobs, settings: WatchSettings) -> None:
         self._store, self._jobs, self._settings = store, jobs, settings
         self._eyes: dict[int, Eyes] = {}
-        self._polled: dict[int, float] = {}  # roots without eyes, and when they are looked through next (time.monotonic)
+        self._polled: dict[int, float] = {}  # roots without an observer, and when they are looked through next (time.monotonic)
         self._hints: dict[int, set[Hint]] = {}
         self._news = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -39,7 +39,7 @@ class Watcher:
         self._settings = settings
 
     async def start(self) -> None:
-        """Open the eyes first, then look through everything once: what changes meanwhile is seen by the one or the other."""
+        """Start the observers first, then look through everything once: what changes meanwhile is seen by one or the other."""
         for root in await self._store.aread(roots.all_roots):
             await self._look_after(root)
         self._hints.clear()
@@ -77,19 +77,18 @@ class Watcher:
             self._news.clear()
             hints, self._hints = self._hints, {}
             for root_id, places in hints.items():
-                root = await self._store.aread(roots.get, root_id)
-                if root.state is RootState.WATCHED:
-                    await self._scan(root, places)
+                try:
+                    await self._scan(root_id, places)
+                except Exception:  # the edge of a job, most likely a full disk: nothing that was seen is forgotten
+                    log.exception("looking through folder %d failed", root_id)
+                    for place in places:
+                        asyncio.get_running_loop().call_later(AGAIN_SECONDS, self.hint, root_id, place)
 
-    async def _scan(self, root: Root, places: set[Hint]) -> None:
-        began = time.monotonic()
-        try:
-            report = await self._jobs.arrivals.scan_root(root, places)
-        except Exception:  # the edge of a job, most likely a full disk: nothing that was seen is forgotten
-            log.exception("looking through %s failed", root.path)
-            for place in places:
-                asyncio.get_running_loop().call_later(AGAIN_SECONDS, self.hint, root.id, place)
+    async def _scan(self, root_id: int, places: set[Hint]) -> None:
+        root, began = await self._store.aread(roots.get, root_id), time.monotonic()
+        if root.state is not RootState.WATCHED:
             return
+        report = await self._jobs.arrivals.scan_root(root, places)
         if root.id in self._polled:
             took = time.monotonic() - began
             self._polled[root.id] = time.monotonic() + max(self._settings.poll_minutes * 60, REST * took)

@@ -35,12 +35,11 @@ def save(
     """Write a JPEG that was last changed `age` seconds ago, so that it counts as settled."""
     path.parent.mkdir(parents=True, exist_ok=True)
     image = picture(seed, size)
-    exif: Image.Exif | bytes = Image.Exif()
-    if thumbnail:
-        exif = camera_exif(image.resize((160, 120)), taken or "2024:01:31 12:30:05", orientation)
-    elif taken:
+    exif = Image.Exif()
+    if taken:
         exif.get_ifd(0x8769)[0x9003] = taken
-    image.save(path, quality=90, exif=exif)
+    full = camera_exif(image.resize((160, 120)), taken or "2024:01:31 12:30:05", orientation) if thumbnail else exif
+    image.save(path, quality=90, exif=full)
     settle(path, age)
     return path
 

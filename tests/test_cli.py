@@ -12,13 +12,15 @@ import ssl
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import pytest
+from click.testing import CliRunner
 
 from precious_daemon import deeds, tasks, tls
-from precious_daemon.cli import talk
+from precious_daemon.cli import reviewing, talk
 from precious_daemon.config import Places
 from precious_daemon.errors import CountNeeded, PreciousError
 from precious_daemon.remote import Remote, _error
@@ -303,3 +305,23 @@ def test_command_that_finds_its_job_running_waits_for_that_one(monkeypatch: pyte
 
     monkeypatch.setattr(talk, "POLL", 0.0)
     assert talk.run_job(cast(Remote, Busy()), "scan") == "scan: 3 new"
+
+
+def test_undo_of_many_goes_on_after_a_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Fake:
+        sent: ClassVar[list[int]] = []
+
+        def get(self, path: str, after: int | None = None) -> dict[str, Any]:
+            return {"units": [] if after else [{"uid": f"{n:04}", "id": n, "batch": "b"} for n in range(1500, 0, -1)]}
+
+        def post(self, path: str, value: dict[str, list[str]]) -> dict[str, Any]:
+            self.sent.append(len(value["uids"]))
+            refused = [{"message": "it is frozen"}] if len(self.sent) == 1 else []
+            return {"sentence": f"{len(value['uids'])} photos are back", "refused": refused}
+
+    monkeypatch.setattr(reviewing, "reached", lambda: nullcontext(Fake()))
+    done = CliRunner().invoke(reviewing.undo, ["--all"])
+    assert Fake.sent == [1000, 500], "a refusal among the first is no reason to leave the others in the trash"
+    assert done.exit_code == 1
+    assert "500 photos are back" in done.output
+    assert "it is frozen" in done.output

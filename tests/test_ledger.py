@@ -93,6 +93,7 @@ def test_ratings_are_always_those_of_the_votes_that_count(
             answers.undo(db, 1, 0.0, live[number % len(live)].id)
             assert ledger.catch_up(db, 1) == (live[number % len(live)].question in ledger.COMPARING)
         assert same(ratings.everything(db, 1), anew(db))
+        assert ratings.count(db, 1) == len(anew(db))
     assert tallies.of(db, "votes", 1).get("comparisons", 0) == sum(1 for _ in answers.votes(db, 1))
     db.execute("ROLLBACK TO history")
 

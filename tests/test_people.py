@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from precious_daemon import ask, ledger, people, propose, review
+from precious_daemon import answering, ledger, people, propose, review
 from precious_daemon.errors import NotEnoughAnswers, NotFound, PreciousError, TrashRefused
 from precious_daemon.models import (
     Choice,
@@ -37,7 +37,7 @@ def anna(service: Service) -> Voter:
 
 async def said(service: Service, voter: Voter | int, photo: Photo, choice: Choice) -> None:
     number = voter if isinstance(voter, int) else voter.id
-    await ask.answer(service, number, Question.LABEL, choice, [photo.uid], "train")
+    await answering.answer(service, number, Question.LABEL, choice, [photo.uid], "train")
 
 
 def unloved(service: Service, voter: Voter | int, *found: Photo) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from precious_daemon import tasks
 from precious_daemon.config import WatchSettings
 from precious_daemon.errors import RootError
 from precious_daemon.ingest import read_photo
@@ -116,6 +117,29 @@ def test_photo_moved_over_a_copy_keeps_its_votes(store: Store, root: Root, folde
         rescan(store, root)
     assert states(store) == {"far/a.jpg": "present"}
     assert store.read(photos.get, photo.id).path == "far/a.jpg"
+
+
+def test_answers_to_tasks_stay_with_their_photo_when_its_copy_goes_or_it_is_the_copy_that_stays(
+    store: Store, root: Root, folder: Path
+) -> None:
+    task = store.write(tasks.make, "What", ["Receipt", "Sea"], 0.0)
+    for name, seed in (("a.jpg", 1), ("b.jpg", 2)):
+        save(folder / name, seed)
+        shutil.copyfile(folder / name, folder / f"copy of {name}")
+        rescan(store, root)
+        read_all(store, root)
+        settle(folder / f"copy of {name}")
+    rescan(store, root)
+    read_all(store, root)
+    known = {photo.path: photo for photo in store.read(photos.page, PhotoState.PRESENT)}
+    both = known["a.jpg"], known["copy of a.jpg"]
+    for photo in (*both, known["b.jpg"]):
+        store.write(tasks.answer, task.id, 1, photo.uid, task.classes[0].id, 0.0)
+    (folder / "a.jpg").unlink()
+    (folder / "b.jpg").unlink()
+    rescan(store, root)
+    assert states(store) == {"a.jpg": "missing", "copy of a.jpg": "present", "copy of b.jpg": "present"}
+    assert store.read(photos.get, known["b.jpg"].id).path == "copy of b.jpg"
 
 
 def test_copy_is_a_photo_of_its_own(store: Store, root: Root, folder: Path) -> None:

@@ -64,6 +64,19 @@ def test_a_saved_setting_leaves_every_other_line_as_it_was(file: Path) -> None:
     assert config.load(file, {}) == settings
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["", "plugins = {enabled = []}", "plugins.enabled = ['x']\n[web]\nport = 9000", "[plugins] # all\n\n  enabled=[]",
+     '[plugins]\nenabled = [\n  "a", # first\n]\n[trash]\nbatch = 3', "[trash]\nbatch = 3\n[plugins]\ntimeout_seconds = 5"],
+)  # fmt: skip
+def test_one_setting_changes_however_the_file_is_written(file: Path, text: str) -> None:
+    file.write_text(text)
+    settings_file.save(file, {"plugins.enabled": "new\nlinks"})
+    wanted = tomllib.loads(text)
+    wanted.setdefault("plugins", {})["enabled"] = ["new", "links"]
+    assert tomllib.loads(file.read_text()) == wanted
+
+
 def test_the_default_takes_the_line_out_again(file: Path) -> None:
     settings_file.save(file, {"web.port": "8765"})
     assert "port" not in file.read_text()

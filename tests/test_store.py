@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
 from precious_daemon.config import Places
-from precious_daemon.errors import DatabaseError, LibraryLocked, NotFound
+from precious_daemon.errors import DatabaseError, LibraryLocked, NotFound, PreciousError
 from precious_daemon.models import Choice, Photo, PhotoState, Question, Stamp
-from precious_daemon.store import Database, Store, answers, changes, photos, pictures, roots
+from precious_daemon.store import Database, Store, answers, changes, photos, pictures, roots, voters
 
 
 @pytest.fixture
@@ -80,6 +82,9 @@ def test_answers_cannot_be_changed_or_deleted(store: Store, three: list[Photo]) 
 def test_repeated_send_is_stored_once(store: Store, three: list[Photo]) -> None:
     assert vote(store, Choice.FIRST, three[0], three[1], "r1") == vote(store, Choice.FIRST, three[0], three[1], "r1")
     assert len(list(store.read(lambda db: list(answers.votes(db, 1))))) == 1
+    other = store.write(voters.add, "Ben", 0.0).id
+    with pytest.raises(PreciousError, match="for another profile"):
+        store.write(answers.add, other, Question.LABEL, Choice.KEEP, three[0].id, None, "train", 0.0, "r1")
 
 
 def test_undo_takes_back_the_newest_that_counts_and_keeps_the_row(store: Store, three: list[Photo]) -> None:
@@ -175,3 +180,57 @@ def test_months_of_a_large_library_are_found_without_looking_at_its_photos(store
 
     assert store.read(look) == [f"{year}-{month:02}" for year in (1971, 1970) for month in range(12, 0, -1)]
     assert sum(steps) < 5000  # of SQLite's machine; looking at each of the photos takes 70,000
+
+
+async def test_what_several_say_at_once_is_stored_together_and_whatever_fails_fails_alone(
+    store: Store, three: list[Photo]
+) -> None:
+    held, free = threading.Event(), threading.Event()
+
+    def hold(db: Database) -> None:
+        db.conn.set_trace_callback(statements.append)
+        held.set()
+        free.wait(10)
+
+    def half(db: Database, photo: Photo) -> None:
+        say(db, photo)
+        raise ValueError("half way")
+
+    def say(db: Database, photo: Photo) -> int:
+        return answers.add(db, 1, Question.LABEL, Choice.KEEP, photo.id, None, "train", 0.0).id
+
+    statements: list[str] = []
+    holding = asyncio.create_task(store.awrite(hold))
+    await asyncio.to_thread(held.wait, 10)
+    first, second, third = (
+        asyncio.create_task(store.asay(act, photo)) for act, photo in zip((say, half, say), three, strict=True)
+    )
+    given_up = asyncio.create_task(store.asay(say, three[1]))
+    await asyncio.sleep(0)
+    given_up.cancel()
+    await asyncio.wait([given_up])
+    free.set()
+    await holding
+    assert await first < await third
+    with pytest.raises(ValueError, match="half way"):
+        await second
+    assert [label.photo_id for label in store.read(answers.labels, 1)] == [three[0].id, three[2].id]
+    assert statements.count("COMMIT") == 2, "one for what was held, one for all that was said"
+
+
+async def test_nobody_who_spoke_is_told_that_it_is_stored_where_the_disk_refused_it(store: Store, three: list[Photo]) -> None:
+    def say(db: Database, photo: Photo) -> None:
+        answers.add(db, 1, Question.LABEL, Choice.KEEP, photo.id, None, "train", 0.0)
+
+    def fill(db: Database, photo: Photo) -> None:
+        say(db, photo)
+        db.execute("INSERT OR ROLLBACK INTO roots SELECT * FROM roots")  # as SQLite does by itself when the disk is full
+
+    told = await asyncio.gather(
+        *(store.asay(act, photo) for act, photo in zip((say, fill, say), three, strict=True)), return_exceptions=True
+    )
+    stored = len(store.read(answers.labels, 1))
+    assert isinstance(told[1], sqlite3.IntegrityError)
+    assert stored == told.count(None), "the third may come with the next transaction"
+    await store.asay(say, three[0])
+    assert len(store.read(answers.labels, 1)) > stored

@@ -182,10 +182,11 @@ def test_prompt_of_a_jpeg(code: bytes, tmp_path: Path) -> None:
     assert prompts.read(str(tmp_path / "x.jpg")) == WORDS
 
 
-def test_prompt_of_a_table_beside_the_picture(tmp_path: Path) -> None:
+@pytest.mark.parametrize("head", [["file", "prompt"], ["Image", "Prompt"]])
+def test_prompt_of_a_table_beside_the_picture(head: list[str], tmp_path: Path) -> None:
     Image.new("RGB", (9, 9)).save(tmp_path / "x.webp")
     with open(tmp_path / "prompts.csv", "w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([["file", "prompt"], ["y.webp", "a dog"], ["x.webp", WORDS]])
+        csv.writer(file).writerows([head, ["y.webp", "a dog"], ["x.webp", WORDS]])
     assert prompts.read(str(tmp_path / "x.webp")) == WORDS
     assert prompts.read(str(tmp_path / "z.webp")) is None
 

@@ -201,7 +201,7 @@ def test_repair_makes_a_damaged_cache_anew_and_keeps_all_that_was_said(library: 
         read_all(store, store.read(roots.all_roots)[0])
         after = store.read(photos.page, PhotoState.PRESENT)
         assert {photo.path: photo.id for photo in after} == before
-        assert all(photo.content_hash and store.read(pictures.has, photo.content_hash) for photo in after)
+        assert all(photo.content_hash and store.read(pictures.thumbnail, photo.content_hash) for photo in after)
         assert store.read(answers.labels, 1) == labels
 
 
@@ -222,7 +222,7 @@ def test_repair_is_refused_while_the_service_has_the_library(library: Places) ->
         with pytest.raises(LibraryLocked):
             repair(library, 0.0)
         (photo, *_) = store.read(photos.page, PhotoState.PRESENT)
-        assert store.read(pictures.has, photo.content_hash)
+        assert store.read(pictures.thumbnail, photo.content_hash)
 
 
 def test_repair_of_a_damaged_library_changes_nothing_and_names_the_backup(library: Places) -> None:

@@ -24,6 +24,7 @@ from precious_daemon.observers import EVERYTHING, Eyes, Hint, _Inotify
 from precious_daemon.scan import add_root
 from precious_daemon.service import Service, open_service
 from precious_daemon.store import photos, roots
+from precious_daemon.tree import file_system
 from precious_daemon.watch import Watcher
 from tests.pictures import save
 
@@ -189,7 +190,7 @@ def test_file_system_of_a_folder_is_that_of_the_nearest_mount(path: str, kind: s
 91 25 0:51 / /mnt/nas rw shared:41 - nfs4 nas:/export rw,vers=4.2
 92 25 0:52 / /media/my\\040disk rw - fuse.sshfs ann@host:/ rw
 """
-    assert observers.file_system(path, mounts) == kind
+    assert file_system(path, mounts) == kind
 
 
 async def test_network_folder_is_polled_with_a_warning_that_says_so(

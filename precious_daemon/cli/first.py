@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from precious_daemon import config
-from precious_daemon.cli.talk import Ordered, for_voter, opened, reached, when
+from precious_daemon.cli.talk import Ordered, for_voter, noted, opened, reached, when
 from precious_daemon.errors import PreciousError
 
 CARES = ("very", "usual", "little")  # as usual.CARE, which needs not be loaded for --help
@@ -59,6 +59,7 @@ def setup(folders: tuple[Path, ...], night: str | None, care: str | None, servic
         return
     from precious_daemon import units
 
+    noted("wrote", "setup", path=str(units.file_of(units.default_kind())))
     for line in units.install(units.default_kind(), [sys.executable, "-m", "precious_daemon"], [Path(f) for f in chosen]):
         click.echo(line)
     click.echo("Sign in with:  precious-daemon login")

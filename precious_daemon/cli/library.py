@@ -85,7 +85,7 @@ def roots_confirm(number: int) -> None:
 
 @click.group(cls=Ordered)
 def jobs() -> None:
-    """What is done on a schedule: scan, embed, group, learn, sort, rate, suggest, and night, which is all of them."""
+    """What is done on a schedule: scan, listen, embed, group, learn, sort, rate, suggest, and night, which is all of them."""
 
 
 @jobs.command("list")
@@ -170,9 +170,11 @@ def votes_import(file: Any, voter: str | None) -> None:
     """Read votes or a ranking from FILE; which of them, its first line says. Names fit by path, or by file name."""
     with reached(voter) as service:
         report = service.post_text("/api/votes/import", file.read())
-    click.echo(f"Imported {report['imported']:,} {'votes' if report['kind'] == 'votes' else 'ratings'}.")
-    if report["unknown"]:
-        click.echo(f"{len(report['unknown']):,} names fit no photo, or several: {', '.join(report['unknown'][:5])}", err=True)
+    what, count = "vote" if report["kind"] == "votes" else "rating", report["imported"]
+    click.echo(f"Imported {count:,} {what}{'' if count == 1 else 's'}.")
+    if unknown := report["unknown"]:
+        fit = "name fits" if len(unknown) == 1 else "names fit"
+        click.echo(f"{len(unknown):,} {fit} no photo, or several: {', '.join(unknown[:5])}", err=True)
 
 
 @votes.command("preferences")
@@ -180,7 +182,11 @@ def votes_import(file: Any, voter: str | None) -> None:
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @for_voter
 def votes_preferences(hashes: bool, file: Path, voter: str | None) -> None:
-    """Write pairs to train a reward model on to FILE: prompt, chosen, rejected. JSON lines, or Parquet if it ends so."""
+    """Write pairs to train a reward model on to FILE: prompt, chosen, rejected. JSON lines, or Parquet if it ends so.
+
+    A prompt is what the photo's page says, the picture's own text (PNG parameters, EXIF comment), or a row of a prompts.csv
+    beside it, with the columns file and prompt.
+    """
     with reached(voter) as service:
         text = service.get("/api/preferences.jsonl", **({"hashes": 1} if hashes else {}))
     rows = [json.loads(line) for line in text.splitlines()]

@@ -58,16 +58,19 @@ def plugins_disable(name: str) -> None:
 
 
 def _switch(name: str, on: bool) -> None:
-    from precious_daemon import remote
+    from precious_daemon import remote, settings_file
     from precious_daemon.config import nearest
     from precious_daemon.plugins.find import find
-    from precious_daemon.plugins.switch import switch
 
     places, settings = opened()
-    known = {found.name for found in find(places, settings)} | set(settings.plugins.enabled)
+    enabled = settings.plugins.enabled
+    known = {found.name for found in find(places, settings)} | set(enabled)
     if name not in known:
         raise NotFound(f'There is no plugin "{name}"{nearest(name, known)}')
-    changed = switch(places.config_file, settings.plugins.enabled, name, on)
+    changed = (name in enabled) is not on
+    if changed:
+        wanted = [*enabled, name] if on else [other for other in enabled if other != name]
+        settings_file.save(places.config_file, {"plugins.enabled": "\n".join(wanted)})
     state = "on" if on else "off"
     click.echo(f"{name} is {state} now." if changed else f"{name} was {state} already.")
     if changed and (service := remote.find(places)):

@@ -133,8 +133,14 @@ def undo(ids: tuple[str, ...], last: bool, everything: bool, dry_run: bool) -> N
             for unit in chosen:
                 click.echo(f"Would put back {unit['root']}/{unit['path']}")
             return
-        for start in range(0, len(chosen), 1000):
-            _tell(service.post("/api/trash/restore", {"uids": [unit["uid"] for unit in chosen[start : start + 1000]]}))
+        uids = [unit["uid"] for unit in chosen]
+        done = [service.post("/api/trash/restore", {"uids": uids[start : start + 1000]}) for start in range(0, len(uids), 1000)]
+    _tell(
+        {
+            "sentence": "\n".join(part["sentence"] for part in done),
+            "refused": [refused for part in done for refused in part["refused"]],
+        }
+    )
 
 
 def _in_trash(service: Remote) -> list[dict[str, Any]]:

@@ -100,12 +100,12 @@ def _demo() -> Path:
     folder = home / "Pictures"
     os.environ.setdefault("PRECIOUS_HOME", str(home / "home"))  # an example does not belong among the owner's own photos
     if not folder.exists():
-        click.echo(f"No folder was given: making a demo library of example pictures in {folder}")
+        click.echo(f"Making a demo library of example pictures in {folder}")
         done = subprocess.run([sys.executable, "-m", "precious_daemon.demo", str(folder)], stdout=subprocess.DEVNULL, check=False)
         if done.returncode:
             raise PreciousError(f"The demo library could not be made in {folder}. Give a folder of your own instead.")
     else:
-        click.echo(f"No folder was given: using the demo library in {folder}")
+        click.echo(f"Using the demo library in {folder}")
     return folder
 
 

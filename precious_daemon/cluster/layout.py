@@ -1,8 +1,8 @@
 """The map of a library: every cluster a disc, alike ones near each other, and its photos packed in it around the centre.
 
-Centres are laid out by t-SNE (van der Maaten and Hinton 2008) of so few points that it takes a second, from a start that is no
-chance; then discs are pushed apart. In a disc a photo's way from the middle is its rank by distance to the centre, and its
-direction that of its two main components there: so neighbours are alike, and no two lie on each other.
+Centres are laid out by t-SNE (van der Maaten and Hinton 2008) of so few points that it takes a second, from a fixed start; then
+discs are pushed apart. In a disc a photo's way from the middle is its rank by distance to the centre, and its direction that of
+its two main components there: so neighbours are alike, and no two lie on each other.
 
 A map of a million is looked at through levels: at level l it is a grid of 4 * 2^l cells a side, and a photo appears at the first
 level at which it is the nearest to its centre in a cell that is still free, or at the last one, where each has its own place.
@@ -43,7 +43,7 @@ class Layout:
 
 
 def lay_out(points: Points, assignment: Indexes, distance: Points, centres: Points, seed: int) -> Layout:
-    """Points (n, d) with the cluster of each and its distance to that centre (k, d). The same again for the same."""
+    """Place points (n, d), each with its cluster and its distance to that cluster's centre; centres (k, d). Deterministic."""
     k = len(centres)
     sizes = np.bincount(assignment, minlength=k)
     radius = (np.sqrt(sizes / 3) + 0.5) * ROOM

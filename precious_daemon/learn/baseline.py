@@ -1,10 +1,10 @@
 """Label spreading, the gate that it finds, and logistic regression: the learners that need no training loop.
 
-How much the measures (sharpness, exposure, file size, ...) should count beside the look differs by owner: who deletes blurred
-frames and receipts needs them, who deletes by subject is misled by them. In simulation no fixed weight served both: AP of
-label spreading for the junk persona rises from .74 at weight 0 to .91 at weight 2, and for taste B falls from .95 to .59.
-So the graph is built at several weights, and each is believed by how well it foretells every label from the others
-(`gate`). That gives .90 and .95, and its mean weight is what regression and FixMatch start from.
+How much the measures (sharpness, exposure, file size, ...) should count beside the look differs by owner: an owner who deletes
+blurred frames and receipts needs them, one who deletes by subject is misled by them. In simulation no fixed weight served both:
+AP of label spreading for the junk persona rises from .74 at weight 0 to .91 at weight 2, and for taste B falls from .95 to .59.
+So the graph is built at several weights, and each is believed by how well it foretells every label from the others (`gate`). That
+gives .90 and .95, and its mean weight is what regression and FixMatch start from.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def _largest(values: Floats, k: int) -> Ints:
 
 def by_neighbours(x: Examples, nodes: Examples, weight: float, scores: Doubles) -> Doubles:
     """What the nodes score, (m,) or (m, columns), for all photos: the mean of the 15 that look most alike, each by its cosine."""
-    length = mean_length(nodes)  # as in the model's file: a photo is placed alike by whoever scores it
+    length = mean_length(nodes)  # as in the model's file, so that both score a photo alike
     among = coordinates(nodes, weight, length)
     found = np.empty((len(x), *scores.shape[1:]))
     for start in range(0, len(x), BLOCK):
@@ -122,7 +122,7 @@ class Spread:
 
     logits: Doubles  # (n,)
     weight: float
-    shares: Doubles  # (len(WEIGHTS),), of one in all: how far each graph is believed
+    shares: Doubles  # (len(WEIGHTS),), shares that sum to one: how far each graph is believed
     held_out: Doubles  # (L,): chance of "delete" of each label, found without it and its burst
 
 

@@ -149,7 +149,7 @@ def choose(trials: Mapping[str, Trial], rarest: int) -> str:
 
     `rarest`: labels of the rarest class, which make the noise.
 
-    A strict best of four chose worse than always taking the first: on 45 labels it picks whom the folds happened to favour.
+    A strict best of four chose worse than always taking the first: on 45 labels it picks whichever the folds happened to favour.
     """
     best = max((trial.mean for trial in trials.values()), default=0.0)
     noise = NOISE / math.sqrt(max(rarest, 1))

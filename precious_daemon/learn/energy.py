@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from pathlib import Path
 
 POWERCAP = Path("/sys/class/powercap")  # Linux's names for the meters of Intel and AMD (RAPL)
@@ -35,7 +36,8 @@ class Meter:
                     self._last[zone] = now
 
     def _keep_looking(self) -> None:
-        while not threading.Event().wait(LOOK):
+        while True:
+            time.sleep(LOOK)
             self._look()
 
 

@@ -1,7 +1,8 @@
 """The embed task past one machine: batches of pictures go to the workers of a dask scheduler, and their features come back.
 
 What a network computes depends on the processor, on torch, and on how many threads share the work. So a worker takes as many
-threads as this process would, and is used only where it sees a picture of trial as this machine does, to the bit.
+threads as this process would, and is used only where it computes the same features of a trial picture as this machine, to the
+bit.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from precious_daemon.learn.backbone import Backbone, Batch, Found, look
 from precious_daemon.learn.limits import Deadline
 
 AHEAD = 2  # batches under way for each worker: one that is looked at, and one that is there already
-TRIAL = 120.0  # seconds for a worker to load its network and look at the picture of trial
+TRIAL = 120.0  # seconds for a worker to load its network and look at the trial picture
 PATIENCE, SLOWER = 10.0, 4.0  # seconds without a batch coming back, or so many times the slowest: then one is looked at here
 
 log = logging.getLogger(__name__)
@@ -91,7 +92,7 @@ class Workers:
     def _come_back(
         self, under_way: dict[Future[tuple[float, Found]], Batch], deadline: Deadline
     ) -> Iterator[tuple[list[bytes], Found]]:
-        """At least one. Where none comes for long, that which is away longest is looked at here: its worker hangs, or crawls."""
+        """At least one result. Where none comes for long, the oldest batch is done here: its worker hangs, or crawls."""
         patience = min(max(PATIENCE, SLOWER * self._slowest), max(deadline.left(), 0.0))
         done = wait(under_way, patience, FIRST_COMPLETED).done
         if not done:
@@ -103,7 +104,7 @@ class Workers:
             keys, jpegs = under_way.pop(future)
             try:
                 seconds, found = future.result()
-            except Exception as exc:  # noqa: BLE001  # the scheduler went away, or its workers: what they have not done is done here
+            except Exception as exc:  # noqa: BLE001  # scheduler or workers went away: what they have not done is done here
                 log.warning("a batch is looked at here: %s", exc)
                 seconds, found = 0.0, look(self._network, jpegs)
             self._slowest = max(self._slowest, seconds)

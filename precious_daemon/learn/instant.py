@@ -1,4 +1,4 @@
-"""A model for now: a regression that follows each answer within a second, until the night's learners have their turn.
+"""A provisional model: a regression that follows each answer within a second, until the night's learners have their turn.
 
 `python -m precious_daemon.learn.instant JOBDIR` reads the photos and their features once, as a learn job has them. Then each
 line on its standard input is `[[photo id, keep], ...]`, all labels so far, and it answers with one line: what it makes of them

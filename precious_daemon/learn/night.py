@@ -106,7 +106,7 @@ def learn(folder: Path, job: dict[str, Any], deadline: Deadline) -> None:
 
 
 def _name_photos(folder: Path, task: Task, words: Mapping[str, Any]) -> dict[int, bytes]:
-    """Give the photos that the report mentions their paths. The content hash of each."""
+    """Add paths to the photos that the report mentions; return the content hash of each."""
     ids = shown.mentioned(words)
     paths = jobfolder.read_paths(folder, ids)
     for row in (*words["mistakes"], *words["examples"]):

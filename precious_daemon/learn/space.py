@@ -62,7 +62,7 @@ class Space:
         else:
             values, vectors = np.linalg.eigh(rooted.T @ rooted)
         values, vectors = values[::-1][:count] / len(rooted), vectors[:, ::-1][:, :count]
-        vectors *= np.sign(vectors[np.abs(vectors).argmax(0), np.arange(count)])  # else the sign is the library's whim
+        vectors *= np.sign(vectors[np.abs(vectors).argmax(0), np.arange(count)])  # else the sign would be arbitrary
         length = math.sqrt(max(values.sum(), 1e-12))
         return cls(centre.astype(np.float32), (vectors / length).astype(np.float32), *scale(measures))
 

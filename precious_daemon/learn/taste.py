@@ -1,4 +1,4 @@
-"""Taste: one number a photo that orders the library, from the chance of being kept and from the owner's votes.
+"""Taste: one number per photo that orders the library, from the chance of being kept and from the owner's votes.
 
 It is the log odds of keep plus a linear preference that the pairwise votes ask for; without votes it is the log odds alone.
 """

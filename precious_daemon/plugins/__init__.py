@@ -151,7 +151,10 @@ class Plugins:
 
         def hand_over(ask: _Ask, context: Context) -> None:
             language.speak(self._language)  # in this thread: whatever reaches the owner is in their language
-            output = Output(context.version, context.folder, context.settings, context.log, record=record, thumbnail=thumbnail)
+            output = Output(
+                context.version, context.folder, context.settings, context.log, record=record, language=self._language,
+                thumbnail=thumbnail,
+            )  # fmt: skip
             ask(run=run, suggestions=surest_first, best=tuple(best), output=output)
 
         result = self._alone(name, "deliver", hand_over)

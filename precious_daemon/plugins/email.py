@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import smtplib
 import ssl
 import time
@@ -16,6 +15,7 @@ from dataclasses import dataclass
 from email.message import EmailMessage
 from email.utils import formatdate, parseaddr
 
+from precious_daemon import whole
 from precious_daemon.errors import ConfigError
 from precious_daemon.hookspecs import Context, Output, SuggestedPhoto, hookimpl
 from precious_daemon.language import _, _n, spoken, told
@@ -58,9 +58,7 @@ def deliver(run: str, suggestions: Sequence[SuggestedPhoto], output: Output) -> 
             server.send_message(message)
         except (OSError, smtplib.SMTPException) as exc:
             raise NotSent(f"{output.settings.server} did not take the digest: {exc}") from exc
-    part = output.folder / f"{SENT}.part"
-    part.write_text(json.dumps([run, time.time()]))
-    os.replace(part, output.folder / SENT)
+    whole.write(output.folder / SENT, json.dumps([run, time.time()]))
 
 
 def _digest(run: str, suggestions: Sequence[SuggestedPhoto], chosen: Settings) -> EmailMessage:

@@ -61,7 +61,7 @@ def folder(places: Places, settings: Settings) -> Path:
 
 
 def _first_line(file: Path) -> str:
-    """The first line of a file's docstring, read without running the file, and no further than that."""
+    """The first line of a file's docstring, read without running the file."""
     try:
         with tokenize.open(file) as source:
             for token in tokenize.generate_tokens(source.readline):
@@ -75,7 +75,7 @@ def _first_line(file: Path) -> str:
 
 
 def _load_file(file: Path) -> ModuleType:
-    """Import a plugin file that nobody else can have written."""
+    """Import a plugin file, provided that nobody else can write it."""
     for path in (file, file.parent):
         status = os.stat(path)
         if status.st_uid not in (0, os.geteuid()) or status.st_mode & stat.S_IWOTH:

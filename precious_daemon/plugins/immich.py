@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from precious_daemon import whole
 from precious_daemon.hookspecs import Context, Judgement, Output, PluginPhoto, SuggestedPhoto, hookimpl
 from precious_daemon.plugins import words, xmp
 from precious_daemon.plugins.options import setting
@@ -317,6 +318,4 @@ def _read(file: Path) -> dict[str, Any]:
 
 
 def _write(file: Path, value: Mapping[str, Any]) -> None:
-    part = file.with_name(f"{file.name}.part")
-    part.write_text(json.dumps(value))
-    os.replace(part, file)
+    whole.write(file, json.dumps(value))

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from precious_daemon import whole
 from precious_daemon.errors import ConfigError
 from precious_daemon.hookspecs import Context, Output, PluginPhoto, SuggestedPhoto, hookimpl
 from precious_daemon.plugins.options import setting
@@ -156,6 +157,4 @@ def _sane(links: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
 
 
 def _write(folder: Path, ours: dict[str, dict[str, str]]) -> None:
-    part = folder / f"{LEDGER}.part"
-    part.write_text(json.dumps(ours))
-    os.replace(part, folder / LEDGER)
+    whole.write(folder / LEDGER, json.dumps(ours))

@@ -19,6 +19,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from precious_daemon import whole
 from precious_daemon.hookspecs import Output, SuggestedPhoto, hookimpl
 from precious_daemon.plugins import words
 from precious_daemon.plugins.options import setting
@@ -40,10 +41,10 @@ def deliver(run: str, suggestions: Sequence[SuggestedPhoto], output: Output) -> 
     for number, root in enumerate(sorted({photo.root for photo in chosen}), 1):
         units = [unit for photo in chosen if photo.root == root and (unit := _unit(photo, output))]
         plan = {"run": run, "made_at": datetime.now(UTC).isoformat(timespec="seconds"), "root": str(root), "units": units}
-        _whole(output.folder / f"plan-{base}-{number}.json", json.dumps(plan, indent=1).encode())
+        whole.write(output.folder / f"plan-{base}-{number}.json", json.dumps(plan, indent=1))
         script = output.folder / f"plan-{base}-{number}.sh"
         output.record("wrote", script, photos=[str(root / unit["files"][0]["path"]) for unit in units])
-        _whole(script, _script(base, root, units))
+        whole.write(script, _script(base, root, units))
     _forget_old(output.folder, output.settings.keep)
 
 
@@ -83,12 +84,6 @@ def _script(run: str, root: Path, units: Iterable[dict[str, Any]]) -> bytes:
 def _quoted(text: str) -> str:
     """One word for the shell, whatever is in it. A name that begins with - is never taken for an option: see `unit`."""
     return "'" + text.replace("'", "'\\''") + "'"
-
-
-def _whole(path: Path, data: bytes) -> None:
-    part = path.with_name(path.name + ".part")
-    part.write_bytes(data)
-    os.replace(part, path)
 
 
 def _forget_old(folder: Path, keep: int) -> None:

@@ -61,7 +61,7 @@ class Server:
             raise NotSent(f"{parts.netloc} cannot be reached: {exc or type(exc).__name__}.") from exc
         finally:
             connection.close()
-        if response.status in (429, 503) and (wait := response.headers.get("Retry-After", "")).isdigit():
+        if response.status in (429, 503) and (wait := response.headers.get("Retry-After", "")).isdecimal():
             raise Later(float(wait), f"{parts.netloc} asked to wait for {wait} s")
         if not 200 <= response.status < 300:
             said = text[:200].decode("utf-8", "replace").replace("\n", " ")

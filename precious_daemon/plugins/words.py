@@ -1,4 +1,4 @@
-"""Names, sizes and chances as an owner reads them, and the night's news in one sentence, in the language that is spoken."""
+"""Names, sizes and chances as an owner reads them, and the night's news in one sentence, in the current language."""
 
 from __future__ import annotations
 

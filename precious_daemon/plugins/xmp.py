@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from precious_daemon import faces
+from precious_daemon import faces, whole
 from precious_daemon.hookspecs import Context, Output, PluginPhoto, SuggestedPhoto, hookimpl, unwritten
 from precious_daemon.plugins import packet
 from precious_daemon.plugins.options import setting
@@ -236,6 +236,4 @@ def _ledger(folder: Path) -> set[str]:
 
 
 def _keep_ledger(folder: Path, names: set[str]) -> None:
-    part = folder / f"{LEDGER}.part"
-    part.write_text(json.dumps(sorted(names)))
-    os.replace(part, folder / LEDGER)
+    whole.write(folder / LEDGER, json.dumps(sorted(names)))

@@ -12,8 +12,9 @@ import fcntl
 import os
 import sqlite3
 import threading
+from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
@@ -63,6 +64,7 @@ class Store:
         self.places = places
         self._local = threading.local()
         self._connections: list[sqlite3.Connection] = []
+        self._said = deque[tuple[Callable[[], Any], Future[Any]]]()
         self._lock = Lock(places) if writer else None
         from precious_daemon.store import schema
 
@@ -94,8 +96,35 @@ class Store:
         return db
 
     def _act(self, action: Callable[[], T]) -> T:
+        self._store_said()
         with self._db.atomic():
             return action()
+
+    def _store_said(self) -> None:
+        """All that waits to be said in one transaction, each part of it whole or not at all."""
+        done: list[tuple[Future[Any], Any]] = []
+        try:
+            if self._said:
+                with self._db.atomic():
+                    for _ in range(len(self._said)):  # what comes meanwhile waits for the next
+                        action, said = self._said.popleft()
+                        if said.set_running_or_notify_cancel():
+                            self._store_one(action, said, done)
+        except Exception as exc:  # noqa: BLE001  # the disk, mostly: whoever waits for it is told
+            for said, _ in done:
+                said.set_exception(exc)
+        else:
+            for said, value in done:
+                said.set_result(value)
+
+    def _store_one(self, action: Callable[[], Any], said: Future[Any], done: list[tuple[Future[Any], Any]]) -> None:
+        try:
+            with self._db.atomic():  # a savepoint
+                done.append((said, action()))
+        except Exception as exc:
+            said.set_exception(exc)
+            if not self._db.conn.in_transaction:  # a full disk ends it for all
+                raise
 
     def _look(self, action: Callable[[Database], T]) -> T:
         db = getattr(self._local, "db", None)
@@ -116,6 +145,17 @@ class Store:
         """`write` for the event loop. A cancelled caller does not cancel what is being written."""
         assert self._writer, "opened for reading only"
         return await asyncio.wrap_future(self._writer.submit(self._act, partial(action, self._db, *args, **kwargs)))
+
+    async def asay(self, action: Callable[Concatenate[Database, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """`awrite` for the little that somebody says: before all else that waits, and together with what others say.
+
+        The wait for the disk is nearly all that an answer costs, and fifty people wait for it once.
+        """
+        assert self._writer, "opened for reading only"
+        said = Future[T]()
+        self._said.append((partial(action, self._db, *args, **kwargs), said))
+        self._writer.submit(self._store_said)
+        return await asyncio.wrap_future(said)
 
     async def aread(self, action: Callable[Concatenate[Database, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """`read` for the event loop."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
-from precious_daemon.errors import NotFound
+from precious_daemon.errors import NotFound, PreciousError
 from precious_daemon.models import Answer, Choice, Label, Lineup, Question, Vote
 from precious_daemon.store import Database, insert, tallies
 
@@ -38,6 +38,8 @@ def add(
     """Store one answer. `request` names the sending: the same name again gives back the answer stored the first time."""
     if request:
         for row in db.query("SELECT * FROM answers WHERE request = ?", [request]):
+            if row["voter_id"] != voter_id:
+                raise PreciousError("This answer is stored already, for another profile.")
             return answer_from(row)
     answer_id = insert(db, "answers",
         {
@@ -143,16 +145,13 @@ def page(
     db: Database, voter_id: int, questions: Collection[Question] = (), before: int | None = None, limit: int = 60
 ) -> list[Answer]:
     """Answers that count, newest first, of these kinds (all where none is named), given before that one."""
-    where, values = "voter_id = ?", [voter_id]
-    if questions:
-        where += f" AND question IN ({','.join('?' * len(questions))})"
-        values += questions  # type: ignore[arg-type]
-    if before is not None:
-        where, values = where + " AND id < ?", [*values, before]
-    return [
-        answer_from(row)
-        for row in db.query(f"SELECT * FROM live_answers WHERE {where} ORDER BY id DESC LIMIT ?", [*values, limit])
-    ]
+    sql = "SELECT * FROM live_answers WHERE voter_id = ? {} AND id < ? ORDER BY id DESC LIMIT ?"
+    last = 2**63 - 1 if before is None else before
+    if not questions:
+        return [answer_from(row) for row in db.query(sql.format(""), [voter_id, last, limit])]
+    one = sql.format("AND question = ?")  # each in the order of an index of its own: of both together all would be sorted
+    found = [answer_from(row) for question in questions for row in db.query(one, [voter_id, question, last, limit])]
+    return sorted(found, key=lambda answer: -answer.id)[:limit]
 
 
 def labels(db: Database, voter_id: int) -> list[Label]:

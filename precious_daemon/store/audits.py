@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from precious_daemon.models import Choice, PhotoState, SuggestionState
@@ -59,8 +59,8 @@ def members(db: Database, pool_id: int) -> set[tuple[int, int]]:
     return {(row[0], row[1]) for row in db.execute(sql, [pool_id])}
 
 
-def standing(db: Database, voter_id: int, pool_id: int) -> list[Standing]:
-    """The draws of a pool, in its order."""
+def standing(db: Database, voter_id: int, pool_id: int) -> Iterator[Standing]:
+    """The draws of a pool, in its order: each is looked up when it is asked for."""
     sql = """
         SELECT m.photo_id, m.keeper_id, (SELECT count(*) FROM pool_members AS o WHERE o.pool_id = m.pool_id
                 AND o.position = m.position),
@@ -69,10 +69,9 @@ def standing(db: Database, voter_id: int, pool_id: int) -> list[Standing]:
             (SELECT keep FROM labels WHERE labels.voter_id = ?1 AND labels.photo_id = m.photo_id)
         FROM pool_members AS m WHERE m.pool_id = ?2 AND m.asked ORDER BY m.position
     """
-    return [
-        Standing(row[0], row[1], row[2], SuggestionState(row[3]) if row[3] else None, None if row[4] is None else bool(row[4]))
-        for row in db.execute(sql, [voter_id, pool_id])
-    ]
+    for asked, keeper, count, state, keep in db.execute(sql, [voter_id, pool_id]):
+        label = None if keep is None else bool(keep)
+        yield Standing(asked, keeper, count, SuggestionState(state) if state else None, label)
 
 
 def said(db: Database, voter_id: int, since: float) -> dict[frozenset[int], frozenset[int]]:
@@ -117,7 +116,7 @@ def next_draw(db: Database, voter_id: int, kind: str, exclude: Collection[int] =
 
 
 def _there(db: Database, ids: tuple[int, int]) -> bool:
-    sql = "SELECT count(*) FROM photos WHERE id IN (?, ?) AND state = ?"
+    sql = "SELECT count(*) FROM photos WHERE id IN (?, ?) AND +state = ?"  # + keeps the index of all that are present out of it
     return bool(db.execute(sql, [*ids, PhotoState.PRESENT]).fetchone()[0] == 2)
 
 

@@ -230,3 +230,26 @@ def c020_numbers_of_plugins(db: Database) -> None:
 def c021_measures_beside_their_contents(db: Database) -> None:
     """The last column of a row lies behind its pictures: to read the measures of all photos was to read 20 KB of each."""
     db.execute("CREATE INDEX pictures_with_quality ON pictures(content_hash, quality)")
+
+
+@cache()
+def c022_what_pages_count(db: Database) -> None:
+    """How many photos are rated, which triggers count, and how many a model takes to be of each class."""
+    db.executescript("""
+        CREATE TABLE rating_counts (voter_id INTEGER PRIMARY KEY, count INTEGER NOT NULL);
+        INSERT INTO rating_counts SELECT voter_id, count(*) FROM ratings GROUP BY voter_id;
+        CREATE TABLE task_counts (
+            task_id INTEGER NOT NULL,
+            voter_id INTEGER NOT NULL,
+            class_id INTEGER NOT NULL,
+            count INTEGER NOT NULL,
+            PRIMARY KEY (task_id, voter_id, class_id)
+        ) WITHOUT ROWID;
+        INSERT INTO task_counts SELECT task_id, voter_id, class_id, count(*) FROM task_scores GROUP BY task_id, voter_id, class_id;
+        CREATE TRIGGER rating_counted AFTER INSERT ON ratings BEGIN
+            INSERT INTO rating_counts VALUES (new.voter_id, 1) ON CONFLICT DO UPDATE SET count = count + 1;
+        END;
+        CREATE TRIGGER rating_uncounted AFTER DELETE ON ratings BEGIN
+            UPDATE rating_counts SET count = count - 1 WHERE voter_id = old.voter_id;
+        END;
+    """)

@@ -202,7 +202,11 @@ def _hand_over(db: Database, missing: Photo, now: float) -> None:
     """
     twin = db.execute(sql, [missing.content_hash, missing.id]).fetchone()
     said = db.execute(
-        "SELECT 1 FROM answers WHERE photo_id = :id OR other_id = :id OR third_id = :id OR fourth_id = :id", {"id": missing.id}
+        """
+        SELECT 1 FROM answers WHERE photo_id = :id OR other_id = :id OR third_id = :id OR fourth_id = :id
+        UNION SELECT 1 FROM task_answers WHERE photo_id = :id
+        """,
+        {"id": missing.id},
     ).fetchone()
     if twin and said:
         _merge(db, photos.get(db, twin[0]), missing, now)
@@ -224,7 +228,7 @@ def _merge(db: Database, young: Photo, old: Photo, now: float) -> int:
         """,
         [young.id, now, old.id],
     )
-    for table in ("clusters", "group_members", "scores", "ratings", "guesses"):
+    for table in ("clusters", "group_members", "scores", "ratings", "guesses", "task_scores"):
         db.execute(f"DELETE FROM cache.{table} WHERE photo_id = ?", [young.id])
     for table in ("prompts", "said_elsewhere"):
         db.execute(f"DELETE FROM {table} WHERE photo_id = ?", [young.id])
@@ -246,6 +250,7 @@ def _has_history(db: Database, photo_id: int) -> bool:
         UNION SELECT 1 FROM group_decision_members WHERE photo_id = :id
         UNION SELECT 1 FROM named_cluster_members WHERE photo_id = :id
         UNION SELECT 1 FROM priors WHERE photo_id = :id
+        UNION SELECT 1 FROM task_answers WHERE photo_id = :id
         """,
         {"id": photo_id},
     ).fetchone()

@@ -1,8 +1,9 @@
-"""Clusters as an owner sees them: called by a name, told by the photo that stands for each, answered as a whole."""
+"""Clusters as an owner sees them: each has a name and a photo that stands for it, and can be answered as a whole."""
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -107,7 +108,7 @@ def _clusters(db: Database, rows: Iterable[Sequence[Any]], shown: int) -> list[C
 def names(db: Database) -> dict[int, str]:
     """Clusters that have a name. It belongs to where most of those are who were there when it was given.
 
-    Of several names that come together, that of more members is the cluster's; the others wait until they part again.
+    Where several names meet in one cluster, it gets that with the most members; the others wait until it splits again.
     """
     sql = """
         SELECT n.id, n.name, c.cluster, count(*) FROM named_clusters AS n JOIN named_cluster_members AS m ON m.named_id = n.id
@@ -163,37 +164,27 @@ class Meaning:
 
 
 def meaning(db: Database, voter_id: int, number: int) -> Meaning:
-    sql = """
-        SELECT count(*) FILTER (WHERE state != 'present'),
-            count(*) FILTER (WHERE state = 'present' AND l.keep = 1), count(*) FILTER (WHERE state = 'present' AND l.keep = 0),
-            count(*) FILTER (WHERE state = 'present')
-        FROM cache.clusters AS c CROSS JOIN photos ON photos.id = c.photo_id
-        LEFT JOIN labels AS l ON l.voter_id = ? AND l.photo_id = c.photo_id WHERE c.cluster = ?
-    """
-    gone, kept, deleted, present = db.execute(sql, [voter_id, number]).fetchone()
-    asked = unanswered(db, voter_id, number)
-    return Meaning(asked, kept, deleted, present - kept - deleted - len(asked), gone)
-
-
-def unanswered(db: Database, voter_id: int, number: int) -> list[int]:
-    """Present photos of a cluster of which this voter has not said whether they stay, nearest to its centre first.
-
-    Not among them are those that audits will ask about: such an answer has to be given blind, of that photo alone.
-    """
+    """Of the present photos without an answer, all are asked but those that audits will ask about."""
     pool = scores.newest_pool(db, voter_id)
     sql = """
-        SELECT c.photo_id FROM cache.clusters AS c CROSS JOIN photos ON photos.id = c.photo_id
-        WHERE c.cluster = ? AND photos.state = 'present'
-        AND NOT EXISTS (SELECT 1 FROM labels WHERE labels.voter_id = ? AND labels.photo_id = c.photo_id)
-        AND NOT EXISTS (SELECT 1 FROM pool_members AS m WHERE m.pool_id = ? AND m.photo_id = c.photo_id AND m.asked)
-        ORDER BY c.distance, c.photo_id
+        SELECT c.photo_id, EXISTS (SELECT 1 FROM photos INDEXED BY photos_not_there WHERE id = c.photo_id AND state != 'present'),
+            l.keep, m.asked
+        FROM cache.clusters AS c LEFT JOIN labels AS l ON l.voter_id = ? AND l.photo_id = c.photo_id
+        LEFT JOIN pool_members AS m ON m.pool_id = ? AND m.photo_id = c.photo_id
+        WHERE c.cluster = ? ORDER BY c.distance, c.photo_id
     """
-    return [row[0] for row in db.execute(sql, [number, voter_id, pool[0] if pool else None])]
+    asked, counts = [], Counter[str]()
+    for photo_id, gone, keep, reserved in db.execute(sql, [voter_id, pool[0] if pool else None, number]):
+        if not gone and keep is None and not reserved:
+            asked.append(photo_id)
+        else:
+            counts["gone" if gone else "reserved" if keep is None else "kept" if keep else "deleted"] += 1
+    return Meaning(asked, counts["kept"], counts["deleted"], counts["reserved"], counts["gone"])
 
 
 def label(db: Database, voter_id: int, number: int, choice: Choice, request: str, now: float) -> int:
     """One answer to train on for each photo that has none; how many. They can be undone together by `request`."""
-    found = unanswered(db, voter_id, number)
+    found = meaning(db, voter_id, number).asked
     for photo_id in found:
         answers.add(db, voter_id, Question.LABEL, choice, photo_id, None, "train", now, f"{request}-{photo_id}")
     return len(found)

@@ -34,7 +34,7 @@ def get(db: Database, voter_id: int, decision_id: int) -> GroupDecision:
 
 
 def newest(db: Database, voter_id: int) -> GroupDecision | None:
-    row = db.execute("SELECT id FROM group_decisions WHERE voter_id = ? ORDER BY id DESC LIMIT 1", [voter_id]).fetchone()
+    row = db.execute("SELECT id FROM group_decisions WHERE +voter_id = ? ORDER BY id DESC LIMIT 1", [voter_id]).fetchone()
     return get(db, voter_id, row[0]) if row else None
 
 

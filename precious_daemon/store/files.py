@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import posixpath
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
@@ -69,13 +70,8 @@ def folders(
     if after is None:
         row = db.execute(f"SELECT 1 FROM {table} WHERE root_id = ? AND folder = ? LIMIT 1", [root_id, place]).fetchone()
         found, after = [under] if row else [], under + "/" if under else ""
-    values = {
-        "root": root_id,
-        "after": os.fsencode(after),
-        "under": place,
-        "end": place + b"0",
-        "limit": limit,
-    }  # "0" follows "/"
+    end = place + b"0"  # "0" follows "/"
+    values = {"root": root_id, "after": os.fsencode(after), "under": place, "end": end, "limit": limit}
     return found + [os.fsdecode(row[0]) for row in db.execute(sql, values)]
 
 
@@ -134,6 +130,14 @@ def with_content(db: Database, content_hash: bytes, root_ids: Iterable[int]) -> 
 def on_disk(db: Database, file_id: int, dev: int) -> None:
     """The disk of a file has another number than it had."""
     db.execute("UPDATE files SET dev = ? WHERE id = ?", [dev, file_id])
+
+
+def number_anew(db: Database, root_id: int, folder: str, found: Mapping[str, os.stat_result]) -> None:
+    """Files by name that have other inode numbers than they had, and are the same."""
+    for name, status in found.items():
+        path, number = os.fsencode(posixpath.join(folder, name)), status.st_ino
+        db.execute("UPDATE files SET inode = ?, dev = ? WHERE root_id = ? AND path = ?", [number, status.st_dev, root_id, path])
+        db.execute("UPDATE relatives SET inode = ? WHERE root_id = ? AND path = ?", [number, root_id, path])
 
 
 def forget_companion(db: Database, file_id: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterable, Iterator
+from itertools import chain, repeat
 
 from precious_daemon.decide import decided
 from precious_daemon.models import Group, GroupKind, GroupMember, Photo, PhotoState
@@ -12,7 +13,7 @@ from precious_daemon.store.photos import photo_from
 
 Key = tuple[GroupKind, int]
 """A group by its number: good until the groups are made anew."""
-LOOKED_AT = 200  # groups that are read at once in search of one to review
+LOOKED_AT = (10, 50, 200)  # groups that are read at once in search of those to review: the first is often wanted alone
 
 
 def replace_groups(db: Database, groups: Iterable[Group]) -> None:
@@ -136,14 +137,14 @@ def to_review(
     only = "AND kind = :kind" if kind else f"AND kind IN ({thinned})"
     sql = f"""
         SELECT DISTINCT kind, group_id FROM cache.group_members
-        WHERE (kind, group_id) > (:after_kind, :number) {only} ORDER BY kind, group_id LIMIT {LOOKED_AT}
+        WHERE (kind, group_id) > (:after_kind, :number) {only} ORDER BY kind, group_id LIMIT :most
     """
     place: tuple[str, int] = after or ("", 0)
-    while True:
-        values = {"after_kind": place[0], "number": place[1], "kind": kind}
+    for most in chain(LOOKED_AT, repeat(LOOKED_AT[-1])):
+        values = {"after_kind": place[0], "number": place[1], "kind": kind, "most": most}
         keys = [(GroupKind(k), number) for k, number in db.execute(sql, values).fetchall()]
         yield from ((key, group) for key, group in as_left(db, voter_id, keys).items() if not group.settled)
-        if len(keys) < LOOKED_AT:
+        if len(keys) < most:
             return
         place = keys[-1]
 

@@ -582,3 +582,9 @@ def m028_people_named(db: Database) -> None:
             PRIMARY KEY (content_hash, name)
         ) WITHOUT ROWID;
     """)
+
+
+@library()
+def m029_what_pages_count(db: Database) -> None:
+    """Answers of a kind by index, what is suggested to anybody in its order, and how much that is."""
+    db.executescript(tallies.M029)

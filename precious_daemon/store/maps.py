@@ -47,20 +47,25 @@ def tiles(db: Database, voter_id: int, wanted: Iterable[Tile], show: str = "all"
         sql = "SELECT count(*) FROM (SELECT 1 FROM labels WHERE voter_id = ? LIMIT ?)"
         if db.execute(sql, [voter_id, FEW + 1]).fetchone()[0] <= FEW:
             return _of_answers(db, voter_id, wanted, show)
-    return {tile: _thinned(tile, _of_levels(db, voter_id, tile, show), deepest(db)) for tile in wanted}
+    found: dict[Tile, list[Spot]] = {tile: [] for tile in wanted}
+    for level in {tile[0] for tile in found}:
+        for around in _around(tile for tile in found if tile[0] == level):
+            for spot in _appearing(db, voter_id, around, show):
+                found.get(_tile_of(spot, level), []).append(spot)
+    depth = deepest(db)
+    return {tile: _thinned(tile, spots, depth) for tile, spots in found.items()}
 
 
-def _of_levels(db: Database, voter_id: int, tile: Tile, show: str) -> list[Spot]:
-    """What appears in a tile at its own level and at those above it: the latter first."""
+def _around(tiles: Iterable[Tile]) -> list[Tile]:
+    """These tiles and all that they lie in, each once, the largest first: those of a window share most of them."""
+    return sorted({(at, x >> level - at, y >> level - at) for level, x, y in tiles for at in range(level + 1)})
+
+
+def _appearing(db: Database, voter_id: int, tile: Tile, show: str) -> list[Spot]:
+    """What appears in a tile at its own level, the nearest to its cluster's centre first."""
     level, column, row = tile
-    found: list[Spot] = []
-    for at in range(level + 1):
-        up = level - at
-        number = (row >> up << at) + (column >> up)
-        sql = f"{_SELECT} AND c.level = ? AND {_TILE} = ? {_ONLY[show]} ORDER BY c.distance LIMIT {LOOKED_AT}"
-        rows = db.execute(sql, [voter_id, at, number])
-        found += [spot for spot in map(_spot, rows) if _tile_of(spot, level) == tile]
-    return found
+    sql = f"{_SELECT} AND c.level = ? AND {_TILE} = ? {_ONLY[show]} ORDER BY c.distance LIMIT {LOOKED_AT}"
+    return [_spot(found) for found in db.execute(sql, [voter_id, level, (row << level) + column])]
 
 
 def _of_answers(db: Database, voter_id: int, wanted: Iterable[Tile], show: str) -> dict[Tile, list[Spot]]:
@@ -74,7 +79,8 @@ def _of_answers(db: Database, voter_id: int, wanted: Iterable[Tile], show: str) 
     for spot in map(_spot, db.execute(sql, [voter_id])):
         for level in levels:
             found.get(_tile_of(spot, level), []).append(spot)
-    return {tile: _thinned(tile, spots, deepest(db)) for tile, spots in found.items()}
+    depth = deepest(db)
+    return {tile: _thinned(tile, spots, depth) for tile, spots in found.items()}
 
 
 def _thinned(tile: Tile, spots: Sequence[Spot], depth: int) -> list[Spot]:

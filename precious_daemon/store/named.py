@@ -8,7 +8,7 @@ from precious_daemon.store import Database
 
 
 def put(db: Database, content_hash: bytes, names: Iterable[str]) -> None:
-    """What a file says now, in place of what was known of these bytes."""
+    """Store what a file says now, in place of what was known of these bytes."""
     db.execute("DELETE FROM people_named WHERE content_hash = ?", [content_hash])
     db.conn.executemany("INSERT INTO people_named VALUES (?, ?)", [(content_hash, name) for name in names])
 

@@ -91,6 +91,11 @@ def ids(db: Database, uids: Iterable[str]) -> set[int]:
     return {row[0] for row in db.execute(f"SELECT id FROM photos WHERE uid IN ({marks})", wanted)}
 
 
+def paths(db: Database) -> dict[int, str]:
+    """The path of every photo in its root, also of those that are gone."""
+    return {row[0]: os.fsdecode(row[1]) for row in db.execute("SELECT id, path FROM photos")}
+
+
 def files_of(db: Database, photo_id: int) -> list[FileEntry]:
     return [file_from(row) for row in db.query("SELECT * FROM files WHERE photo_id = ? ORDER BY id", [photo_id])]
 
@@ -137,13 +142,13 @@ def whereabouts(db: Database, ids: Iterable[int]) -> dict[int, tuple[float, floa
     return {row[0]: (row[1], row[2]) for row in db.execute(sql)}
 
 
-def all_ambiguous(db: Database, limit: int) -> list[Photo]:
-    """Photos that are there, and whose companions cannot be told."""
+def all_ambiguous(db: Database, limit: int) -> list[tuple[Photo, str]]:
+    """Photos that are there, and whose companions cannot be told, each with why."""
     sql = f"""
-        SELECT {_COLUMNS} FROM photos INDEXED BY photos_ambiguous
+        SELECT {_COLUMNS}, ambiguous FROM photos INDEXED BY photos_ambiguous
         WHERE ambiguous IS NOT NULL AND state IN ('present', 'new') ORDER BY id DESC LIMIT ?
     """
-    return [photo_from(row) for row in db.query(sql, [limit])]
+    return [(photo_from(row), row["ambiguous"]) for row in db.query(sql, [limit])]
 
 
 def ambiguous_count(db: Database) -> int:

@@ -18,7 +18,7 @@ def put(db: Database, facts: PhotoFacts) -> None:
 
 
 def put_preview(db: Database, content_hash: bytes, preview: bytes, limit_bytes: int) -> None:
-    """Keep a preview; beyond the limit the oldest give way. Triggers keep the sum, so that nothing is counted over."""
+    """Keep a preview; beyond the limit the oldest give way. Triggers keep the sum, so that nothing has to be counted again."""
     db.execute("DELETE FROM cache.previews WHERE content_hash = ?", [content_hash])
     db.execute("INSERT INTO cache.previews VALUES (?, ?, ?)", [content_hash, len(preview), preview])
     _make_room(db, limit_bytes)
@@ -92,10 +92,6 @@ def qualities(db: Database, content_hashes: Iterable[bytes]) -> dict[bytes, Qual
     return found
 
 
-def has(db: Database, content_hash: bytes) -> bool:
-    return db.execute("SELECT 1 FROM cache.pictures WHERE content_hash = ?", [content_hash]).fetchone() is not None
-
-
 def _blob(db: Database, sql: str, content_hash: bytes) -> bytes | None:
     row = db.execute(sql, [content_hash]).fetchone()
     return row[0] if row else None
@@ -111,29 +107,20 @@ def put_embeddings(db: Database, backbone: str, rows: Iterable[tuple[bytes, byte
     )
 
 
-def embedded_count(db: Database, backbone: str) -> int:
-    """Present photos that this network has seen."""
-    return _embedded(db).get(backbone, 0)
-
-
 def any_embedding(db: Database) -> bool:
     return db.execute("SELECT 1 FROM cache.embeddings LIMIT 1").fetchone() is not None
 
 
 def backbone_in_use(db: Database, newest: str) -> str:
     """The network whose features are learnt from: the newest, unless an older one has still seen more of the present photos."""
-    seen = _embedded(db)
+    sql = """
+        SELECT backbone, count(*) FROM photos JOIN cache.embeddings USING (content_hash) WHERE state = 'present'
+        GROUP BY backbone
+    """
+    seen = dict(db.execute(sql).fetchall())
     return max(seen, key=lambda name: (seen[name], name == newest), default=newest)
 
 
 def forget_other_backbones(db: Database, newest: str) -> None:
     """Once the newest network has seen everything."""
     db.execute("DELETE FROM cache.embeddings WHERE backbone != ?", [newest])
-
-
-def _embedded(db: Database) -> dict[str, int]:
-    sql = """
-        SELECT backbone, count(*) FROM photos JOIN cache.embeddings USING (content_hash) WHERE state = 'present'
-        GROUP BY backbone
-    """
-    return dict(db.execute(sql).fetchall())

@@ -32,10 +32,11 @@ def many(db: Database, voter_id: int, photo_ids: Iterable[int]) -> dict[int, Rat
 
 
 def put(db: Database, voter_id: int, photo_id: int, rating: Rating) -> None:
-    db.execute(
-        "INSERT OR REPLACE INTO cache.ratings VALUES (?, ?, ?, ?, ?, ?, ?)",
-        [voter_id, photo_id, rating.mu, rating.sigma, rating.wins, rating.losses, rating.draws],
-    )
+    sql = """
+        INSERT INTO cache.ratings VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE
+        SET mu = excluded.mu, sigma = excluded.sigma, wins = excluded.wins, losses = excluded.losses, draws = excluded.draws
+    """  # a row that is replaced would be counted again
+    db.execute(sql, [voter_id, photo_id, rating.mu, rating.sigma, rating.wins, rating.losses, rating.draws])
 
 
 def forget(db: Database, voter_id: int, photo_ids: Iterable[int]) -> None:
@@ -174,61 +175,86 @@ def set_fit(db: Database, voter_id: int, answer_id: int) -> None:
     db.execute("INSERT OR REPLACE INTO cache.notes VALUES (?, ?)", [f"fit of {voter_id}", str(answer_id)])
 
 
+LOOKED_AT = 2_000  # ratings that are passed over for a page of those that fit
 FEW = 5_000  # ratings up to so many are all sorted, where their photos are wanted by time
 SORTS = {"best": ("mu", "<", "DESC"), "last": ("mu", ">", "ASC"), "unsure": ("sigma", "<", "DESC")}
 """How a ranking can be sorted: column, what comes after another row, and the order."""
 
 
 def ranking(
+    db: Database, voter_id: int, after: tuple[float, int] | None = None, limit: int = 100, scope: Scope | None = None
+) -> list[tuple[Photo, Rating]]:
+    """The best photos with their ratings, without those that were taken out: the first of `ranking_page`, or those `after`."""
+    return ranking_page(db, voter_id, after, limit, scope)[0]
+
+
+Place = tuple[float, int]
+"""Of a row in a ranking: what it is sorted by, and the photo's id."""
+
+
+def ranking_page(
     db: Database,
     voter_id: int,
-    after: tuple[float, int] | None = None,
+    after: Place | None = None,
     limit: int = 100,
     scope: Scope | None = None,
     sort: str = "best",
     guessed: bool = False,
-) -> list[tuple[Photo, Rating]]:
-    """Photos with their ratings, without those that were taken out; of a part of the library where `scope` says so.
+) -> tuple[list[tuple[Photo, Rating]], Place | None]:
+    """Photos with their ratings, of a part of the library where `scope` says so; and where the next page begins, None at the end.
 
-    `after` is (mu or sigma, photo id) of the last one shown, so that every page costs the same. With `guessed`, those
-    without votes by what the model believes of them.
+    Every page costs the same. Where many photos have to be passed over, it may hold fewer than `limit`, and the next one leads
+    on. With `guessed`, those without votes by what the model believes of them.
     """
     column, compare, order = SORTS[sort]
-    where, values = _ranked(db, voter_id, scope)
-    if guessed:
-        where += " AND NOT EXISTS (SELECT 1 FROM cache.ratings AS v WHERE v.voter_id = r.voter_id AND v.photo_id = r.photo_id)"
+    rows = f"cache.{'guesses' if guessed else 'ratings'} AS r"
+    where, values, few = _ranked(db, voter_id, scope)
+    by = f"+r.{column}" if few else f"r.{column}"  # of a few photos each is looked up, and they are sorted
+    bounds, bound_by = "", list[Any]()
     if after:
-        where += f" AND (r.{column}, r.photo_id) {compare} (?, ?)"
-        values += after
+        bounds, bound_by = f" AND ({by}, r.photo_id) {compare} (?, ?)", list(after)
+    last = None
+    if not few and (scope or guessed):
+        sql = f"SELECT {column}, photo_id FROM {rows} WHERE voter_id = ? {bounds} ORDER BY {column} {order}, photo_id {order}"
+        last = db.execute(f"{sql} LIMIT 1 OFFSET ?", [voter_id, *bound_by, LOOKED_AT]).fetchone()
+    if last:
+        bounds, bound_by = f"{bounds} AND (?, ?) {compare}= ({by}, r.photo_id)", [*bound_by, *last]
+    if guessed:
+        where += " AND NOT EXISTS (SELECT 1 FROM cache.ratings AS v WHERE v.voter_id = r.voter_id AND v.photo_id = photos.id)"
     counts = "0 AS wins, 0 AS losses, 0 AS draws" if guessed else "r.wins, r.losses, r.draws"
     sql = f"""
-        SELECT photos.*, r.mu, r.sigma, {counts}
-        FROM cache.{"guesses" if guessed else "ratings"} AS r CROSS JOIN photos ON photos.id = r.photo_id
-        WHERE {where} ORDER BY r.{column} {order}, r.photo_id {order} LIMIT ?
+        SELECT photos.*, r.mu, r.sigma, {counts} FROM {rows} CROSS JOIN photos ON photos.id = r.photo_id
+        WHERE {where}{bounds} ORDER BY {by} {order}, r.photo_id {order} LIMIT ?
     """
-    return [(photo_from(row), _rating(row)) for row in db.query(sql, [*values, limit])]
+    found = [(photo_from(row), _rating(row)) for row in db.query(sql, [*values, *bound_by, limit])]
+    if len(found) < limit:
+        return found, last and (last[0], last[1])
+    photo, rating = found[-1]
+    return found, (getattr(rating, column), photo.id)
 
 
 def best(db: Database, voter_id: int, limit: int, scope: Scope | None = None) -> list[Rating]:
     """The ratings that `ranking` begins with, without the photos and the counts: a tenth of the price."""
-    where, values = _ranked(db, voter_id, scope)
+    where, values, few = _ranked(db, voter_id, scope)
     sql = f"""
         SELECT r.mu, r.sigma FROM cache.ratings AS r CROSS JOIN photos ON photos.id = r.photo_id
-        WHERE {where} ORDER BY r.mu DESC, r.photo_id DESC LIMIT ?
+        WHERE {where} ORDER BY {"+" if few else ""}r.mu DESC, r.photo_id DESC LIMIT ?
     """
     return [Rating(mu, sigma) for mu, sigma in db.execute(sql, [*values, limit])]
 
 
-def _ranked(db: Database, voter_id: int, scope: Scope | None) -> tuple[str, list[Any]]:
-    """The condition for photos of the ranking, or of a part of it, and its values."""
-    where = f"r.voter_id = ? AND photos.state = 'present' AND NOT {is_out('r.photo_id')}"
+def _ranked(db: Database, voter_id: int, scope: Scope | None) -> tuple[str, list[Any], bool]:
+    """The condition for photos of the ranking, or of a part of it, its values, and whether it names a few photos by their ids."""
+    where = f"r.voter_id = ? AND photos.state = 'present' AND NOT {is_out('photos.id')}"
     values: list[Any] = [voter_id, voter_id]
-    if scope:
-        inside, bounds = scopes.condition(scope)
-        where, values = f"{where} AND {inside}", [*values, *bounds]
-        if (found := scopes.few(db, scope)) is not None:
-            where += f" AND r.photo_id IN ({','.join(map(str, found))})"
-    return where, values
+    if scope is None:
+        return where, values, False
+    inside, bounds = scopes.condition(scope)
+    where, values = f"{where} AND {inside}", [*values, *bounds]
+    found = scopes.few(db, scope)
+    if found is None:
+        return where, values, False
+    return f"{where} AND r.photo_id IN ({','.join(map(str, found))})", values, True
 
 
 def for_highlights(db: Database, voter_id: int, before: float | None, limit: int) -> list[Candidate]:
@@ -252,7 +278,8 @@ def for_highlights(db: Database, voter_id: int, before: float | None, limit: int
 
 def count(db: Database, voter_id: int) -> int:
     """How many photos have a rating."""
-    return int(db.execute("SELECT count(*) FROM cache.ratings WHERE voter_id = ?", [voter_id]).fetchone()[0])
+    row = db.execute("SELECT count FROM cache.rating_counts WHERE voter_id = ?", [voter_id]).fetchone()
+    return int(row[0]) if row else 0
 
 
 def neighbours(db: Database, voter_id: int, mu: float, count: int) -> list[int]:

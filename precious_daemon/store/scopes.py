@@ -1,4 +1,4 @@
-"""Part of the library by folder, date and class of a task, at index speed: who is in it, and some of it by chance."""
+"""Part of the library by folder, date and class of a task, at index speed: its photos, and a random sample of them."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def sample(db: Database, scope: Scope, voter_id: int, point: int, count: int, ma
     """Ids of present photos of the scope that are in this voter's ranking, at random: `many` of a few, else `count`."""
     found = few(db, scope)
     where, values = condition(scope)
-    where += f" AND photos.state = 'present' AND NOT {is_out('photos.id')}"
+    where += f" AND +photos.state = 'present' AND NOT {is_out('photos.id')}"
     values.append(voter_id)
     if found is not None:
         marks = ",".join(map(str, found))
         ids = [row[0] for row in db.execute(f"SELECT id FROM photos WHERE id IN ({marks}) AND {where}", values)]
         return random.Random(point).sample(ids, min(many, len(ids)))
-    sql = f"SELECT id FROM photos INDEXED BY photos_by_draw WHERE draw {{}} ? AND {where} ORDER BY draw LIMIT ?"
+    sql = f"SELECT id FROM photos INDEXED BY photos_by_draw WHERE state = 'present' AND draw {{}} ? AND {where} ORDER BY draw LIMIT ?"
     ids = [row[0] for row in db.execute(sql.format(">="), [point, *values, count])]
     if len(ids) < count:
         ids += [row[0] for row in db.execute(sql.format("<"), [point, *values, count - len(ids)])]
@@ -49,7 +49,7 @@ def sample(db: Database, scope: Scope, voter_id: int, point: int, count: int, ma
 def few(db: Database, scope: Scope) -> list[int] | None:
     """Ids among which are all photos of the scope, where an index tells that these are few; None otherwise."""
     if scope.sorted_into is not None:
-        found = [row[0] for row in db.execute(f"{_sorted(*scope.sorted_into)} LIMIT ?", [FEW + 1])]
+        found = _of_class(db, *scope.sorted_into)
         if len(found) <= FEW:
             return found
     if scope.root_id is not None:
@@ -74,7 +74,7 @@ def condition(scope: Scope) -> tuple[str, list[Any]]:
         inside, bounds = _inside(scope.folder, "photos.path")
         where, values = f"{where} AND photos.root_id = ? AND {inside}", [*values, scope.root_id, *bounds]
     if scope.sorted_into is not None:
-        where += f" AND photos.id IN ({_sorted(*scope.sorted_into)})"
+        where += f" AND {_sorted(*scope.sorted_into)}"
     return where, values
 
 
@@ -96,11 +96,19 @@ def _taken(column: str, scope: Scope) -> tuple[str, list[Any]]:
 
 
 def _sorted(class_id: int, voter_id: int) -> str:
-    """SQL: ids of the photos that a voter put into a class, and of those that their model does where they said nothing."""
+    """SQL: whether a voter put a photo into a class, or where they said nothing of it, their model does."""
     task = f"(SELECT task_id FROM task_classes WHERE id = {int(class_id)})"
-    mine = f"task_id = {task} AND voter_id = {int(voter_id)}"
-    return f"""
-        SELECT photo_id FROM task_labels WHERE {mine} AND class_id = {int(class_id)}
-        UNION ALL SELECT photo_id FROM cache.task_scores WHERE {mine} AND class_id = {int(class_id)}
-            AND photo_id NOT IN (SELECT photo_id FROM task_labels WHERE {mine})
+    mine = f"task_id = {task} AND voter_id = {int(voter_id)} AND photo_id = photos.id"
+    said, expected = (f"(SELECT class_id FROM {rows} WHERE {mine})" for rows in ("task_labels", "cache.task_scores"))
+    return f"coalesce({said}, {expected}) = {int(class_id)}"
+
+
+def _of_class(db: Database, class_id: int, voter_id: int) -> list[int]:
+    """Ids among which are all that `_sorted` holds for, but at most one more than FEW."""
+    sql = """
+        SELECT photo_id FROM task_answers WHERE task_id = :task AND voter_id = :voter AND class_id = :class
+        UNION ALL SELECT photo_id FROM cache.task_scores WHERE task_id = :task AND voter_id = :voter AND class_id = :class LIMIT :most
     """
+    row = db.execute("SELECT task_id FROM task_classes WHERE id = ?", [class_id]).fetchone()
+    values = {"task": row[0] if row else None, "voter": voter_id, "class": class_id, "most": FEW + 1}
+    return [row[0] for row in db.execute(sql, values)]

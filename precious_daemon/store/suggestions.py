@@ -55,7 +55,7 @@ _SELECT = """
 """
 
 _EVERYBODYS = """
-    s.state = ? AND NOT EXISTS (SELECT 1 FROM suggestions AS o
+    NOT EXISTS (SELECT 1 FROM suggestions AS o
         WHERE o.photo_id = s.photo_id AND o.state = s.state AND (o.place, o.id) < (s.place, s.id))
 """
 
@@ -190,8 +190,9 @@ def page(
 
     With `certified` only those that are.
     """
-    where = _EVERYBODYS if voter_id is None else "s.state = ? AND s.voter_id = ?"
-    values: list[Any] = [state] if voter_id is None else [state, voter_id]
+    whose = _EVERYBODYS if voter_id is None else "s.voter_id = ?"
+    where = f"s.state = '{state.value}' AND {whose}"  # by its name, as in the indexes of those that are open
+    values: list[Any] = [] if voter_id is None else [voter_id]
     if certified:
         where += " AND s.certified"
     if after:
@@ -258,12 +259,8 @@ def certified(db: Database, voter_id: int) -> int:
 
 def everybodys(db: Database) -> tuple[int, int]:
     """(photos that are suggested to anybody, their bytes)."""
-    sql = """
-        SELECT count(DISTINCT photo_id), coalesce(sum(files.size), 0)
-        FROM (SELECT DISTINCT photo_id FROM suggestions WHERE state = 'open') LEFT JOIN files USING (photo_id)
-    """
-    count, size = db.execute(sql).fetchone()
-    return int(count), int(size)
+    found = tallies.of(db, "suggested to anybody")
+    return found.get("photos", 0), found.get("bytes", 0)
 
 
 def open_bytes(db: Database, voter_id: int) -> int:

@@ -1,4 +1,4 @@
-"""Numbers that pages show, kept by triggers as rows come and go: counting a million rows anew would take too long.
+"""Counts that pages show, kept by triggers as rows come and go: counting a million rows anew would take too long.
 
 A tally is named by what is counted, whose it is (a root, a voter, or 0), and which of them:
 
@@ -8,6 +8,7 @@ A tally is named by what is counted, whose it is (a root, a voter, or 0), and wh
     suggestions      voter  state        suggestions in that state
     suggested bytes  voter  open         bytes of the photos that are suggested now
     trash            0      units        captures in the trash; `bytes` theirs
+    suggested to anybody    0    photos  photos that are suggested to one voter or to several; `bytes` theirs
 
 Beside them is `labels`: the newest keep or delete of each voter and photo that counts.
 """
@@ -42,6 +43,10 @@ _COUNT = """
     INSERT INTO tallies SELECT 'suggestions', voter_id, state, count(*) FROM suggestions GROUP BY voter_id, state;
     INSERT INTO tallies SELECT 'suggested bytes', voter_id, 'open', coalesce(sum(files.size), 0)
         FROM suggestions LEFT JOIN files USING (photo_id) WHERE state = 'open' GROUP BY voter_id;
+    INSERT INTO tallies SELECT 'suggested to anybody', 0, 'photos', count(DISTINCT photo_id)
+        FROM suggestions WHERE state = 'open';
+    INSERT INTO tallies SELECT 'suggested to anybody', 0, 'bytes', coalesce(sum(size), 0)
+        FROM files WHERE photo_id IN (SELECT photo_id FROM suggestions WHERE state = 'open');
     INSERT INTO tallies SELECT 'trash', 0, 'units', count(*) FROM units WHERE state = 'done';
     INSERT INTO tallies SELECT 'trash', 0, 'bytes', coalesce(sum(size), 0)
         FROM units JOIN unit_files ON unit_id = units.id WHERE state = 'done';
@@ -159,4 +164,41 @@ C002 = """
     CREATE TABLE group_counts (kind TEXT PRIMARY KEY, count INTEGER NOT NULL);
     INSERT INTO group_counts SELECT kind, count(DISTINCT group_id) FROM group_members GROUP BY kind;
     CREATE INDEX group_members_by_photo ON group_members(photo_id);
+"""
+
+_OPEN_TO_ANOTHER = "SELECT 1 FROM suggestions WHERE photo_id = new.photo_id AND state = 'open' AND id != new.id"
+_OF_THE_PHOTO = "(SELECT coalesce(sum(size), 0) FROM files WHERE photo_id = new.photo_id)"
+M029 = f"""
+    CREATE INDEX answers_by_question ON answers(voter_id, question);
+    CREATE INDEX photos_not_there ON photos(id) WHERE state != 'present';   -- few, and looked up without the photo itself
+    CREATE INDEX suggestions_open ON suggestions(place, id, certified, photo_id) WHERE state = 'open';
+    CREATE INDEX suggestions_certified ON suggestions(voter_id, place, id) WHERE state = 'open' AND certified;
+    INSERT OR REPLACE INTO tallies SELECT 'suggested to anybody', 0, 'photos', count(DISTINCT photo_id)
+        FROM suggestions WHERE state = 'open';
+    INSERT OR REPLACE INTO tallies SELECT 'suggested to anybody', 0, 'bytes', coalesce(sum(size), 0)
+        FROM files WHERE photo_id IN (SELECT photo_id FROM suggestions WHERE state = 'open');
+    CREATE TRIGGER suggested_to_anybody AFTER INSERT ON suggestions
+    WHEN new.state = 'open' AND NOT EXISTS ({_OPEN_TO_ANOTHER}) BEGIN
+        UPDATE tallies SET count = count + iif(which = 'photos', 1, {_OF_THE_PHOTO}) WHERE what = 'suggested to anybody';
+    END;
+    CREATE TRIGGER suggested_to_anybody_again AFTER UPDATE OF state ON suggestions
+    WHEN (old.state = 'open') != (new.state = 'open') AND NOT EXISTS ({_OPEN_TO_ANOTHER}) BEGIN
+        UPDATE tallies SET count = count + iif(new.state = 'open', 1, -1) * iif(which = 'photos', 1, {_OF_THE_PHOTO})
+            WHERE what = 'suggested to anybody';
+    END;
+    CREATE TRIGGER file_weighed_for_anybody AFTER INSERT ON files BEGIN
+        UPDATE tallies SET count = count + new.size WHERE what = 'suggested to anybody' AND which = 'bytes'
+            AND EXISTS (SELECT 1 FROM suggestions WHERE photo_id = new.photo_id AND state = 'open');
+    END;
+    CREATE TRIGGER file_reweighed_for_anybody AFTER UPDATE OF size, photo_id ON files
+    WHEN old.size != new.size OR old.photo_id != new.photo_id BEGIN
+        UPDATE tallies SET count = count - old.size WHERE what = 'suggested to anybody' AND which = 'bytes'
+            AND EXISTS (SELECT 1 FROM suggestions WHERE photo_id = old.photo_id AND state = 'open');
+        UPDATE tallies SET count = count + new.size WHERE what = 'suggested to anybody' AND which = 'bytes'
+            AND EXISTS (SELECT 1 FROM suggestions WHERE photo_id = new.photo_id AND state = 'open');
+    END;
+    CREATE TRIGGER file_unweighed_for_anybody AFTER DELETE ON files BEGIN
+        UPDATE tallies SET count = count - old.size WHERE what = 'suggested to anybody' AND which = 'bytes'
+            AND EXISTS (SELECT 1 FROM suggestions WHERE photo_id = old.photo_id AND state = 'open');
+    END;
 """

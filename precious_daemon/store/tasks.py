@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from precious_daemon.errors import NotFound
@@ -98,13 +98,11 @@ def labels(db: Database, task_id: int, voter_id: int) -> dict[int, int]:
 # --- the next photo ----------------------------------------------------------------------------------------------------
 
 
-def next_photo(db: Database, task_id: int, voter_id: int, point: int, exclude: Collection[int] = ()) -> Photo | None:
+def next_photo(db: Database, task_id: int, voter_id: int, point: int) -> Photo | None:
     """Without an answer so far: representatives, the largest cluster first; then what the model doubts most; then any."""
-    marks = ",".join(str(int(i)) for i in exclude)
     mine = _MINE.format(task=int(task_id), voter=int(voter_id))
     free = f"""
-        photos.state = 'present' AND photos.id NOT IN ({marks})
-        AND NOT EXISTS (SELECT 1 FROM live_task_answers AS a WHERE {mine})
+        photos.state = 'present' AND NOT EXISTS (SELECT 1 FROM live_task_answers AS a WHERE {mine})
     """
     ways = (
         f"""SELECT photos.* FROM cache.clusters AS c CROSS JOIN photos ON photos.id = c.photo_id
@@ -126,6 +124,12 @@ def replace_scores(db: Database, task_id: int, voter_id: int, rows: Iterable[tup
     db.execute("DELETE FROM cache.task_scores WHERE task_id = ? AND voter_id = ?", [task_id, voter_id])
     numbered = ((task_id, voter_id, *row) for row in rows)
     db.conn.executemany("INSERT INTO cache.task_scores VALUES (?, ?, ?, ?, ?)", numbered)
+    db.execute("DELETE FROM cache.task_counts WHERE task_id = ? AND voter_id = ?", [task_id, voter_id])
+    sql = """
+        INSERT INTO cache.task_counts SELECT task_id, voter_id, class_id, count(*) FROM cache.task_scores
+        WHERE task_id = ? AND voter_id = ? GROUP BY class_id
+    """
+    db.execute(sql, [task_id, voter_id])
 
 
 def put_report(db: Database, task_id: int, voter_id: int, report: dict[str, Any]) -> None:
@@ -144,7 +148,7 @@ def report(db: Database, task_id: int, voter_id: int) -> dict[str, Any] | None:
 def counts(db: Database, task_id: int, voter_id: int) -> dict[int, tuple[int, int]]:
     """(photos that were said to be of a class, photos that are expected to be), by class."""
     said = "SELECT class_id, count(*) FROM task_labels WHERE task_id = ? AND voter_id = ? GROUP BY class_id"
-    guessed = "SELECT class_id, count(*) FROM cache.task_scores WHERE task_id = ? AND voter_id = ? GROUP BY class_id"
+    guessed = "SELECT class_id, count FROM cache.task_counts WHERE task_id = ? AND voter_id = ?"
     one, other = (dict(db.execute(sql, [task_id, voter_id]).fetchall()) for sql in (said, guessed))
     return {key: (one.get(key, 0), other.get(key, 0)) for key in {*one, *other}}
 

@@ -96,7 +96,7 @@ def _writable(root: Root, fd: int) -> None:
 
 
 def look_for(disk: Disk, root: Root, fd: int, sample: Sequence[FileEntry]) -> None:
-    """A sample of known photos is where it was, but for one or a tenth that the owner may have moved since the last scan."""
+    """Check that a sample of known photos is where it was; one, or a tenth, the owner may have moved since the last scan."""
     gone = sum(1 for entry in sample if disk.status(fd, entry.path) is None)
     if sample and (gone > max(1, len(sample) // 10) or gone == len(sample)):
         raise TrashRefused(

@@ -20,6 +20,7 @@ from precious_daemon.trash.gate import Found, entered, read_file
 from precious_daemon.trash.journal import Journal, name_of, refusal_of
 from precious_daemon.trash.keeper import check_keeper
 from precious_daemon.trash.moves import DiskFailed, Swapped, shown
+from precious_daemon.tree import keeps_numbers
 
 LEAST_DAYS = 30
 
@@ -65,13 +66,13 @@ class Purge(Journal):
         return f"{name} was being removed for good when the service ended, and is gone."
 
     def _verified(self, unit: Unit, trash: int | None, stack: ExitStack) -> list[Found]:
-        """Every file in the trash is the one that was moved there, to the last byte."""
-        found = []
+        """Check that every file in the trash is the one that was moved there, to the last byte."""
+        found, numbered = [], keeps_numbers(self._store.read(roots.get, unit.root_id).path)
         for file in unit.files:
             if trash is None:
                 raise TrashRefused(f"{shown(file.path)} is not in the trash any more.")
             now = read_file(self._disk, trash, file.trash_path or "", stack)
-            if now.content_hash != file.content_hash or now.stamp.inode != file.stamp.inode:
+            if now.content_hash != file.content_hash or (numbered and now.stamp.inode != file.stamp.inode):
                 raise TrashRefused(f"{shown(file.path)} in the trash is not the file that was moved there, so it stays.")
             found.append(now)
         check_keeper(self._store, self._disk, unit, found)

@@ -157,7 +157,7 @@ class Steps(Journal):
         return found
 
     def _check_companions(self, unit: Unit, found: Sequence[Found]) -> None:
-        """No file has come to the capture that the library has not seen yet: it would be left behind alone."""
+        """Check that no new file has joined the capture since the last scan: it would be left behind alone."""
         for file, now in zip(unit.files, found, strict=True):
             if file.role is Role.STILL:
                 start = posixpath.splitext(now.name)[0].casefold()[:_ALIKE]
@@ -170,7 +170,7 @@ class Steps(Journal):
                     )
 
     def _recheck_target(self, unit: Unit, fd: int, target: int, moves: Sequence[Move]) -> None:
-        """The trash is still where it was: nobody moved it away while it was being filled."""
+        """Check that the trash is still where it was: nobody moved it away while it was being filled."""
         try:
             with held(unit.place, fd) as trash:
                 folder = posixpath.dirname(unit.files[0].trash_path or "")
@@ -217,7 +217,7 @@ class Steps(Journal):
     # --- step 9 --------------------------------------------------------------------------------------------------------
 
     def restore(self, unit: Unit, by: int | None = None) -> Unit:
-        """Move what is in the trash back to where it was, or beside it where that name is taken; this profile wished it so.
+        """Move what is in the trash back to where it was, or beside it where that name is taken; at the wish of this profile.
 
         TrashRefused: all is still in the trash. DiskFailed, LogFailed: as `move`.
         """

@@ -9,10 +9,10 @@ from typing import Any
 
 from aiohttp import web
 
-from precious_daemon import ask
-from precious_daemon.ask import Asked
-from precious_daemon.models import Aim, Choice, Order, Question
-from precious_daemon.store import answers, photos, scores
+from precious_daemon import answering, ask
+from precious_daemon.ask import Asked, Steady
+from precious_daemon.models import Aim, Choice, Order, Question, Scope
+from precious_daemon.store import Database, answers, photos, scores
 from precious_daemon.web import within, words
 from precious_daemon.web.keys import SERVICE, VOTER
 from precious_daemon.web.language import N_, _, _n, told
@@ -94,7 +94,7 @@ async def _again(request: web.Request) -> Asked | None:
         question = Question(request.query.get("again", ""))
     except ValueError:
         return None
-    if len(uids) not in ask.SHOWN.get(question, (1,)) or purpose not in ask.PURPOSES.get(question, ()):
+    if len(uids) not in answering.SHOWN.get(question, (1,)) or purpose not in answering.PURPOSES.get(question, ()):
         return None
     shown = tuple([await request.app[SERVICE].store.aread(photos.by_uid, uid) for uid in uids])
     return Asked(question, purpose, shown)
@@ -111,11 +111,9 @@ async def _next(request: web.Request, kind: str, part: Within, exclude: Collecti
 async def _progress(request: web.Request, part: Within) -> dict[str, Any]:
     """How far the owner is, in numbers and in one line for each page."""
     service = request.app[SERVICE]
-    counts = await service.store.aread(answers.counts, request[VOTER])
-    needed = (await service.store.aread(scores.certificate, request[VOTER]))[2]
+    counts, needed, steady = await service.store.aread(_how_far, request[VOTER], part.scope)
     goals, votes = service.settings.ask, counts["votes"]
     reached, ahead = words.milestone(votes)
-    steady = await service.store.aread(ask.until_steady, request[VOTER], part.scope) if votes else None
     compared = _n("{n} comparison", "{n} comparisons", votes)
     if votes:
         near = steady if steady and steady.needed <= NEAR else None
@@ -135,6 +133,11 @@ async def _progress(request: web.Request, part: Within) -> dict[str, Any]:
         "steady": steady and asdict(steady),
         "label_words": said_label, "done": done,
     }  # fmt: skip
+
+
+def _how_far(db: Database, voter_id: int, scope: Scope | None) -> tuple[dict[str, int], int | None, Steady | None]:
+    counts = answers.counts(db, voter_id)
+    return counts, scores.certificate(db, voter_id)[2], ask.until_steady(db, voter_id, scope) if counts["votes"] else None
 
 
 @routes.get("/api/question")
@@ -168,7 +171,7 @@ async def answer(request: web.Request) -> web.Response:
     fields = await said(request)
     asked, choice = _one_of(Question, fields.text("question")), _one_of(Choice, fields.text("choice"))
     kind = _kind(fields.text("kind", "pair" if asked in RATED else "label"))
-    stored = await ask.answer(
+    stored = await answering.answer(
         request.app[SERVICE], request[VOTER], asked, choice, fields.names("photos"), fields.text("purpose", "train"),
         fields.text("request", "") or None,
     )  # fmt: skip
@@ -184,7 +187,7 @@ async def undo(request: web.Request) -> web.Response:
     fields = await said(request)
     kind = _kind(fields.text("kind", "any"))
     part = await _within(request, fields.text("within", "", longest=8192))
-    taken_back = await ask.take_back(request.app[SERVICE], request[VOTER])
+    taken_back = await answering.take_back(request.app[SERVICE], request[VOTER])
     undone, shown = taken_back.answer, taken_back.photos
     where = _where(undone.question, kind)
     if undone.question not in ELSEWHERE:

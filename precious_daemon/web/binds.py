@@ -123,7 +123,7 @@ def _network(place: Place, service: Service, certificate: Tls | None) -> Bind:
 
 
 def _own_address() -> str | None:
-    """Of this machine in its network, as far as it has one: the one that it would send from. Nothing is sent."""
+    """The address of this machine in its network, if it has one: the one that it would send from. Nothing is sent."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.connect(("192.0.2.1", 9))
@@ -149,7 +149,7 @@ def _tcp(host: str, port: int, setting: str) -> socket.socket:
 
 
 def _unix(place: Place) -> Bind:
-    """Its owner's alone: the file lets nobody else in, nor does `peer_allowed`. A socket that was left behind is replaced."""
+    """A Unix socket for its owner alone, by the file's mode and by `peer_allowed`. One that was left behind is replaced."""
     bound = socket.socket(socket.AF_UNIX)
     try:
         with suppress(FileNotFoundError):

@@ -132,7 +132,7 @@ async def name(request: web.Request) -> web.Response:
     fields, service = await said(request), request.app[SERVICE]
     uid, called = fields.text("photo"), " ".join(fields.text("name", "").split())
     if len(called) > LONGEST_NAME or any("\ud800" <= sign <= "\udfff" for sign in called):
-        raise BadRequest(f"A name has at most {LONGEST_NAME} signs.")
+        raise BadRequest(f"A name has at most {LONGEST_NAME} characters.")
     await service.store.awrite(lambda db: clusters.rename(db, _of(db, uid, 1), called, service.clock()))
     return reply(request, {"name": called}, f"/clusters#cluster-{uid}")
 
@@ -173,5 +173,5 @@ async def undo(request: web.Request) -> web.Response:
 def _of(db: Database, uid: str, shown: int) -> Cluster:
     found = clusters.of_photo(db, photos.by_uid(db, uid).id, shown)
     if found is None:
-        raise NotFound("This photo is in no cluster yet. Clusters are made at night, or with: precious-daemon group")
+        raise NotFound("This photo is in no cluster yet. Clusters are made at night, or with: precious-daemon jobs run group")
     return found

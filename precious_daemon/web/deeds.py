@@ -61,7 +61,7 @@ async def show(request: web.Request) -> web.Response:
     found, kind, text = await _asked(request)
     return await page(
         request, "log.html", found=[_deed(entry) for _number, entry in found.entries], older=found.older, kind=kind, kinds=KINDS,
-        text=text, first="before" not in request.query, named=NAMED,
+        text=text, first="before" not in request.query,
     )  # fmt: skip
 
 

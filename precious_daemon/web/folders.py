@@ -18,7 +18,7 @@ routes = web.RouteTableDef()
 
 @routes.get("/api/alive")
 async def alive(_: web.Request) -> web.Response:
-    """For whoever has the key and wants to know whether anybody is at home."""
+    """Whether the service answers, for whoever has the key."""
     return web.json_response({"alive": True})
 
 

@@ -1,4 +1,4 @@
-"""Who may connect: from the network so many at a time, to a Unix socket only its owner. The others lose not a byte of ours."""
+"""Who may connect: so many at a time from the network, and only the owner to a Unix socket. Others get not one byte."""
 
 from __future__ import annotations
 

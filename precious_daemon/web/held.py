@@ -13,7 +13,8 @@ from precious_daemon.web.talk import photo_json, whole
 routes = web.RouteTableDef()
 
 A_PAGE = 60
-FOR_SCRIPTS = 1000
+FOR_SCRIPTS = 200
+MOST_FOR_SCRIPTS = 1000
 
 
 @routes.get("/suggestions/held")
@@ -29,7 +30,7 @@ async def show_held(request: web.Request) -> web.Response:
 @routes.get("/api/suggestions/held")
 async def list_held(request: web.Request) -> web.Response:
     store = request.app[SERVICE].store
-    limit = min(FOR_SCRIPTS, max(1, whole(request.query.get("limit", str(FOR_SCRIPTS)), "limit")))
+    limit = min(MOST_FOR_SCRIPTS, max(1, whole(request.query.get("limit", str(FOR_SCRIPTS)), "limit")))
     after = whole(request.query.get("after", "-1"), "after")
     rows = await store.aread(held.page, request[VOTER], after, limit)
     shown = [

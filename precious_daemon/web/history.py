@@ -7,7 +7,7 @@ from functools import partial
 
 from aiohttp import web
 
-from precious_daemon import ask
+from precious_daemon import answering
 from precious_daemon.models import Answer, Choice, Photo, Question, Rating
 from precious_daemon.store import Database, answers, outside, photos
 from precious_daemon.store.answers import PLACES
@@ -126,7 +126,7 @@ async def undo(request: web.Request) -> web.Response:
     fields = await said(request)
     service, answer_id = request.app[SERVICE], whole(request.match_info["id"])
     how = await service.store.aread(outside.how, [answer_id])
-    undone = await ask.take_back(service, request[VOTER], answer_id)
+    undone = await answering.take_back(service, request[VOTER], answer_id)
     names = {photo.id: words.name(photo.path) for photo in undone.photos}
     change = changes(names, undone.before, undone.after)
     outcome = f"{_('Taken back: {answer}.', answer=sentence(undone.answer, how))} {change}".strip()

@@ -39,7 +39,7 @@ class Step:
 
 
 def next_step(now: Mapping[str, Any]) -> Step:
-    """One step, the most useful first: photos, answers, review, audits, and then the pleasure of comparing."""
+    """One step, the most useful first: photos, answers, review, audits, and then comparing for its own sake."""
     present, answers, suggestions = now["photos"].get("present", 0), now["answers"], now["suggestions"]["open"]
     train, test = answers["train_goal"] - answers["train"], answers["test_goal"] - answers["test"]
     missing = max(0, train) + max(0, test)

@@ -8,7 +8,6 @@ from aiohttp import web
 
 from precious_daemon import pauses, status
 from precious_daemon.errors import NotFound
-from precious_daemon.reload import reload
 from precious_daemon.store import job_runs
 from precious_daemon.web import words
 from precious_daemon.web.events import deed, running
@@ -105,10 +104,3 @@ def _job(request: web.Request) -> str:
     if name not in names:
         raise NotFound(f"There is no job of that name; there are {words.listed(names)}.")
     return name
-
-
-@routes.post("/api/reload")
-async def take_over(request: web.Request) -> web.Response:
-    """Take over the settings file; what has changed, in sentences."""
-    await said(request)
-    return web.json_response({"changes": await reload(request.app[SERVICE])})

@@ -11,7 +11,7 @@ from typing import Any
 
 from aiohttp import hdrs, web
 
-from precious_daemon import ask, trade
+from precious_daemon import answering, trade
 from precious_daemon.models import Group, GroupKind, Photo, PhotoState, Rating, Root, Score
 from precious_daemon.store import Database, answers, files, groups, photos, prompts, ratings, roots, scores
 from precious_daemon.web import facts, within, words
@@ -30,7 +30,6 @@ APART_SHOWN = 500  # photos with unclear companions that their page lists
 SORTS = N_({"best": "Best first", "last": "Last first", "unsure": "Least sure first"})
 OUT_SHOWN = 200  # photos out of the ranking that its page lists
 FOLDERS_SHOWN = 300  # of each watched folder, to choose a part by
-LARGEST_FILE = 16 * 1024 * 1024
 STATES = N_(
     {
         PhotoState.PRESENT: "Present",
@@ -94,12 +93,8 @@ def _years(months: Iterable[datetime]) -> dict[int, list[tuple[str, str]]]:
 @routes.get("/photos/apart")
 async def show_apart(request: web.Request) -> web.Response:
     """Photos of which it cannot be told which files are theirs, with the reason."""
-    found = await request.app[SERVICE].store.aread(_apart)
+    found = await request.app[SERVICE].store.aread(photos.all_ambiguous, APART_SHOWN)
     return await page(request, "apart.html", found=found)
-
-
-def _apart(db: Database) -> list[tuple[Photo, str]]:
-    return [(photo, photos.ambiguous(db, photo.id) or "") for photo in photos.all_ambiguous(db, APART_SHOWN)]
 
 
 def by_month(found: Iterable[Photo]) -> list[tuple[str, list[Photo]]]:
@@ -176,13 +171,12 @@ async def show_ranking(request: web.Request) -> web.Response:
     sort, guessed = request.query.get("sort", "best"), request.query.get("of") == "guesses"
     if sort not in SORTS or (guessed and sort == "unsure"):
         raise BadRequest(f'"sort" has to be one of {words.listed(SORTS)}.')
-    found = await store.aread(ratings.ranking, request[VOTER], keyset(request), RANKS_A_PAGE, part.scope, sort, guessed)
+    wanted = keyset(request), RANKS_A_PAGE, part.scope, sort, guessed
+    found, last = await store.aread(ratings.ranking_page, request[VOTER], *wanted)
     chosen = "".join([f"&sort={sort}" if sort != "best" else "", "&of=guesses" if guessed else ""])
     following = None
-    if len(found) == RANKS_A_PAGE:
-        photo, rating = found[-1]
-        last = rating.sigma if sort == "unsure" else rating.mu
-        following = part.part.after(f"/ranking?after={last!r},{photo.id}&start={start + RANKS_A_PAGE}{chosen}")
+    if last:
+        following = part.part.after(f"/ranking?after={last[0]!r},{last[1]}&start={start + len(found)}{chosen}")
     imported = request.query.get("imported")
     news = None
     if imported is not None:
@@ -217,7 +211,7 @@ async def take_out(request: web.Request) -> web.Response:
     """Ask about these photos in no pair any more. Their votes stay."""
     fields = await said(request)
     uids = fields.chosen()
-    done = await ask.take_out(request.app[SERVICE], request[VOTER], uids)
+    done = await answering.take_out(request.app[SERVICE], request[VOTER], uids)
     return reply(request, {"out": done}, f"/photo/{uids[0]}")
 
 
@@ -226,7 +220,7 @@ async def bring_back(request: web.Request) -> web.Response:
     """Undo that."""
     fields = await said(request)
     uids = fields.chosen()
-    done = await ask.bring_back(request.app[SERVICE], request[VOTER], uids)
+    done = await answering.bring_back(request.app[SERVICE], request[VOTER], uids)
     return reply(request, {"back": done}, f"/photo/{uids[0]}")
 
 

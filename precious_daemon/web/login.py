@@ -54,7 +54,7 @@ async def show(request: web.Request) -> web.Response:
 
 
 async def _page(request: web.Request, status: int = 200, **more: Any) -> web.Response:
-    """With fields for name and password where somebody has one."""
+    """The page, with fields for name and password where some profile has one."""
     asks = bool(await request.app[SERVICE].store.aread(passwords.have))
     return await page(request, "login.html", status, **{"token": "", "name": "", "asks": asks, "refused": ""} | more)
 
@@ -81,7 +81,7 @@ async def enter(request: web.Request) -> web.Response:
 
 
 async def _enter(request: web.Request, voter_id: int) -> web.Response:
-    """A session that nobody had before; one that this browser has ends."""
+    """A new session; the one that this browser had ends."""
     service, before = request.app[SERVICE], request.cookies.get(guard.cookie_name(request), "")
     session, now = secrets.token_urlsafe(32), service.clock()
     browser, address = request.headers.get(hdrs.USER_AGENT, "")[:300], guard.asks_from(request)[:60]

@@ -1,4 +1,4 @@
-"""The document of the API (OpenAPI 3.1), made from the routes that there are: nothing in it can be out of date."""
+"""The document of the API (OpenAPI 3.1), made from the routes themselves; only the fields of bodies are written down here."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from typing import Any
 
 from aiohttp import web
 
-from precious_daemon import __version__
+from precious_daemon import __version__, answering
 from precious_daemon.web import scopes
 
 routes = web.RouteTableDef()
 
 _TEXT: dict[str, Any] = {"type": "string"}
 _NUMBER: dict[str, Any] = {"type": ["integer", "null"]}
+_FLAG: dict[str, Any] = {"type": "boolean"}
 _NAMES: dict[str, Any] = {"type": "array", "items": _TEXT, "maxItems": 1000}
 _PATH: dict[str, dict[str, Any]] = {
     "uid": {"type": "string", "pattern": "^[0-9a-f]+$"},
@@ -25,7 +26,8 @@ _PATH: dict[str, dict[str, Any]] = {
 BODIES: dict[str, tuple[dict[str, dict[str, Any]], tuple[str, ...]]] = {
     "/api/answer": (
         {
-            "question": {"enum": ["pair", "label"]}, "choice": _TEXT, "photos": _NAMES, "purpose": _TEXT, "request": _TEXT,
+            "question": {"enum": list(answering.CHOICES)}, "choice": {"enum": sorted(set().union(*answering.CHOICES.values()))},
+            "photos": _NAMES, "purpose": _TEXT, "request": _TEXT, "kind": {"enum": ["pair", "label", "any"]}, "within": _TEXT,
         },
         ("question", "choice", "photos", "purpose"),
     ),
@@ -39,11 +41,11 @@ BODIES: dict[str, tuple[dict[str, dict[str, Any]], tuple[str, ...]]] = {
     "/api/model": ({"file": _TEXT}, ("file",)),
     "/api/ranking/out": ({"uids": _NAMES}, ("uids",)),
     "/api/ranking/back": ({"uids": _NAMES}, ("uids",)),
-    "/api/suggestions/approve": ({"uids": _NAMES, "count": _NUMBER}, ("uids",)),
+    "/api/suggestions/approve": ({"uids": _NAMES, "typed_count": _NUMBER, "dry_run": _FLAG}, ("uids",)),
     "/api/suggestions/dismiss": ({"uids": _NAMES}, ("uids",)),
     "/api/suggestions/reopen": ({"uids": _NAMES}, ("uids",)),
     "/api/trash/restore": ({"uids": _NAMES}, ("uids",)),
-    "/api/trash/purge": ({"count": _NUMBER}, ()),
+    "/api/trash/purge": ({"typed_count": _NUMBER, "dry_run": _FLAG}, ()),
     "/api/roots": ({"path": _TEXT}, ("path",)),
     "/api/pause": ({"for": _TEXT, "until": _TEXT}, ()),
     "/api/password": ({"password": _TEXT, "current": _TEXT}, ("password",)),

@@ -71,7 +71,7 @@ def _preview_tag(content: bytes) -> str:
 
 
 def _find(db: Database, uid: str, large: bool) -> tuple[Photo, str, bytes, bool] | None:
-    """(photo, tag by content, JPEG, whether it is what was asked for); for a preview that is not kept, the thumbnail."""
+    """(photo, tag by content, JPEG, whether it is what was asked for); the thumbnail where the preview is not kept."""
     photo = photos.by_uid(db, uid)
     content = photo.content_hash
     if content is None:  # not read yet: what the camera put into the file, if there was a first look

@@ -20,7 +20,7 @@ from precious_daemon.errors import (
     SignInRefused,
     TrashRefused,
 )
-from precious_daemon.web.guard import Handler
+from precious_daemon.web.guard import PICTURES, Handler
 from precious_daemon.web.language import N_, told
 from precious_daemon.web.render import page
 
@@ -78,7 +78,7 @@ def _status(exc: PreciousError) -> int:
 
 async def _answer(request: web.Request, status: int, sentence: str, **more: Any) -> web.Response:
     """`more` is for scripts: which error it is, and what its remedy needs."""
-    if request.path.startswith(("/thumb/", "/preview/", "/static/")):
+    if request.path.startswith((*PICTURES, "/static/")):
         return web.Response(status=status)
     if request.path.startswith("/api/") and not wants_page(request):
         return web.json_response({"error": told(sentence)} | more, status=status)

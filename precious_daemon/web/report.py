@@ -155,19 +155,17 @@ async def _for_now(request: web.Request) -> ForNow | None:
 async def show_report(request: web.Request) -> web.Response:
     store = request.app[SERVICE].store
     model = await store.aread(scores.newest_model, request[VOTER])
-    _, sentence, needed = await store.aread(scores.certificate, request[VOTER])
     apart = await store.aread(verdict.of_groups, request[VOTER])
     for_now = await _for_now(request)
     if model is None:
         lacks = await store.aread(handover.lacking, request[VOTER], request.app[SERVICE].settings.ask)
-        return await page(
-            request, "report.html", model=None, lacks=lacks, sentence=sentence, needed=needed, apart=apart, for_now=for_now
-        )
+        return await page(request, "report.html", model=None, lacks=lacks, apart=apart, for_now=for_now)
     report: dict[str, Any] = model["report"]
+    _certificate, sentence, _needed = await store.aread(scores.certificate, request[VOTER])
     files = await asyncio.to_thread(_files, request, model["run"])
     cost = costs(report.get("cost") or {})
     return await page(
-        request, "report.html", model=model, sentence=sentence, needed=needed, apart=apart, why=report.get("why", ""),
+        request, "report.html", model=model, sentence=sentence, apart=apart, why=report.get("why", ""),
         champion=LEARNERS.get(model["champion"], model["champion"]), learners=learners(report), confusion=confusion(report),
         plots=[plot for plot in papers.PLOTS if papers.plot_file(plot, "dark") in files], files=files, run=model["run"],
         mistakes=await store.aread(_mistakes, report), cost=cost, for_now=for_now,

@@ -27,7 +27,7 @@ routes = web.RouteTableDef()
 A_PAGE = 48
 MEASURES = ("sharpness", "brightness", "contrast")
 UNITS_A_PAGE = 60
-UNITS_FOR_SCRIPTS = 1000
+UNITS_FOR_SCRIPTS = 200
 LATELY = 30 * 86400.0  # seconds for which the page says what was removed with other programs
 JUST_NOW = 15 * 60
 """Seconds after a move in which the page still offers to undo it."""
@@ -129,7 +129,7 @@ async def show_suggestions(request: web.Request) -> web.Response:
         request, "suggestions.html", listing=listing, shared=shared, only=only, query=query, first="after" not in request.query,
         last_moved=await _last_moved(request),
         held=await service.store.aread(held.count, request[VOTER]),
-        batch=service.settings.trash.batch, alpha=service.settings.certify.alpha,
+        batch=service.settings.trash.batch,
     )  # fmt: skip
 
 

@@ -136,7 +136,7 @@ async def question(request: web.Request) -> web.Response:
 async def answer(request: web.Request) -> web.Response:
     """Say what a `photo` is: `class` by its id, or none to skip. It is on disk when this returns."""
     service, fields = request.app[SERVICE], await said(request)
-    stored = await service.store.awrite(
+    stored = await service.store.asay(
         tasks.answer, _id(request), request[VOTER], fields.text("photo"), fields.number("class"), service.clock(),
         fields.text("request", "") or None,
     )  # fmt: skip

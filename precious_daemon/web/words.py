@@ -1,4 +1,4 @@
-"""Numbers, times and names as an owner reads them, in the language that is spoken."""
+"""Numbers, times and names as an owner reads them, in the current language."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def _here() -> tzinfo | None:
 
 
 def pace(done: int, total: int, seconds: float) -> str:
-    """`1,204 of 12,400 · 58 a second · 3 minutes left`. A rate is said once it means something."""
+    """`1,204 of 12,400 · 58 a second · 3 minutes left`. The rate is left out until it means something."""
     said = [_("{done} of {total}", done=done, total=total)] if total else [count(done)] if done else []
     if done and seconds >= 1:
         rate = done / seconds

@@ -50,6 +50,18 @@ def test_the_map_is_moved_over_and_its_clusters_opened_and_named(
     assert owner.evaluate("document.documentElement.scrollWidth") <= size[0]
 
 
+def test_a_service_that_does_not_answer_is_not_asked_over_and_over(
+    owner: Page, served: Served, mapped: list[Photo], problems: list[str]
+) -> None:
+    tried: list[str] = []
+    owner.route("**/api/map?*", lambda route: (tried.append(route.request.url), route.abort()))
+    owner.goto(served.site.address.url + "/map")
+    expect(owner.locator(".toast")).to_contain_text("The service does not answer")
+    owner.wait_for_timeout(600)
+    assert len(tried) == 1
+    problems.clear()
+
+
 def test_of_a_large_map_only_what_is_in_view_is_in_the_page(owner: Page, served: Served, library: list[Photo]) -> None:
     uid, content = library[0].uid, (library[0].content_hash or b"").hex()[:12]
     asked: list[str] = []

@@ -40,7 +40,7 @@ class Disk:
         _run(*MAKE[kind], str(image))
         done = subprocess.run(["mount", "-o", "loop", str(image), str(path)], capture_output=True, text=True, check=False)
         if "unknown filesystem type" in done.stderr:
-            raise Missing(f"this kernel has no {kind}")
+            raise Missing(f"this kernel has no {kind}; tests/faults/uml.py has others")
         assert done.returncode == 0, done.stderr
 
     def mount(self, options: str = "") -> None:

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
 
+from precious_daemon import tree
 from precious_daemon.config import Places, Settings, parse
 from precious_daemon.models import PhotoState, UnitState
-from precious_daemon.scan import add_root
+from precious_daemon.scan import add_root, scan
 from precious_daemon.store import Store, roots
 from precious_daemon.trash import recover_records
 from precious_daemon.trash.records import TRASH
+from tests.faults import uml
 from tests.faults.disks import Disk, Fat, Missing, Passing, bind, unmount
 from tests.trash.library import ROOMY, Library, info_of, ripen
 
@@ -109,6 +113,25 @@ def test_nothing_is_concluded_while_the_disk_is_away(
     any_disk.mount()
     assert library.units(UnitState.DONE) == [unit]
     assert all(path.exists() for path in library.trashed(unit))
+
+
+def test_disk_in_another_socket_is_what_it_was(any_disk: Disk, library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    """FAT keeps neither the numbers of its files nor one of its own: udev tells the latter, where it runs."""
+    monkeypatch.setattr(tree, "_volume", lambda device: "1234-ABCD")
+    library.store.write(lambda db: db.execute("UPDATE roots SET filesystem = ?", [tree.filesystem_of(library.root.path)]))
+    library.add("stays.jpg", b"stays")
+    gone, back = library.send(library.add("a.jpg", b"first", "a.mov"), library.add("b.jpg", b"second", "b.mov"))
+    another = library.add("c.jpg", b"third")
+    ripen(library)
+    any_disk.unmount()
+    any_disk.mount("sync")
+    for path in sorted(library.folder.rglob("*"), reverse=True):
+        path.stat()  # FAT counts files as they are looked at
+    assert str(scan(library.store, library.root_now(), ROOMY.watch, library.clock)) == "nothing new"
+    assert library.undo(back)[0].moved
+    assert library.apply(library.approve(another))[0].moved
+    removed = asyncio.run(library.trash.purge(1))
+    assert [outcome.unit.uid for outcome in removed if outcome.moved] == [gone.uid]
 
 
 def test_folder_mounted_into_the_root_is_only_suggested(library: Library, any_disk: Disk) -> None:
@@ -206,3 +229,15 @@ def test_disk_that_might_replace_moves_nothing_even_where_that_was_not_known(
     assert store.read(roots.suggest_only, library.root.id), "and it is known from now on"
     assert not [path for path in replacing.rglob("*") if path.is_file() and path.suffix not in (".JPG", ".MOV", "")]
     library.check_agreement()
+
+
+def test_fat_of_a_kernel_that_has_it() -> None:
+    """The tests above that this kernel could not do."""
+    if not uml.KERNEL.exists() or "vfat" in Path("/proc/filesystems").read_text("ascii"):
+        pytest.skip("this kernel has vfat, or the package user-mode-linux is not installed")
+    pytest_ = [sys.executable, "-m", "pytest", "-q", "--color=no", "-p", "no:cacheprovider", "-k", "vfat", __file__]
+    done = subprocess.run([sys.executable, "-m", "tests.faults.uml", *pytest_], capture_output=True, text=True, check=False)
+    if done.returncode == 125:
+        pytest.skip(f"user-mode Linux does not run here: {done.stdout[-500:]}")
+    assert done.returncode == 0, done.stdout
+    assert re.search(r"^6 passed, \d+ deselected", done.stdout, re.MULTILINE), done.stdout

@@ -10,14 +10,10 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from precious_daemon.cli import cli
 from precious_daemon.config import Places
-from precious_daemon.errors import ConfigError
 from precious_daemon.plugins.find import BUILT_IN
-from precious_daemon.plugins.switch import switch
 
 HERE = Path(__file__).parents[2]
 
@@ -57,35 +53,6 @@ def test_a_name_that_does_not_exist_is_answered_with_the_nearest(here: Places) -
     assert result.exit_code == 6
     assert "did you mean report?" in result.output
     assert not here.config_file.exists()
-
-
-TABLES = st.lists(
-    st.sampled_from(
-        ["[web]\nport = 1", "# [plugins]", '[plugins]\nenabled = [\n  "a", # first\n  "b",\n]', "[plugin.a]\nenabled = [1]",
-         "[plugins]\ntimeout_seconds = 5", "[plugins] # all\n\n  enabled=[]", '[plugins]\nfolder = "[plugins]"',
-         "plugins = {enabled = []}"]
-    ),
-    unique_by=lambda text: "plugins]" in text.partition("\n")[0] or "plugins =" in text or text, max_size=5,
-)  # fmt: skip
-
-
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
-@given(TABLES)
-def test_switching_changes_nothing_else_in_any_file_or_refuses(tmp_path: Path, tables: list[str]) -> None:
-    file = tmp_path / "config.toml"
-    file.write_text("\n".join(tables))
-    try:
-        before = tomllib.loads(file.read_text())
-    except tomllib.TOMLDecodeError:
-        return
-    old = before.get("plugins", {}).get("enabled", ["report"])
-    try:
-        switch(file, old, "new", True)
-    except ConfigError:
-        assert tomllib.loads(file.read_text()) == before
-    else:
-        before.setdefault("plugins", {})["enabled"] = [*old, "new"]
-        assert tomllib.loads(file.read_text()) == before
 
 
 def test_the_check_says_what_each_can_do_and_fails_where_one_cannot_work(here: Places) -> None:

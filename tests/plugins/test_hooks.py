@@ -46,7 +46,8 @@ def test_hook_veto(write_plugin: WritePlugin, load: Load) -> None:
     assert load("keeper", keeper={"why": "is mine"}).vetoes({5: photo("a.jpg")}) == {5: "a.jpg is mine"}
 
 
-def test_hook_deliver(write_plugin: WritePlugin, load: Load, here: Places) -> None:
+def test_hook_deliver(write_plugin: WritePlugin, load: Load, here: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
     write_plugin(
         "output",
         """
@@ -54,10 +55,12 @@ def test_hook_deliver(write_plugin: WritePlugin, load: Load, here: Places) -> No
         def deliver(run, suggestions, output):
             assert isinstance(suggestions, tuple)
             (output.folder / run).write_bytes(output.thumbnail(suggestions[0].uid))
+            (output.folder / "language").write_text(output.language)
         """,
     )
     assert delivered(load("output"), "night-1", [suggestion()]) == {"output": None}
     assert (here.reports / "output" / "night-1").read_bytes() == JPEG
+    assert (here.reports / "output" / "language").read_text() == "zh-CN"
 
 
 def test_hook_rule(write_plugin: WritePlugin, load: Load) -> None:

@@ -143,10 +143,6 @@ def test_replay_takes_answers_about_several_as_they_were_taken(history: list[tup
         assert (replayed[photo].wins, replayed[photo].draws) == (expected.wins, expected.draws)
 
 
-def test_a_photo_without_votes_is_worth_nothing_for_sure() -> None:
-    assert rating.conservative(rating.START) == pytest.approx(0)
-
-
 # --- until the top is steady -------------------------------------------------------------------------------------------
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from precious_daemon import ask, ledger, outside, rating
 from precious_daemon.hookspecs import Judgement
 from precious_daemon.models import Aim, Choice, Order, Photo, Question, Score, Way
 from precious_daemon.service import Service
-from precious_daemon.store import answers, ratings, scores
+from precious_daemon.store import answers, ratings, roots, scores
 from tests.web.library import Browser
 from tests.web.test_asking import hidden
 
@@ -252,6 +253,11 @@ async def test_prompt_is_edited_on_the_page_and_goes_along(service: Service, bro
     assert "a &lt;cat&gt;</textarea>" in await (await browser.get(path)).text()
     await send(browser, "pair", "first", library[:2])
     assert '"prompt": "a <cat>"' in await (await browser.get("/api/preferences.jsonl")).text()
+    other = f"/photo/{library[1].uid}"
+    assert "a dog" not in await (await browser.get(other)).text()
+    file = Path(service.store.read(roots.get, library[1].root_id).path, library[1].path)
+    file.with_name("prompts.csv").write_text(f"Image,Prompt\n{file.name},a dog\n")
+    assert "a dog</textarea>" in await (await browser.get(other)).text(), "found once it is there"
     assert "No highlights yet" not in await (await browser.get("/highlights")).text()
     assert (await browser.get("/highlights?top=0")).status == 400
 

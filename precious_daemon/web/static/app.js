@@ -17,17 +17,7 @@ const shownTo = document.body.dataset.voter ? { "Precious-Shown-To": document.bo
 
 /** Send JSON and return the JSON answer. Throws an Error whose message is a sentence; `count` is what has to be typed to go on. */
 export async function post(path, data = {}) {
-  let response;
-  try {
-    response = await fetch(path, {
-      method: "POST",
-      headers: { "Content-Type": "application/json", ...shownTo },
-      body: JSON.stringify(data),
-    });
-  } catch {
-    throw problem(_("The service does not answer. Nothing was stored; try again once it runs."), 0);
-  }
-  return answer(response);
+  return answer(path, { method: "POST", headers: { "Content-Type": "application/json", ...shownTo }, body: JSON.stringify(data) });
 }
 
 /** As `post`; where so much would go that the number has to be typed, ask for it first. Null where the owner leaves it. */
@@ -60,11 +50,12 @@ function askForNumber(why, number) {
   });
 }
 
-export async function get(path) {
-  return answer(await fetch(path));
-}
+export const get = (path) => answer(path);
 
-async function answer(response) {
+async function answer(path, options) {
+  const response = await fetch(path, options).catch(() => {
+    throw problem(_("The service does not answer. Nothing was stored; try again once it runs."), 0);
+  });
   if (response.status === 401) throw problem(_("You are signed out. Open a fresh link: precious-daemon login"), 401);
   const value = await response.json().catch(() => ({}));
   if (!response.ok) throw problem(value.error || _("That did not work. Nothing was changed."), response.status, value.count);

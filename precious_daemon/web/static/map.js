@@ -45,6 +45,7 @@ async function fetchTiles(names) {
     while (tiles.size > KEPT_TILES) tiles.delete(tiles.keys().next().value);
   } catch (error) {
     toast(error.message);
+    await new Promise((resolve) => setTimeout(resolve, 5000)); // not at once: the service may be gone
   } finally {
     for (const name of names) asked.delete(name);
   }
@@ -121,7 +122,7 @@ function drawNow() {
   }
   drawDiscs(left, top);
   const missing = wanted.map(([column, row]) => `${at}.${column}.${row}`).filter((name) => !tiles.has(name) && !asked.has(name));
-  atlas.querySelector("[data-nothing]").hidden = show === "all" || used.size > 0 || missing.length > 0;
+  atlas.querySelector("[data-nothing]").hidden = show === "all" || used.size > 0 || missing.length + asked.size > 0;
   atlas.toggleAttribute("data-busy", missing.length > 0 || asked.size > 0);
   clearTimeout(timer);
   if (missing.length) timer = setTimeout(() => fetchTiles(missing.slice(0, 80)), tiles.size ? 50 : 0);

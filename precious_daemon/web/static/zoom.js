@@ -134,7 +134,8 @@ function tile(one, column, row) {
   image.draggable = false;
   image.dataset.tile = name;
   image.addEventListener("error", () => {
-    image.remove(); // the original is not to be had: the preview is shown, and that is said
+    image.remove(); // the original is not to be had: the preview is shown, and that is said, once
+    if (!one.frame.content) return;
     one.frame.content = "";
     one.frame.title += ` · ${_("the original is not to be had, this is its preview")}`;
     draw();
