@@ -86,7 +86,7 @@ def addresses(home: Path, count: int, rng: random.Random) -> dict[str, Address]:
     with sqlite3.connect(f"file:{home / 'data' / 'library.db'}?mode=ro", uri=True) as db:
         marks = ",".join(str(i) for i in rng.sample(range(1, count), min(count - 1, 3000)))
         sql = f"SELECT uid FROM photos WHERE state = 'present' AND id IN ({marks})"
-        uids = [row[0] for row in db.execute(sql)]
+        uids: list[str] = [row[0] for row in db.execute(sql)]
         runs = [row[0] for row in db.execute("SELECT id FROM job_runs LIMIT 500")]
         grouped = [
             row[0] for row in db.execute(f"SELECT uid FROM photos WHERE state = 'present' AND id < {count // 20} LIMIT 999")

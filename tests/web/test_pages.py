@@ -293,6 +293,7 @@ def situation(**changes: object) -> dict[str, object]:
     quiet = {
         "roots": [{"id": 1}],
         "photos": {"present": 500},
+        "running": [],
         "answers": {"train": 45, "train_goal": 45, "test": 45, "test_goal": 45, "votes": 0},
         "suggestions": {"open": 0, "bytes": 0},
         "model": {},
@@ -308,7 +309,11 @@ def answered(train: int, test: int) -> dict[str, int]:
 @pytest.mark.parametrize(
     ("now", "title"),
     [
-        (situation(photos={"present": 1}), "Your photos are being read"),
+        (situation(photos={"present": 1, "new": 4}), "Your photos are being read"),
+        (situation(photos={}, running=[{}]), "Your photos are being read"),
+        (situation(photos={"present": 1}), "One photo so far"),
+        (situation(photos={"broken": 4}), "No photos yet"),
+        (situation(photos={}), "No photos yet"),
         (situation(answers=answered(40, 38)), "12 quick answers to go"),
         (situation(answers=answered(45, 38)), "7 quick answers to go"),
         (situation(model=None), "Ready to learn"),
