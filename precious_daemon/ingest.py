@@ -72,7 +72,7 @@ def prepare_worker(megabytes: int, folders: Iterable[str] | None = None) -> None
     limit = megabytes * 1024 * 1024
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    os.nice(10)  # whoever answers questions meanwhile comes first
+    os.nice(5)
     lean.keep_memory()
     sandbox.enter(folders)
 

@@ -145,9 +145,13 @@ def answers_until_steady(known: Sequence[Rating], unknown: int, top: int) -> int
     Of many photos, those of about equal rating count as equal: after each vote it is worked out anew, while somebody waits
     for the next question.
     """
-    step = 0.01 if len(known) <= 100 else 0.25
-    alike = Counter((round(r.mu / step), round(r.sigma / step)) for r in known)
-    return _until_steady(tuple((mu * step, sigma * step, n) for (mu, sigma), n in sorted(alike.items())), unknown, top)
+    few = len(known) <= 100
+    alike = Counter(_about(r, 0.01 if few or r.sigma < 1 else 0.25) for r in known)
+    return _until_steady(tuple((mu, sigma, n) for (mu, sigma), n in sorted(alike.items())), unknown, top)
+
+
+def _about(rated: Rating, step: float) -> tuple[float, float]:
+    return round(rated.mu / step) * step, max(1, round(rated.sigma / step)) * step
 
 
 @lru_cache(maxsize=8)

@@ -8,8 +8,10 @@ import time
 from pathlib import Path
 
 import pytest
+from click.shell_completion import ShellComplete
 
 from precious_daemon import config, doctor, usual
+from precious_daemon.cli import cli
 from precious_daemon.config import Places
 from precious_daemon.store import Store, passwords, roots
 from tests.e2e.process import command
@@ -55,6 +57,20 @@ def test_setup_with_a_mistake_changes_nothing(user: Path, here: Places) -> None:
 def test_completion_is_for_the_shell_that_is_asked_for() -> None:
     for shell, sign in (("bash", "complete -o nosort"), ("zsh", "#compdef precious-daemon"), ("fish", "complete --no-files")):
         assert sign in command("completion", shell)
+
+
+@pytest.mark.parametrize(
+    ("words", "completed"),
+    [
+        (["votes", "pref"], ["preferences"]),
+        (["jobs", "run", "n"], ["night"]),
+        (["plugins", "enable", "xm"], ["xmp"]),
+        (["config", "explain", "web.tls_"], ["web.tls_cert", "web.tls_key"]),
+    ],
+)
+def test_commands_jobs_plugins_and_settings_are_completed(words: list[str], completed: list[str], here: Places) -> None:
+    found = ShellComplete(cli, {}, "precious-daemon", "_PRECIOUS").get_completions(words[:-1], words[-1])
+    assert [item.value for item in found] == completed
 
 
 # --- the doctor --------------------------------------------------------------------------------------------------------

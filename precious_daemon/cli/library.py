@@ -13,6 +13,7 @@ import click
 
 from precious_daemon.cli.talk import (
     Ordered,
+    among,
     for_voter,
     job_text,
     noted,
@@ -83,6 +84,12 @@ def roots_confirm(number: int) -> None:
         click.echo("Confirmed. The photos that are gone are listed as missing; their answers are kept.")
 
 
+def _jobs() -> tuple[str, ...]:
+    from precious_daemon.jobs import Jobs
+
+    return Jobs.NAMES
+
+
 @click.group(cls=Ordered)
 def jobs() -> None:
     """What is done on a schedule: scan, listen, embed, group, learn, sort, rate, suggest, and night, which is all of them."""
@@ -101,7 +108,7 @@ def jobs_list(as_json: bool) -> None:
 
 
 @jobs.command("run")
-@click.argument("name")
+@click.argument("name", shell_complete=among(_jobs))
 def jobs_run(name: str) -> None:
     """Run the job NAME now, show how far it is, and wait for its end. Ctrl-C stops it without harm."""
     with reached() as service:
@@ -114,7 +121,7 @@ def jobs_run(name: str) -> None:
 
 
 @jobs.command("log")
-@click.argument("name")
+@click.argument("name", shell_complete=among(_jobs))
 @click.option("--run", "run_id", type=int, help="The run of this number, not the newest.")
 @click.option("--json", "as_json", is_flag=True)
 def jobs_log(name: str, run_id: int | None, as_json: bool) -> None:
@@ -140,7 +147,7 @@ def jobs_log(name: str, run_id: int | None, as_json: bool) -> None:
 
 
 @jobs.command("stop")
-@click.argument("name")
+@click.argument("name", shell_complete=among(_jobs))
 def jobs_stop(name: str) -> None:
     """Stop the job NAME; what it has done is kept."""
     with reached() as service:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from precious_daemon.cli.talk import Ordered, opened
+from precious_daemon.cli.talk import Ordered, among, opened
 from precious_daemon.errors import ConfigError, NotFound
 
 if TYPE_CHECKING:
@@ -19,6 +19,10 @@ def _loaded() -> Plugins:
     from precious_daemon.plugins import Plugins
 
     return Plugins.load(*opened())
+
+
+def _known() -> list[str]:
+    return [info.name for info in _loaded().names()]
 
 
 @click.group(cls=Ordered)
@@ -44,14 +48,14 @@ def plugins_list(as_json: bool) -> None:
 
 
 @plugins.command("enable")
-@click.argument("name")
+@click.argument("name", shell_complete=among(_known))
 def plugins_enable(name: str) -> None:
     """Switch the plugin NAME on, in the settings and in the service that runs."""
     _switch(name, True)
 
 
 @plugins.command("disable")
-@click.argument("name")
+@click.argument("name", shell_complete=among(_known))
 def plugins_disable(name: str) -> None:
     """Switch the plugin NAME off, in the settings and in the service that runs."""
     _switch(name, False)
@@ -85,7 +89,7 @@ def _switch(name: str, on: bool) -> None:
 
 
 @plugins.command("check")
-@click.argument("name", required=False)
+@click.argument("name", shell_complete=among(_known), required=False)
 def plugins_check(name: str | None) -> None:
     """Load what is enabled, or only NAME, check its settings, and let it say whether it can work.
 
@@ -120,7 +124,7 @@ def plugins_new(name: str, into: Path, measures: bool) -> None:
 
 
 @plugins.command("run", context_settings={"ignore_unknown_options": True, "help_option_names": []})
-@click.argument("name")
+@click.argument("name", shell_complete=among(_known))
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 @click.pass_context
 def plugins_run(ctx: click.Context, name: str, arguments: tuple[str, ...]) -> None:

@@ -189,7 +189,7 @@ def _status_text(s: dict[str, Any]) -> str:
         f"Certificate  {s['certificate']['sentence']}",
         *(f"             {one['sentence']}" for one in s["group_certificates"]),
         f"Suggestions  {s['suggestions']['open']:,} open, {size(s['suggestions']['bytes'])}",
-        f"Trash        {trash['units']:,} photos, {size(trash['bytes'])}",
+        f"Trash        {trash['units']:,} photo{'' if trash['units'] == 1 else 's'}, {size(trash['bytes'])}",
         f"Disk         {size(disk['library_db'])} library, {size(disk['cache_db'])} cache, {size(disk['free'])} free",
     ]
     if s["paused"]:

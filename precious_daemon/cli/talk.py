@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -56,6 +56,19 @@ def noted(action: str, reason: str, **facts: Any) -> None:
     places = config.places()
     places.make()
     deeds.append(places.audit_log, [deeds.entry(time.time(), action, **facts, reason=reason)])
+
+
+def among(names: Callable[[], Iterable[str]]) -> Callable[[click.Context, click.Parameter, str], list[str]]:
+    """What completes a word in a shell: those of `names` that begin with it, or nothing where they cannot be told."""
+
+    def complete(context: click.Context, parameter: click.Parameter, begun: str) -> list[str]:
+        del context, parameter
+        try:
+            return [name for name in names() if name.startswith(begun)]
+        except PreciousError:
+            return []
+
+    return complete
 
 
 for_voter = click.option("--voter", metavar="NAME", envvar="PRECIOUS_VOTER", help="Whose: the profile of this name.")

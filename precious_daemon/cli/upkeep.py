@@ -15,6 +15,7 @@ import click
 from precious_daemon import config
 from precious_daemon.cli.talk import (
     Ordered,
+    among,
     noted,
     opened,
     progress,
@@ -86,7 +87,8 @@ def repair() -> None:
 
     places, _ = opened()
     count = make_anew(places, time.time())
-    click.echo(f"The cache is made anew. {count:,} photos are read again when the service runs; the night's work does the rest.")
+    photos = "photo is" if count == 1 else "photos are"
+    click.echo(f"The cache is made anew. {count:,} {photos} read again when the service runs; the night's work does the rest.")
 
 
 @click.group("config", cls=Ordered)
@@ -128,7 +130,7 @@ def config_show(as_json: bool) -> None:
 
 
 @config_group.command("explain")
-@click.argument("key")
+@click.argument("key", shell_complete=among(lambda: (name for name, *_ in config.describe())))
 def config_explain(key: str) -> None:
     """What the setting KEY means, what it may be, what it is now, and why."""
     from precious_daemon import settings_file

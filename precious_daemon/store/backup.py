@@ -104,10 +104,11 @@ def _damage(connection: sqlite3.Connection) -> list[str]:
 
 def forget_cache(db: Database, now: float) -> int:
     """The cache was made anew: every photo is to be read again, and nothing else is changed. How many."""
-    changed = db.execute("UPDATE photos SET state = 'new', changed_at = ? WHERE state = 'present'", [now]).rowcount
+    db.execute("UPDATE photos SET state = 'new', changed_at = ? WHERE state = 'present'", [now])
     db.execute("UPDATE photos SET error = ? WHERE state IN ('missing', 'trashed', 'purged')", [photos.FORGOTTEN])
     tallies.recount(db)
-    return changed
+    count: int = db.execute("SELECT count(*) FROM photos WHERE state = 'new'").fetchone()[0]
+    return count
 
 
 def _moment(now: float) -> str:

@@ -151,6 +151,8 @@ def test_a_top_that_is_clear_needs_no_answers() -> None:
     assert rating.answers_until_steady(clear, 0, 5) == 0
     assert rating.answers_until_steady(clear[:5], 0, 5) == 0, "where all are in the top"
     assert rating.answers_until_steady([], 0, 5) == 0
+    sure = [Rating(20 + i / 3, 0.004) for i in range(150)]  # as a ranking from elsewhere may say
+    assert rating.answers_until_steady(sure, 0, 5) == 0
 
 
 def test_photos_that_nobody_saw_need_several_looks_each() -> None:
