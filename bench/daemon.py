@@ -113,7 +113,7 @@ def at_rest(started: Started, seconds: float) -> dict[str, float]:
 
 
 def fill_library(home: Path, count: int) -> None:
-    from bench.store import fill
+    from bench.million import fill
     from precious_daemon import config
     from precious_daemon.store import Store, job_runs
 

@@ -31,11 +31,11 @@ T = TypeVar("T")
 
 def fill(store: Store, folder: Path, count: int, size: int) -> list[str]:
     """A watched folder with `count` photos that are read and suggested; the names of the suggestions."""
-    from precious_daemon import scan
+    from precious_daemon import watched
     from precious_daemon.models import Role, Stamp, Suggestion
     from precious_daemon.store import Database, changes, suggestions
 
-    root = scan.add_root(store, str(folder), time.time())
+    root = watched.add_root(store, str(folder), time.time())
 
     def stamp(path: Path) -> Stamp:
         status = path.stat()

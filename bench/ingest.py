@@ -167,8 +167,9 @@ def compare(files: list[Path], home: Path, rounds: int, pythons: list[str]) -> t
     from precious_daemon import config, lean, readers
     from precious_daemon.decode import decode
     from precious_daemon.ingest import PREVIEW, read_photo
-    from precious_daemon.scan import add_root, scan
+    from precious_daemon.scan import scan
     from precious_daemon.store import Store, photos
+    from precious_daemon.watched import add_root
 
     lean.keep_memory()  # as the reading processes do
     missing: list[str] = []
@@ -242,8 +243,9 @@ def first_grid(files: list[Path], folder: Path, home: Path) -> dict[str, Figure]
     from precious_daemon import config
     from precious_daemon.models import PhotoState
     from precious_daemon.readers import Ingest
-    from precious_daemon.scan import add_root, scan
+    from precious_daemon.scan import scan
     from precious_daemon.store import Store, photos
+    from precious_daemon.watched import add_root
 
     say(f"{NEW} new photos")
     folder.mkdir()

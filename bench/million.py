@@ -151,7 +151,7 @@ def add_suggestions_of_groups(db: Database, count: int) -> None:
     many = db.conn.executemany
     many(
         "INSERT OR IGNORE INTO suggestions (uid, run, voter_id, photo_id, place, kind, keep, certified, reasons, keeper_id,"
-        " evidence, created_at, changed_at) VALUES (?, 'r', ?, ?, ?, 'burst', NULL, 0, '[\"A sharper one stays.\"]', ?, '{}', 0, 0)",
+        " evidence, created_at, changed_at) VALUES (?, 'r', ?, ?, ?, 'burst', NULL, 0, '[\"Less sharp.\"]', ?, '{}', 0, 0)",
         (
             (secrets.token_hex(16), voter, i, count // 50 + i // 5, i // 5 * 5)
             for voter in (1, 2)
@@ -193,6 +193,8 @@ def add_nights(db: Database, count: int, rng: random.Random) -> None:
     for number, (kind, draws) in enumerate(drawn.items(), 1):
         db.execute("INSERT INTO pools (id, voter_id, created_at, floor, kind) VALUES (?, 1, 0, 0.5, ?)", [number, kind])
         rows = ((number, place, i, 1, i // 5 * 5 if kind == "burst" else None) for place, i in enumerate(draws))
-        db.conn.executemany("INSERT INTO pool_members (pool_id, position, photo_id, asked, keeper_id) VALUES (?, ?, ?, ?, ?)", rows)
+        db.conn.executemany(
+            "INSERT INTO pool_members (pool_id, position, photo_id, asked, keeper_id) VALUES (?, ?, ?, ?, ?)", rows
+        )
         verdict = {"certificate": certificate, "sentence": "Certified.", "needed": 40, "ahead": draws[:20]}
         db.execute("INSERT INTO verdicts VALUES (1, ?, 0, ?)", [kind, json.dumps(verdict)])

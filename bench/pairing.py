@@ -2,7 +2,7 @@
 
     python -m bench.pairing [--quick] [--photos N ...] [--in DIR] [--keep]
 
-The rows are those of `bench.store`: a tenth of the photos voted on, half of them guessed, a twentieth in bursts. A question
+The rows are those of `bench.million`: a tenth of the photos voted on, half of them guessed, a twentieth in bursts. A question
 is what the page asks for: everything between the request's handler and the photos it shows, on a connection that only reads.
 """
 
@@ -16,7 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench import store as rows
+from bench import million as rows
 from bench.common import Figure, arguments, report, say
 
 GOAL = 10.0  # ms, of 99 in 100
@@ -25,20 +25,13 @@ GOAL = 10.0  # ms, of 99 in 100
 def make(home: Path, count: int) -> None:
     """A library in `home`, by a process of its own."""
     from precious_daemon import config
-    from precious_daemon.store import Database, Store
-
-    def guess(db: Database) -> None:
-        rng = random.Random(2)
-        db.conn.executemany(
-            "INSERT INTO cache.guesses VALUES (1, ?, ?, ?)", ((i, rng.gauss(25, 4), 7.0) for i in range(1, count, 2))
-        )
+    from precious_daemon.store import Store
 
     pid = os.fork()
     if pid == 0:
         os.environ["PRECIOUS_HOME"] = str(home)
         with Store(config.places()) as made:
             rows.fill(made, count, random.Random(0))
-            made.write(guess)
         os._exit(0)
     os.waitpid(pid, 0)
 

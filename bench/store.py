@@ -1,14 +1,15 @@
-"""What each page asks of the store, on a library of a million photos: milliseconds at every depth, memory, sizes.
+"""What each page of a library of a million photos costs: milliseconds at every depth, memory, sizes.
 
     python -m bench.store [--quick] [--photos N] [--in DIR]
 
-The rows are made up: N photos in folders of 200, a tenth of them voted on, all scored and clustered, a twentieth in bursts,
-a fiftieth suggested, a hundredth in the trash. Each function is called on many pages and photos drawn at random, each call
-with another place to start from.
+The rows are made up (`bench.million`). First each function that a page asks of the store is called on many pages and photos drawn
+at random; then a service is started on the library, and every address of the page is asked as a browser asks. A machine that is
+busy with other things shows in these times: the processor time of the service is reported beside them.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shutil
@@ -19,13 +20,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bench import million, routes
 from bench.common import Figure, arguments, report, rss_mb, say
+from bench.daemon import service
 
 if TYPE_CHECKING:
     from precious_daemon.store import Store
 
 GOAL = 20.0  # ms
-CLUSTERS = 200
+SLOWEST = 12  # addresses whose figures are kept
+PLANS = ("/groups/rule?kind", "/groups/rule?kind&folder=A YEAR")  # what a rule would do to a thousand groups is worked out
+LIVELY = ("/", "/api/status", "/compare", "/ask", "/ranking", "/answers", "/photos", "/suggestions", "/api/question?kind=pair")
 
 
 def measure(store: Store, count: int, rng: random.Random, calls: int) -> dict[str, Figure]:
@@ -100,6 +105,35 @@ def measure(store: Store, count: int, rng: random.Random, calls: int) -> dict[st
     return figures
 
 
+def ask(home: Path, count: int, calls: int) -> dict[str, Figure]:
+    """How many of all addresses keep the goal, and the slowest; then the same of some, each right after a vote."""
+    figures: dict[str, Figure] = {}
+    with service(home) as started:
+        browser, rng = routes.Browser(home), random.Random(2)
+        known = routes.addresses(home, count, rng)
+        if missing := routes.unknown(browser, known):
+            raise SystemExit(f"bench/routes.py does not ask {', '.join(missing)} yet.")
+        for _ in routes.measure(browser, known, 1, started.cpu):
+            pass  # templates are compiled when they are shown first
+        for when, before in (("", tuple), (", right after a vote", lambda: vote(browser))):
+            wanted = {name: address for name, address in known.items() if not when or name in LIVELY}
+            took = list(routes.measure(browser, wanted, calls, started.cpu, before))
+            for one in sorted(took, key=lambda one: -one.p99)[:SLOWEST]:
+                figures[f"{one.name}{when}, p99"] = Figure(one.p99, "ms", None if one.name in PLANS else GOAL)
+                figures[f"{one.name}{when}, processor p99"] = Figure(one.cpu_p99, "ms")
+            inside = [one.p99 <= GOAL for one in took if one.name not in PLANS]
+            figures[f"addresses within {GOAL:g} ms{when}"] = Figure(100 * sum(inside) / len(inside), "%", 100, True)
+        figures["memory of the service, once asked"] = Figure(rss_mb(started.pid), "MB", 80)
+    return figures
+
+
+def vote(browser: routes.Browser) -> None:
+    """So that what was remembered of the ranking is not so any more."""
+    asked = json.loads(browser.get("/api/question?kind=pair"))["next"]
+    shown = [photo["uid"] for photo in asked["photos"]]
+    browser.post("/api/answer", question="pair", choice="first", photos=shown, purpose=asked["purpose"])
+
+
 def main() -> None:
     parser = arguments(__doc__ or "")
     parser.add_argument("--photos", type=int, help="how many; 1,000,000, or 50,000 with --quick")
@@ -116,14 +150,15 @@ def main() -> None:
         pid = os.fork()
         if pid == 0:  # in a process of its own, so that its memory is not taken for the store's
             with Store(config.places()) as store:
-                fill(store, count, random.Random(0))
+                million.fill(store, count, random.Random(0))
             os._exit(0)
         os.waitpid(pid, 0)
         with Store(config.places()) as store:
             figures = measure(store, count, random.Random(1), 100 if given.quick else 300)
             figures["memory of this process"] = Figure(rss_mb(), "MB", 80)
-            figures["library.db"] = Figure(config.places().library_db.stat().st_size / 1e6, "MB")
-            figures["cache.db without pictures"] = Figure(config.places().cache_db.stat().st_size / 1e6, "MB")
+        figures |= ask(home, count, 10 if given.quick else 100)
+        figures["library.db"] = Figure(config.places().library_db.stat().st_size / 1e6, "MB")
+        figures["cache.db without pictures"] = Figure(config.places().cache_db.stat().st_size / 1e6, "MB")
     finally:
         shutil.rmtree(home)
     report("store", {"photos": count, "load average": f"{os.getloadavg()[0]:.1f}"}, figures)

@@ -91,7 +91,7 @@ async def take_back(service: Service, voter_id: int, answer_id: int | None = Non
     """
     undone, before, behind = await service.store.awrite(_take_back, voter_id, answer_id, service.clock())
     if behind:
-        replayed = await service.store.aread(ledger.compute, voter_id)
+        replayed = await service.store.astudy(ledger.compute, voter_id)
         await service.store.awrite(ledger.settle, voter_id, replayed)
     if undone.question in (Question.AUDIT, Question.ENOUGH):
         await verdict.refresh(service, voter_id)

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING
 
-from precious_daemon import outside, people, scan, telling
+from precious_daemon import outside, people, scan, telling, watched
 from precious_daemon.config import IngestSettings
 from precious_daemon.models import Root, UnitState
 from precious_daemon.progress import Board, Progress, Say
@@ -54,7 +54,7 @@ class Arrivals:
     async def scan_all(self, say: Say, confirmed: int | None = None) -> str:
         reports = []
         for root in await self._store.aread(roots.all_roots):
-            if root.reason != scan.NO_LONGER_WATCHED:
+            if root.reason != roots.NO_LONGER_WATCHED:
                 say(f"looking through {root.path}", 0, 0)
                 report = await self.scan_root(root, confirmed=root.id == confirmed)
                 reports.append("; ".join([str(report), *report.problems]))
@@ -81,7 +81,7 @@ class Arrivals:
 
     async def confirm_root(self, root_id: int) -> None:
         """The owner says that what vanished from a frozen folder was meant to."""
-        root = await asyncio.to_thread(scan.confirm_root, self._store, root_id)
+        root = await asyncio.to_thread(watched.confirm_root, self._store, root_id)
         await self.settle_trash()
         await self.scan_root(root, confirmed=True)
 

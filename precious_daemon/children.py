@@ -141,12 +141,19 @@ def _complaint(folder: Path) -> str | None:
 
 
 async def _listen(process: asyncio.subprocess.Process, say: Say) -> None:
+    """Pass on what a child says. Plugins and libraries may print anything there: that is logged."""
     assert process.stdout
-    async for line in process.stdout:
+    while True:
+        try:
+            line = await process.stdout.readline()
+        except ValueError:
+            continue  # longer than the buffer, and dropped
+        if not line:
+            return
         try:
             word = json.loads(line)
             say(word["what"], word["done"], word["total"])
-        except (json.JSONDecodeError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError):
             log.info("child: %s", line.decode("utf-8", "replace").rstrip())
 
 

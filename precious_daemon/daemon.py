@@ -10,10 +10,11 @@ import secrets
 import signal
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from precious_daemon import children, lean, ledger, lifeline, scan, telling, web, whole
+from precious_daemon import children, lean, ledger, lifeline, telling, watched, web, whole
 from precious_daemon.config import Places, Settings
 from precious_daemon.errors import PreciousError
 from precious_daemon.reload import reload
@@ -26,6 +27,7 @@ from precious_daemon.web.app import Site
 log = logging.getLogger(__name__)
 
 TELL_AGAIN = 60.0  # seconds
+THREADS = 16  # at most, for what waits: for disks, for plugins
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ async def running(
         await _tidy(service)
         await service.jobs.recall_pause()
         for folder in folders:
-            await asyncio.to_thread(scan.add_root, service.store, os.path.abspath(os.path.expanduser(folder)), service.clock())
+            await asyncio.to_thread(watched.add_root, service.store, os.path.abspath(os.path.expanduser(folder)), service.clock())
         key = secrets.token_urlsafe(32)
         own = settings.web.port if port is None else port
         site = await web.serve(service, port=own, token=key, everywhere=watching)
@@ -86,6 +88,8 @@ async def serve(
     """Run until SIGTERM or SIGINT. `ready` is called once, when the page answers."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+    # one more thread only when all others wait, such as for disks that do not answer: the page is not to wait with them
+    loop.set_default_executor(ThreadPoolExecutor(THREADS, thread_name_prefix="service"))
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     loop.add_signal_handler(signal.SIGHUP, lambda: None)  # one that comes too early asks for what is being done anyway

@@ -76,7 +76,7 @@ class Instant:
         try:
             if not any([await self._store.aread(_enough, voter_id) for voter_id in list(self._waiting)]):
                 return
-            await self._store.aread(handover.write_photos, folder)
+            await self._store.astudy(handover.write_photos, folder)
             jobfolder.write_labels(folder, [])
             jobfolder.write_votes(folder, [])
             jobfolder.write_json(folder, "job.json", await self._job())

@@ -114,7 +114,7 @@ class Quality:
 
     @classmethod
     def unpack(cls, blob: bytes) -> Self:
-        return cls(*struct.unpack(f"<{len(fields(cls))}f", blob))
+        return cls(*struct.unpack(f"<{len(blob) // 4}f", blob))
 
 
 @dataclass(frozen=True, slots=True)

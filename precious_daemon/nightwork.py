@@ -102,7 +102,7 @@ class Nightwork:
         if not marks:
             return ""
         with children.job_folder(self._service.places, "measure") as folder:
-            count = await self._store.aread(plugin_photos.write_unmeasured, folder, marks)
+            count = await self._store.astudy(plugin_photos.write_unmeasured, folder, marks)
             if not count:
                 return ""
             tables = {name: dict(settings.plugin.get(name, {})) for name in marks}
@@ -117,17 +117,22 @@ class Nightwork:
                 await self._child("precious_daemon.measuring", folder, say)
             except ChildFailed as exc:  # the night goes on with what it has
                 return f"plugins could not measure photos: {exc}"
-            rows = [(r["plugin"], bytes.fromhex(r["content_hash"]), r["numbers"]) for r in _lines(folder / "numbers.jsonl")]
-            for part in _parts(((name, content, marks[name], made) for name, content, made in rows), 500):
+            rows = 0
+            measured = (
+                (r["plugin"], bytes.fromhex(r["content_hash"]), marks[r["plugin"]], r["numbers"])
+                for r in _lines(folder / "numbers.jsonl")
+            )
+            for part in _parts(measured, 500):
                 await self._store.awrite(numbers.put, part)
+                rows += len(part)
             errors = jobfolder.read_json(folder, "measured.json") if (folder / "measured.json").exists() else {}
-        told = [f"plugins measured {len(rows)} of {count} photos", *(f"{name}: {error}" for name, error in errors.items())]
+        told = [f"plugins measured {rows} of {count} photos", *(f"{name}: {error}" for name, error in errors.items())]
         return "; ".join(told)
 
     async def _look(self, say: Say) -> str:
         with children.job_folder(self._service.places, "embed") as folder:
             backbone = await self._backbone()
-            wanted = await self._store.aread(handover.write_wanted, backbone, folder)
+            wanted = await self._store.astudy(handover.write_wanted, backbone, folder)
             if not wanted:
                 return "nothing new to look at"
             ingest = self._service.settings.ingest
@@ -162,7 +167,7 @@ class Nightwork:
             blind = f"; by their shapes alone, because looking at them failed: {exc}"
         with children.job_folder(self._service.places, "group") as folder:
             preferred = self._service.settings.groups.prefer_folders
-            count = await self._store.aread(handover.write_photos, folder, None, people.OWNER, preferred)
+            count = await self._store.astudy(handover.write_photos, folder, None, people.OWNER, preferred)
             if count < 2:
                 return "there are no two photos yet"
             settings = self._service.settings
@@ -179,10 +184,7 @@ class Nightwork:
             if not whole:
                 return "stopped before the end; the groups are as they were, and what was compared is kept"
             clustered = await self._keep_clusters(folder)
-            found = [
-                Group(GroupKind(g["kind"]), tuple(GroupMember(m["photo_id"], m["best"], m["reason"]) for m in g["members"]))
-                for g in jobfolder.read_json(folder, "groups.json")
-            ]
+            found = await asyncio.to_thread(_groups_of, folder)
             await self._store.awrite(groups.replace_groups, found)
             compared = jobfolder.read_json(folder, "compared.json")
         so_far = (
@@ -207,7 +209,7 @@ class Nightwork:
         ready, missing = [], []
         for voter in everybody:
             try:
-                await self._store.aread(handover.check_enough, voter.id, self._service.settings.ask)
+                await self._store.astudy(handover.check_enough, voter.id, self._service.settings.ask)
                 ready.append(voter)
             except NotEnoughAnswers as exc:
                 missing.append((voter, exc))
@@ -229,9 +231,9 @@ class Nightwork:
         now, voter_id = self._clock(), voter.id
         run = _run_name(now, voter_id)
         with children.job_folder(self._service.places, "learn") as folder:
-            await self._store.aread(handover.write_photos, folder, voter_id)
-            await self._store.aread(handover.write_answers, folder, voter_id)
-            await self._store.aread(handover.write_numbers, folder, self._service.plugins.having("features"))
+            await self._store.astudy(handover.write_photos, folder, voter_id)
+            await self._store.astudy(handover.write_answers, folder, voter_id)
+            await self._store.astudy(handover.write_numbers, folder, self._service.plugins.having("features"))
             taught_until = self._clock()  # what is said from here on, this model does not know
             limits = self._service.settings.learn
             tag = language.away(self._service.settings.web.language)
@@ -255,7 +257,7 @@ class Nightwork:
             for old in papers.oldest(model.parent):
                 old.unlink(missing_ok=True)
             evidence = jobfolder.read_json(folder, "evidence.json")
-            made = papers.collect(folder)
+            made = await asyncio.to_thread(papers.collect, folder)
 
             def keep(db: Database) -> None:
                 scores.replace_scores(db, voter_id, jobfolder.read_scores(folder))
@@ -283,7 +285,7 @@ class Nightwork:
                 await asyncio.to_thread(shutil.copyfile, file, folder / "model.safetensors")
             except OSError as exc:
                 raise PreciousError(f"{file} cannot be read: {exc.strerror}. Nothing was changed.") from exc
-            await self._store.aread(handover.write_photos, folder)
+            await self._store.astudy(handover.write_photos, folder)
             jobfolder.write_json(folder, "job.json", await self._features("apply") | {"run": run, "came_from": file.name})
             if not await self._child("precious_daemon.learn", folder, say):
                 return "stopped before every photo was scored; the last model stays"
@@ -306,7 +308,7 @@ class Nightwork:
             (task, voter, said)
             for task in await self._store.aread(tasks.everything)
             for voter in await self._store.aread(voters.active)
-            if (said := await self._store.aread(tasks.labels, task.id, voter.id))
+            if (said := await self._store.astudy(tasks.labels, task.id, voter.id))
         ]
         if not work:
             return "no task of your own has answers yet"
@@ -322,10 +324,10 @@ class Nightwork:
 
     async def _sort_one(self, say: Say, task_id: int, voter_id: int, said: dict[int, int]) -> str:
         with children.job_folder(self._service.places, "sort") as folder:
-            await self._store.aread(handover.write_photos, folder)
+            await self._store.astudy(handover.write_photos, folder)
             jobfolder.write_labels(folder, [])
             jobfolder.write_votes(folder, [])
-            await self._store.aread(handover.write_numbers, folder, self._service.plugins.having("features"))
+            await self._store.astudy(handover.write_numbers, folder, self._service.plugins.having("features"))
             jobfolder.write_json(folder, "classes.json", list(said.items()))
             jobfolder.write_json(folder, "job.json", await self._features("sort"))
             await self._child("precious_daemon.learn", folder, say)
@@ -348,12 +350,12 @@ class Nightwork:
     async def _rate_one(self, say: Say, voter_id: int) -> str:
         """Weigh all votes at once, and guess what the photos without votes are worth."""
         with children.job_folder(self._service.places, "rate") as folder:
-            through, count = await self._store.aread(handover.write_comparisons, folder, voter_id)
-            await self._store.aread(handover.write_photos, folder)
+            through, count = await self._store.astudy(handover.write_comparisons, folder, voter_id)
+            await self._store.astudy(handover.write_photos, folder)
             jobfolder.write_json(folder, "job.json", await self._job("rate") | {"voter": voter_id})
             await self._child("precious_daemon.refit", folder, say)
             report = jobfolder.read_json(folder, "fit.json")
-            found = dict(jobfolder.read_ratings(folder, "ratings.bin"))
+            found = await asyncio.to_thread(lambda: dict(jobfolder.read_ratings(folder, "ratings.bin")))
             if (folder / "guesses.bin").exists():
                 for part in _parts(jobfolder.read_ratings(folder, "guesses.bin"), 10_000):
                     await self._store.awrite(ratings.put_guesses, voter_id, part)
@@ -420,6 +422,14 @@ def _weighed(report: dict[str, Any]) -> str:
         said += f"; foretells the newest {report['held_out']} at {chance:.0%} each, {better} than one after another"
     said += f"; what photos look like explains {report['share']:.0%} of your taste" if report["share"] else ""
     return said + ("" if report["used"] else "; not used, the ratings stay as they were")
+
+
+def _groups_of(folder: Path) -> list[Group]:
+    """What the grouping child found."""
+    return [
+        Group(GroupKind(g["kind"]), tuple(GroupMember(m["photo_id"], m["best"], m["reason"]) for m in g["members"]))
+        for g in jobfolder.read_json(folder, "groups.json")
+    ]
 
 
 def _keep_findings(db: Database, folder: Path) -> None:

@@ -50,15 +50,19 @@ async def propose(service: Service, voter_id: int, run: str) -> int:
     measured_by = service.plugins.having("features")
     rules = await asyncio.to_thread(service.plugins.rules, plugin_photos.in_parts(service.store, measured_by), now)
     leave = chosen_by.leave_of_day, chosen_by.leave_of_event
-    found = await service.store.aread(_gather, voter_id, rules.keys(), *leave)
+    found = await service.store.astudy(_gather, voter_id, rules.keys(), *leave)
     vetoed = await vetoes(service, found.photos)
     in_photos = await everybody(service, found.photos)
-    faces = list(occasions.of_people(found.photos.keys() - vetoed.keys(), in_photos, chosen_by.leave_of_person))
-    proposal = decide.suggest(
-        found.scores, found.groups, found.known, found.labels,
-        found.wishes.said | vetoed, found.evidence, found.decisions,
-        rules=rules, changed=found.changed, occasions=found.occasions + faces, expected=found.wishes.expected,
-    )  # fmt: skip
+
+    def choose() -> decide.Proposal:
+        faces = list(occasions.of_people(found.photos.keys() - vetoed.keys(), in_photos, chosen_by.leave_of_person))
+        return decide.suggest(
+            found.scores, found.groups, found.known, found.labels,
+            found.wishes.said | vetoed, found.evidence, found.decisions,
+            rules=rules, changed=found.changed, occasions=found.occasions + faces, expected=found.wishes.expected,
+        )  # fmt: skip
+
+    proposal = await asyncio.to_thread(choose)  # of a million photos it takes its time, and pages do not wait for that
     back = [(h.suggestion.photo_id, h.suggestion.kind, h.why, h.suggestion.reasons) for h in proposal.held]
 
     def keep(db: Database) -> int:
@@ -123,9 +127,9 @@ async def everybody(service: Service, closely: Mapping[int, Photo]) -> dict[int,
     """Who is in which photo, of all there are; nobody where that plays no part. These photos are looked at `closely`."""
     if not service.settings.suggest.leave_of_person:
         return {}
-    in_photos = await service.store.aread(named.everybody)
+    in_photos = await service.store.astudy(named.everybody)
     known, _ = await asyncio.to_thread(service.plugins.people, plugin_photos.in_parts(service.store), False)
-    shown = await service.store.aread(plugin_photos.of, closely)
+    shown = await service.store.astudy(plugin_photos.of, closely)
     more, _ = await asyncio.to_thread(service.plugins.people, [shown], True)
     for part in (known, more):
         for photo, names in part.items():
@@ -136,19 +140,19 @@ async def everybody(service: Service, closely: Mapping[int, Photo]) -> dict[int,
 
 async def vetoes(service: Service, found: Mapping[int, Photo]) -> dict[int, str]:
     """Why photos must not be suggested, by their key: the state of their folder, the settings, plugins."""
-    shown = await service.store.aread(plugin_photos.of, found, service.plugins.having("features"))
+    shown = await service.store.astudy(plugin_photos.of, found, service.plugins.having("features"))
     watched = {root.id: root for root in await service.store.aread(roots.all_roots)}
     vetoed = await asyncio.to_thread(service.plugins.vetoes, shown)
     chosen = service.settings.suggest
     if chosen.protect_people:
         said, unknown = await asyncio.to_thread(service.plugins.people, [shown], True)
-        in_photos = await service.store.aread(named.everybody)
+        in_photos = await service.store.astudy(named.everybody)
         vetoed |= unknown | _of_protected(
             {key: said.get(key, set()) | in_photos.get(key, set()) for key in found}, chosen.protect_people
         )
     if chosen.protect_places:
         circles = [places.read(text) for text in chosen.protect_places]
-        for key, where in (await service.store.aread(photos.whereabouts, found.keys())).items():
+        for key, where in (await service.store.astudy(photos.whereabouts, found.keys())).items():
             if inside := next((circle.name for circle in circles if circle.holds(*where)), None):
                 vetoed[key] = f"it was taken in a place that you protect ({inside})"
     for key, photo in found.items():

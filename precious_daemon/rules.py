@@ -5,14 +5,15 @@ What goes takes the same way as from the page of groups: suggested, approved, ch
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from posixpath import dirname
 from typing import TYPE_CHECKING
 
 from precious_daemon import propose, review
 from precious_daemon.errors import PreciousError
-from precious_daemon.models import Group, GroupKind, Photo, Scope, Suggestion, SuggestionState
+from precious_daemon.models import Group, GroupKind, GroupMember, Photo, Quality, Scope, Suggestion, SuggestionState
 from precious_daemon.store import Database, answers, decisions, groups, photos, pictures, suggestions, units
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from precious_daemon.trash import Outcome
 
 MOST = 1000  # groups that a rule settles in one go
+AT_ONCE = 200  # groups whose photos are looked up together
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ class Plan:
 
 async def plan(service: Service, voter_id: int, rule: Rule) -> Plan:
     """Look only: nothing is changed."""
-    found = await service.store.aread(_plan, voter_id, rule)
+    found = await service.store.astudy(_plan, voter_id, rule)
     vetoed = await propose.vetoes(service, {photo.id: photo for photo in found.going}) if found.settlings else {}
     if not vetoed:
         return found
@@ -81,10 +83,9 @@ def _plan(db: Database, voter_id: int, rule: Rule) -> Plan:
     spared = groups.members(db, GroupKind.SERIES) if rule.kind is GroupKind.BURST else set()
     settlings: list[Settling] = []
     said = of_sets = elsewhere = 0
-    for _, group in groups.to_review(db, voter_id, rule.kind):
+    for members in _in_order(db, (group for _, group in groups.to_review(db, voter_id, rule.kind, scope=rule.scope))):
         if len(settlings) == MOST:
             break
-        members = _in_order(db, group)
         if not _within(members, rule.scope):
             continue
         one = _settling(members, rule)
@@ -101,16 +102,23 @@ def _plan(db: Database, voter_id: int, rule: Rule) -> Plan:
     return Plan(settlings, sum(sizes.values()), said, of_sets, 0, elsewhere, len(settlings) == MOST)
 
 
-def _in_order(db: Database, group: Group) -> list[Photo]:
-    """The best first, then what the owner keeps, then the sharper, the larger."""
-    known = photos.many(db, (member.photo_id for member in group.members))
+def _in_order(db: Database, found: Iterator[Group]) -> Iterator[list[Photo]]:
+    """The photos of each group: the best first, then what the owner keeps, then the sharper, the larger."""
+    while part := list(islice(found, AT_ONCE)):
+        known = photos.many(db, {member.photo_id for group in part for member in group.members})
+        measured = pictures.qualities(db, {photo.content_hash for photo in known.values() if photo.content_hash})
+        for group in part:
+            yield [known[member.photo_id] for member in sorted(group.members, key=_worth(known, measured), reverse=True)]
 
-    def worth(photo: Photo) -> tuple[float, int, int, int]:
-        measured = pictures.quality(db, photo.content_hash) if photo.content_hash else None
-        return measured.sharpness if measured else 0.0, (photo.width or 0) * (photo.height or 0), photo.size, -photo.id
 
-    ranks = {member.photo_id: (member.best, member.kept) for member in group.members}
-    return sorted(known.values(), key=lambda photo: (*ranks[photo.id], *worth(photo)), reverse=True)
+def _worth(known: Mapping[int, Photo], measured: Mapping[bytes, Quality]) -> Callable[[GroupMember], tuple[float, ...]]:
+    def worth(member: GroupMember) -> tuple[float, ...]:
+        photo = known[member.photo_id]
+        its = measured.get(photo.content_hash or b"")
+        size = (photo.width or 0) * (photo.height or 0)
+        return member.best, member.kept, its.sharpness if its else 0.0, size, photo.size, -photo.id
+
+    return worth
 
 
 def _settling(members: Sequence[Photo], rule: Rule) -> Settling | None:
@@ -123,11 +131,10 @@ def _settling(members: Sequence[Photo], rule: Rule) -> Settling | None:
     return Settling((*chosen, *(photo for photo in members if photo not in chosen)), len(chosen))
 
 
-def _but(one: Settling, staying: Iterable[int]) -> Settling:
+def _but(one: Settling, staying: Container[int]) -> Settling:
     """The same, but these stay as well."""
-    ids = set(staying)
-    also = tuple(photo for photo in one.going if photo.id in ids)
-    gone = tuple(photo for photo in one.going if photo.id not in ids)
+    also = tuple(photo for photo in one.going if photo.id in staying)
+    gone = tuple(photo for photo in one.going if photo.id not in staying)
     return Settling((*one.photos[: one.stays], *also, *gone), one.stays + len(also))
 
 

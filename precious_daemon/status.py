@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 JOBS = ("scan", "listen", "embed", "group", "learn", "sort", "rate", "suggest", "night")
 SOON = 14 * 86400.0  # seconds before its end that a certificate is warned of
+PATIENCE = 1.0  # seconds that plugins have to say how they are
 LITTLE_SPACE = 1_000_000_000  # bytes: below this a warning is shown
 
 
@@ -35,8 +36,19 @@ async def snapshot(service: Service, voter_id: int = 1) -> dict[str, Any]:
     found["warnings"] += service.jobs.arrivals.warnings()
     found["warnings"] += [_ending(served) for served in service.served if (served.until or math.inf) < service.clock() + SOON]
     found["served"] = [asdict(served) for served in service.served]
-    found["plugins"] = await asyncio.to_thread(service.plugins.status_lines)
+    found["plugins"] = await plugin_lines(service)
     return found
+
+
+async def plugin_lines(service: Service) -> dict[str, str]:
+    """What plugins say of themselves. One that takes its time is not waited for: it is asked on, and heard the next time."""
+    if not service.plugins.having("status"):
+        return {}
+    asked = asyncio.create_task(asyncio.to_thread(service.plugins.status_lines), name="status of plugins")
+    service.background.add(asked)
+    asked.add_done_callback(service.background.discard)
+    await asyncio.wait({asked}, timeout=PATIENCE)
+    return asked.result() if asked.done() else service.plugins.last_lines
 
 
 def collect(db: Database, places: Places, settings: Settings, voter_id: int = 1) -> dict[str, Any]:

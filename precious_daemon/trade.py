@@ -30,7 +30,7 @@ async def export_votes(service: Service, voter_id: int) -> str:
         rows += [(exchange.NOBODY, names[i]) for i in answers.all_out_of_ranking(db, voter_id)]
         return exchange.votes_text(rows)
 
-    return await service.store.aread(look)
+    return await service.store.astudy(look)
 
 
 async def export_ranking(service: Service, voter_id: int) -> str:
@@ -44,7 +44,7 @@ async def export_ranking(service: Service, voter_id: int) -> str:
             after = (part[-1][1].mu, part[-1][0].id)
         return exchange.ranking_text(rows, rating.START.mu)
 
-    return await service.store.aread(look)
+    return await service.store.astudy(look)
 
 
 async def export_preferences(service: Service, voter_id: int, *, hashes: bool = False) -> AsyncIterator[str]:
@@ -53,7 +53,7 @@ async def export_preferences(service: Service, voter_id: int, *, hashes: bool = 
     These are the columns that TRL's `RewardTrainer` takes. A photo is named by its path, or on request by `blake3:` and its
     content hash; the prompt is empty where none is known. Equal and skipped pairs say nothing here.
     """
-    rows = await service.store.aread(lambda db: list(answers.votes_on_two(answers.votes(db, voter_id))))
+    rows = await service.store.astudy(lambda db: list(answers.votes_on_two(answers.votes(db, voter_id))))
     for start in range(0, len(rows), PREFERENCES):
         part = [vote for vote in rows[start : start + PREFERENCES] if not vote.draw]
         shown = await service.store.aread(photos.many, {i for vote in part for i in (vote.winner, vote.loser)})

@@ -7,7 +7,7 @@ import logging
 import time
 from functools import partial
 
-from precious_daemon import scan
+from precious_daemon import watched
 from precious_daemon.config import WatchSettings
 from precious_daemon.jobs import Jobs
 from precious_daemon.models import Root, RootState
@@ -107,10 +107,10 @@ class Watcher:
                     log.exception("looking after %s failed", root.path)
 
     async def _look_after(self, root: Root) -> None:
-        if root.reason == scan.NO_LONGER_WATCHED:
+        if root.reason == roots.NO_LONGER_WATCHED:
             await self._forget(root.id)
             return
-        now = await asyncio.to_thread(scan.check_root, self._store, root)
+        now = await asyncio.to_thread(watched.check_root, self._store, root)
         eyes = self._eyes.get(root.id)
         if now.state is RootState.OFFLINE:
             await self._forget(root.id)

@@ -24,8 +24,8 @@ from precious_daemon.cli import reviewing, talk
 from precious_daemon.config import Places
 from precious_daemon.errors import CountNeeded, PreciousError
 from precious_daemon.remote import Remote, _error
-from precious_daemon.scan import add_root
 from precious_daemon.store import Store, passwords
+from precious_daemon.watched import add_root
 from tests.conftest import until
 from tests.e2e.process import ServiceProcess, command
 from tests.pictures import save

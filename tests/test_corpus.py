@@ -24,8 +24,9 @@ from precious_daemon.config import IngestSettings, WatchSettings
 from precious_daemon.errors import UnreadablePhoto
 from precious_daemon.models import PhotoState, Role
 from precious_daemon.readers import Ingest
-from precious_daemon.scan import add_root, scan
+from precious_daemon.scan import scan
 from precious_daemon.store import Store, photos, pictures
+from precious_daemon.watched import add_root
 from tests.conftest import until
 from tests.e2e.process import ServiceProcess
 

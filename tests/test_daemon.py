@@ -160,6 +160,18 @@ async def test_child_reports_progress_and_ends(here: Places, tmp_path: Path, mon
     assert not folder.exists()
 
 
+async def test_what_a_plugin_prints_in_a_child_does_no_harm(
+    here: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here.make()
+    odd = "import os; os.write(1, b'\\xff\\n' + b'.' * 300000 + b'\\n7\\n\\n')"
+    name = module(tmp_path, monkeypatch, f"{odd}; from precious_daemon import jobfolder; jobfolder.say('counting', 1, 2)")
+    heard = []
+    with children.job_folder(here, "test") as folder:
+        assert await children.run_child(name, folder, lambda *said: heard.append(said))
+    assert heard == [("counting", 1, 2)]
+
+
 async def test_child_that_stopped_early_is_told_from_one_that_finished(
     here: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

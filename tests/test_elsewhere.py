@@ -26,8 +26,9 @@ from precious_daemon.learn.embed import embed
 from precious_daemon.learn.limits import Deadline
 from precious_daemon.models import PhotoState
 from precious_daemon.readers import Ingest
-from precious_daemon.scan import add_root, scan
+from precious_daemon.scan import scan
 from precious_daemon.store import Database, Store, photos
+from precious_daemon.watched import add_root
 from tests.conftest import until
 from tests.pictures import save, settle
 

@@ -17,9 +17,9 @@ from precious_daemon.daemon import running
 from precious_daemon.errors import PreciousError
 from precious_daemon.models import PhotoState
 from precious_daemon.progress import Say
-from precious_daemon.scan import add_root
 from precious_daemon.service import Service, open_service
 from precious_daemon.store import job_runs, photos
+from precious_daemon.watched import add_root
 from tests.e2e.process import command
 from tests.pictures import save
 

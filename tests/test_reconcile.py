@@ -21,9 +21,10 @@ from precious_daemon.captures import pair
 from precious_daemon.config import WatchSettings, places
 from precious_daemon.ingest import read_photo
 from precious_daemon.models import Photo, PhotoFacts, PhotoState, Role, Root, RootState, Stamp
-from precious_daemon.scan import AWAY, add_root, confirm_root, scan
+from precious_daemon.scan import AWAY, scan
 from precious_daemon.store import Database, Store, changes, files, photos, roots, tallies
 from precious_daemon.tree import walk
+from precious_daemon.watched import add_root, confirm_root
 from tests.pictures import save
 
 SETTINGS = WatchSettings()

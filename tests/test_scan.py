@@ -15,8 +15,9 @@ from precious_daemon.config import WatchSettings
 from precious_daemon.errors import RootError
 from precious_daemon.ingest import read_photo
 from precious_daemon.models import Choice, PhotoState, Question, Role, Root, RootState
-from precious_daemon.scan import MARKER, ScanReport, add_root, check_root, confirm_root, scan
+from precious_daemon.scan import ScanReport, scan
 from precious_daemon.store import Store, answers, changes, files, photos, roots
+from precious_daemon.watched import MARKER, add_root, check_root, confirm_root
 from tests.pictures import save, settle
 
 

@@ -21,11 +21,11 @@ from precious_daemon import observers, scan, watch
 from precious_daemon.config import IngestSettings, Places, Settings, WatchSettings
 from precious_daemon.models import PhotoState, RootState
 from precious_daemon.observers import EVERYTHING, Eyes, Hint, _Inotify
-from precious_daemon.scan import add_root
 from precious_daemon.service import Service, open_service
 from precious_daemon.store import photos, roots
 from precious_daemon.tree import file_system
 from precious_daemon.watch import Watcher
+from precious_daemon.watched import add_root
 from tests.pictures import save
 
 QUICK = Settings(watch=WatchSettings(settle_seconds=0.2), ingest=IngestSettings(workers=1))

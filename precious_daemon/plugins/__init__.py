@@ -256,12 +256,18 @@ class Plugins:
         return found, unknown
 
     def status_lines(self) -> dict[str, str]:
-        """One line of each plugin that has something to say, asked for at most once a minute."""
+        """One line of each plugin that has something to say, asked for at most once a minute; until it answers, the last one."""
         now = time.monotonic()
         if self._lines is None or now - self._lines[0] > STATUS_SECONDS:
+            self._lines = now, self.last_lines
             said = self.call("status")
             self._lines = now, {name: line for name, line in said.items() if line and isinstance(line, str)}
         return self._lines[1]
+
+    @property
+    def last_lines(self) -> dict[str, str]:
+        """What `status_lines` knows already."""
+        return self._lines[1] if self._lines else {}
 
     def _ask_for_each(
         self,

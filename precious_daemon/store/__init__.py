@@ -31,6 +31,8 @@ __all__ = ["Database", "Lock", "Store", "connect", "insert"]
 T = TypeVar("T")
 P = ParamSpec("P")
 READERS = 2
+STUDIES = 2
+"""Threads for what reads the whole library. None of the pages waits for those; until one is needed, there is none."""
 
 
 class Lock:
@@ -85,6 +87,7 @@ class Store:
                     schema.migrate(places)
                     self._lock.release()
             self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="store-reader")
+            self._studies = ThreadPoolExecutor(STUDIES, thread_name_prefix="store-study")
         except BaseException:
             if self._lock:
                 self._lock.release()
@@ -158,13 +161,19 @@ class Store:
         return await asyncio.wrap_future(said)
 
     async def aread(self, action: Callable[Concatenate[Database, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """`read` for the event loop."""
+        """`read` for the event loop, of what takes milliseconds: whatever shows a page waits for the same few threads."""
         around = contextvars.copy_context()  # such as the language that is spoken
         return await asyncio.wrap_future(self._readers.submit(around.run, self._look, lambda db: action(db, *args, **kwargs)))
+
+    async def astudy(self, action: Callable[Concatenate[Database, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """As `aread`, of what goes through the whole library, however long that takes."""
+        around = contextvars.copy_context()
+        return await asyncio.wrap_future(self._studies.submit(around.run, self._look, lambda db: action(db, *args, **kwargs)))
 
     def close(self) -> None:
         """Finish what is queued, close the connections, let go of the lock."""
         self._readers.shutdown()
+        self._studies.shutdown()
         if self._writer:
             self._writer.shutdown()
         for connection in self._connections:

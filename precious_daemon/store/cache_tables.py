@@ -245,7 +245,7 @@ def c022_what_pages_count(db: Database) -> None:
             count INTEGER NOT NULL,
             PRIMARY KEY (task_id, voter_id, class_id)
         ) WITHOUT ROWID;
-        INSERT INTO task_counts SELECT task_id, voter_id, class_id, count(*) FROM task_scores GROUP BY task_id, voter_id, class_id;
+        INSERT INTO task_counts SELECT task_id, voter_id, class_id, count(*) FROM task_scores GROUP BY 1, 2, 3;
         CREATE TRIGGER rating_counted AFTER INSERT ON ratings BEGIN
             INSERT INTO rating_counts VALUES (new.voter_id, 1) ON CONFLICT DO UPDATE SET count = count + 1;
         END;

@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterable, Iterator
 from itertools import chain, repeat
 
 from precious_daemon.decide import decided
-from precious_daemon.models import Group, GroupKind, GroupMember, Photo, PhotoState
-from precious_daemon.store import Database, decisions, photos
+from precious_daemon.models import Group, GroupKind, GroupMember, Photo, PhotoState, Scope
+from precious_daemon.store import Database, decisions, photos, scopes
 from precious_daemon.store.photos import photo_from
 
 Key = tuple[GroupKind, int]
@@ -104,15 +104,18 @@ def of_photo(db: Database, voter_id: int, photo_id: int) -> list[Group]:
 
 def as_left(db: Database, voter_id: int, keys: Iterable[Key]) -> dict[Key, Group]:
     """Groups of present photos as this voter left them; what has one member or none is absent."""
-    found: dict[Key, Group] = {}
-    sql = """
-        SELECT photo_id, best, reason FROM cache.group_members CROSS JOIN photos ON photos.id = photo_id
-        WHERE kind = ? AND group_id = ? AND photos.state = 'present' ORDER BY best DESC, coalesce(taken_at, 0), photo_id
+    wanted = list(keys)
+    sql = f"""
+        WITH wanted (kind, number) AS (VALUES {",".join(["(?, ?)"] * len(wanted)) or "(NULL, NULL)"})
+        SELECT m.kind, group_id, photo_id, best, reason FROM wanted
+        CROSS JOIN cache.group_members AS m ON m.kind = wanted.kind AND group_id = number
+        CROSS JOIN photos ON photos.id = photo_id WHERE photos.state = 'present'
+        ORDER BY best DESC, coalesce(taken_at, 0), photo_id
     """
-    for key in keys:
-        members = tuple(GroupMember(i, bool(best), reason) for i, best, reason in db.execute(sql, key))
-        if len(members) > 1:
-            found[key] = Group(key[0], members)
+    members: dict[Key, list[GroupMember]] = {key: [] for key in wanted}
+    for kind, number, photo_id, best, reason in db.execute(sql, [value for key in wanted for value in key]):
+        members[GroupKind(kind), number].append(GroupMember(photo_id, bool(best), reason))
+    found = {key: Group(key[0], tuple(those)) for key, those in members.items() if len(those) > 1}
     said = decisions.about(db, voter_id, {member.photo_id for group in found.values() for member in group.members})
     return dict(zip(found, decided(found.values(), said), strict=True))
 
@@ -130,19 +133,21 @@ def members(db: Database, kind: GroupKind) -> set[int]:
 
 
 def to_review(
-    db: Database, voter_id: int, kind: GroupKind | None = None, after: Key | None = None
+    db: Database, voter_id: int, kind: GroupKind | None = None, after: Key | None = None, scope: Scope | None = None
 ) -> Iterator[tuple[Key, Group]]:
-    """Groups after another, of one kind or of any that is thinned, that the owner has not settled."""
+    """Groups after another, of one kind or of any that is thinned, that the owner has not settled; with a photo of the scope."""
     thinned = ",".join(f"'{each}'" for each in GroupKind if each.thinned)
-    only = "AND kind = :kind" if kind else f"AND kind IN ({thinned})"
+    only = f"AND kind = '{kind.value}'" if kind else f"AND kind IN ({thinned})"
+    inside, bounds = scopes.condition(scope) if scope else ("1", [])
+    if scope:
+        inside = f"EXISTS (SELECT 1 FROM photos WHERE photos.id = photo_id AND {inside})"
     sql = f"""
         SELECT DISTINCT kind, group_id FROM cache.group_members
-        WHERE (kind, group_id) > (:after_kind, :number) {only} ORDER BY kind, group_id LIMIT :most
+        WHERE (kind, group_id) > (?, ?) {only} AND {inside} ORDER BY kind, group_id LIMIT ?
     """
     place: tuple[str, int] = after or ("", 0)
     for most in chain(LOOKED_AT, repeat(LOOKED_AT[-1])):
-        values = {"after_kind": place[0], "number": place[1], "kind": kind, "most": most}
-        keys = [(GroupKind(k), number) for k, number in db.execute(sql, values).fetchall()]
+        keys = [(GroupKind(k), number) for k, number in db.execute(sql, [*place, *bounds, most]).fetchall()]
         yield from ((key, group) for key, group in as_left(db, voter_id, keys).items() if not group.settled)
         if len(keys) < most:
             return

@@ -39,7 +39,10 @@ def sample(db: Database, scope: Scope, voter_id: int, point: int, count: int, ma
         marks = ",".join(map(str, found))
         ids = [row[0] for row in db.execute(f"SELECT id FROM photos WHERE id IN ({marks}) AND {where}", values)]
         return random.Random(point).sample(ids, min(many, len(ids)))
-    sql = f"SELECT id FROM photos INDEXED BY photos_by_draw WHERE state = 'present' AND draw {{}} ? AND {where} ORDER BY draw LIMIT ?"
+    sql = f"""
+        SELECT id FROM photos INDEXED BY photos_by_draw
+        WHERE state = 'present' AND draw {{}} ? AND {where} ORDER BY draw LIMIT ?
+    """
     ids = [row[0] for row in db.execute(sql.format(">="), [point, *values, count])]
     if len(ids) < count:
         ids += [row[0] for row in db.execute(sql.format("<"), [point, *values, count - len(ids)])]
@@ -105,9 +108,10 @@ def _sorted(class_id: int, voter_id: int) -> str:
 
 def _of_class(db: Database, class_id: int, voter_id: int) -> list[int]:
     """Ids among which are all that `_sorted` holds for, but at most one more than FEW."""
-    sql = """
-        SELECT photo_id FROM task_answers WHERE task_id = :task AND voter_id = :voter AND class_id = :class
-        UNION ALL SELECT photo_id FROM cache.task_scores WHERE task_id = :task AND voter_id = :voter AND class_id = :class LIMIT :most
+    mine = "task_id = :task AND voter_id = :voter AND class_id = :class"
+    sql = f"""
+        SELECT photo_id FROM task_answers WHERE {mine}
+        UNION ALL SELECT photo_id FROM cache.task_scores WHERE {mine} LIMIT :most
     """
     row = db.execute("SELECT task_id FROM task_classes WHERE id = ?", [class_id]).fetchone()
     values = {"task": row[0] if row else None, "voter": voter_id, "class": class_id, "most": FEW + 1}

@@ -6,7 +6,7 @@ import asyncio
 
 from aiohttp import web
 
-from precious_daemon import reload, scan, settings_file, usual
+from precious_daemon import reload, settings_file, usual, watched
 from precious_daemon.errors import RootError
 from precious_daemon.web.keys import SERVICE
 from precious_daemon.web.problems import BadRequest, wants_page
@@ -39,7 +39,7 @@ async def set_up(request: web.Request) -> web.Response:
         await reload.reload(service)
     try:
         for folder in folders:
-            await asyncio.to_thread(scan.add_root, service.store, folder, service.clock())
+            await asyncio.to_thread(watched.add_root, service.store, folder, service.clock())
     except RootError as exc:
         if not wants_page(request):
             raise

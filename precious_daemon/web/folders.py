@@ -6,7 +6,7 @@ import asyncio
 
 from aiohttp import web
 
-from precious_daemon import scan
+from precious_daemon import watched
 from precious_daemon.models import Root
 from precious_daemon.store import roots
 from precious_daemon.web.keys import SERVICE
@@ -26,7 +26,7 @@ async def alive(_: web.Request) -> web.Response:
 async def add(request: web.Request) -> web.Response:
     fields = await said(request)
     service = request.app[SERVICE]
-    root = await asyncio.to_thread(scan.add_root, service.store, fields.text("path", longest=4096), service.clock())
+    root = await asyncio.to_thread(watched.add_root, service.store, fields.text("path", longest=4096), service.clock())
     service.jobs.start("scan")
     return reply(request, _json(root), "/")
 

@@ -45,12 +45,7 @@ def next_step(now: Mapping[str, Any]) -> Step:
     missing = max(0, train) + max(0, test)
     to_go = _n("{n} quick answer to go", "{n} quick answers to go", missing)
     if present < 2:
-        return Step(
-            _("Your photos are being read"),
-            _("The first ones will be here in a moment. Nothing in your folders is changed."),
-            _("See the photos"),
-            "/photos",
-        )
+        return _beginning(now, present)
     if suggestions:
         freed = words.size(now["suggestions"]["bytes"])
         title = _n("Review {n} suggestion", "Review {n} suggestions", suggestions)
@@ -78,6 +73,21 @@ def next_step(now: Mapping[str, Any]) -> Step:
     return Step(_("All is well"), sentence, _("Compare photos"), "/compare")
 
 
+def _beginning(now: Mapping[str, Any], present: int) -> Step:
+    """There are not two photos: because they are being read, cannot be read, or are not there."""
+    if now["running"] or now["photos"].get("new"):
+        sentence = _("The first ones will be here in a moment. Nothing in your folders is changed.")
+        return Step(_("Your photos are being read"), sentence, _("See the photos"), "/photos")
+    if present:
+        sentence = _("Two can be compared. New ones are noticed by themselves.")
+        return Step(_("One photo so far"), sentence, _("See the photos"), "/photos")
+    if broken := now["photos"].get("broken"):
+        sentence = _n("{n} file cannot be read as a photo.", "{n} files cannot be read as photos.", broken)
+        return Step(_("No photos yet"), sentence, _("See why"), "/photos?state=broken")
+    sentence = _("The folder is empty. What you put into it is noticed by itself; or watch another folder, below.")
+    return Step(_("No photos yet"), sentence, _("Look again"), job="scan")
+
+
 @routes.get("/")
 async def home(request: web.Request) -> web.Response:
     service = request.app[SERVICE]
@@ -96,7 +106,7 @@ async def home(request: web.Request) -> web.Response:
         newest=newest,
         best=best if len(best) == 3 else [photo for photo in newest if photo.state is PhotoState.PRESENT][:3],
         events=events[:3],
-        warnings=[w for w in now["warnings"] if w not in told and "cannot be read" not in w],
+        warnings=[w for w in now["warnings"] if w not in told and "cannot be read as photos" not in w],  # linked below
         running=running(service),
         deed=deed,
         outcomes=OUTCOMES,

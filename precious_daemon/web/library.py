@@ -121,11 +121,15 @@ class Whole:
     from_guess: bool  # the rating began with one
     out: bool  # of the ranking
     groups: list[tuple[Group, dict[int, Photo]]]
+    newer: Photo | None  # its neighbours on the grid
+    older: Photo | None
 
 
 def _whole(db: Database, uid: str, voter_id: int) -> Whole:
     photo = photos.by_uid(db, uid)
     found = groups.of_photo(db, voter_id, photo.id)
+    find = photos.newest if photo.state in (PhotoState.PRESENT, PhotoState.NEW) else partial(photos.page, state=photo.state)
+    newer, older = (next(iter(find(db, after=_place(photo), limit=1, newer=way)), None) for way in (True, False))
     return Whole(
         photo,
         roots.get(db, photo.root_id),
@@ -136,6 +140,8 @@ def _whole(db: Database, uid: str, voter_id: int) -> Whole:
         ratings.starts_from_guess(db, voter_id, photo.id),
         answers.out_of_ranking(db, voter_id, photo.id) is not None,
         [(group, photos.many(db, (m.photo_id for m in group.members))) for group in found],
+        newer,
+        older,
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from aiohttp import web
 from markupsafe import Markup
 
+from precious_daemon import status
 from precious_daemon.errors import NotFound, ServiceError
 from precious_daemon.hookspecs import Reply, Request
 from precious_daemon.store import plugin_calls
@@ -26,7 +27,7 @@ CALLS = 50
 async def show_plugins(request: web.Request) -> web.Response:
     service = request.app[SERVICE]
     calls = await service.store.aread(plugin_calls.newest, CALLS)
-    lines = await asyncio.to_thread(service.plugins.status_lines)
+    lines = await status.plugin_lines(service)
     return await page(
         request, "plugins.html", plugins=service.plugins.names(), lines=lines, calls=calls, config=service.places.config_file,
         with_pages=service.plugins.having("page"),
@@ -36,7 +37,7 @@ async def show_plugins(request: web.Request) -> web.Response:
 @routes.get("/api/plugins")
 async def list_plugins(request: web.Request) -> web.Response:
     service = request.app[SERVICE]
-    lines = await asyncio.to_thread(service.plugins.status_lines)
+    lines = await status.plugin_lines(service)
     calls = await service.store.aread(plugin_calls.newest, CALLS)
     infos: list[dict[str, Any]] = [
         dataclasses.asdict(info) | {"status": lines.get(info.name)} for info in service.plugins.names()

@@ -170,6 +170,6 @@ async def browse(request: web.Request) -> web.Response:
 @routes.get("/api/tasks/{id}/export.csv")
 async def export(request: web.Request) -> web.Response:
     """Everything that was said and is expected: `Image,Class,Expected,Chance`."""
-    text = await request.app[SERVICE].store.aread(tasks.export, _id(request), request[VOTER])
+    text = await request.app[SERVICE].store.astudy(tasks.export, _id(request), request[VOTER])
     headers = {hdrs.CONTENT_DISPOSITION: f'attachment; filename="task-{_id(request)}.csv"'}
     return web.Response(text=text, content_type="text/csv", charset="utf-8", headers=headers)

@@ -25,6 +25,8 @@ def name(path: str) -> str:
 
 def shown(text: str) -> str:
     """A path or a foreign text in one line that cannot upset the page."""
+    if text.isprintable():
+        return text
     return "".join("�" if _odd(sign) else sign for sign in text)
 
 

@@ -366,6 +366,14 @@ def test_details_are_one_key_away_and_follow_what_is_shown(owner: Page, served: 
     owner.goto(f"{served.site.address.url}/photo/{library[0].uid}")
     owner.keyboard.press("i")
     expect(owner.locator(".facts")).to_be_hidden()
+    owner.goto(f"{served.site.address.url}/photo/{library[3].uid}")
+    older = owner.locator("[rel=next]").get_attribute("href")
+    owner.keyboard.press("ArrowRight")
+    owner.wait_for_url(f"**{older}")
+    owner.keyboard.press("ArrowLeft")
+    owner.wait_for_url(f"**/photo/{library[3].uid}")
+    owner.locator(".ground img").click()
+    expect(owner.locator("#zoom")).to_be_visible()
 
 
 def test_details_of_two_frames_at_full_size(owner: Page, served: Served, bursts: list[list[Photo]]) -> None:

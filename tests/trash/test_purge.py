@@ -202,7 +202,7 @@ def test_companion_that_the_library_has_not_seen_yet_stops_its_capture(library: 
 
 
 def test_disk_with_another_number_after_a_restart_is_known_by_its_file_system(library: Library) -> None:
-    from precious_daemon import scan
+    from precious_daemon import watched
     from precious_daemon.tree import filesystem_of, same_disk
 
     photo = library.add("IMG.JPG", b"goes")
@@ -210,11 +210,11 @@ def test_disk_with_another_number_after_a_restart_is_known_by_its_file_system(li
     here = filesystem_of(root.path)
     assert here
     library.store.write(lambda db: db.execute("UPDATE roots SET device = 12345, filesystem = ?", [here]))
-    assert scan.check_root(library.store, library.root_now()).device == os.stat(root.path).st_dev
+    assert watched.check_root(library.store, library.root_now()).device == os.stat(root.path).st_dev
     library.send(photo)
     number = os.stat(root.path).st_dev
     assert same_disk(replace(root, device=number, filesystem=f"{number:x}"), root.path), "as it was once remembered of FAT"
     library.store.write(lambda db: db.execute("UPDATE roots SET filesystem = 'another'"))
-    other = scan.check_root(library.store, library.root_now())
+    other = watched.check_root(library.store, library.root_now())
     assert other.filesystem == "another"
     assert "is on another disk than it was" in said(library.apply(library.approve(library.add("B.JPG", b"b"))))

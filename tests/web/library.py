@@ -8,7 +8,7 @@ from typing import Any
 
 import aiohttp
 
-from precious_daemon import ingest, scan
+from precious_daemon import ingest, scan, watched
 from precious_daemon.errors import UnreadablePhoto
 from precious_daemon.models import Photo, PhotoState, Suggestion
 from precious_daemon.service import Service
@@ -28,7 +28,7 @@ def fill(service: Service, folder: Path, count: int) -> list[Photo]:
 def read(service: Service, folder: Path) -> list[Photo]:
     store, now = service.store, service.clock()
     folder.mkdir(parents=True, exist_ok=True)
-    root = scan.add_root(store, str(folder), now)
+    root = watched.add_root(store, str(folder), now)
     scan.scan(store, root, service.settings.watch, service.clock)
     for entry in store.read(photos.to_ingest, 1000, [root.id]):
         path = Path(root.path) / entry.path

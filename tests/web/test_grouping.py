@@ -171,7 +171,7 @@ async def test_a_set_is_kept_whole_and_it_is_said_why(service: Service, browser:
 async def test_every_group_comes_once_and_tabs_show_one_kind(
     service: Service, browser: Browser, library: list[Photo], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("precious_daemon.store.groups.LOOKED_AT", 1)
+    monkeypatch.setattr("precious_daemon.store.groups.LOOKED_AT", (1,))
     make(service, *((kind, library[n : n + 2]) for n in (0, 2, 4) for kind in GroupKind))
     seen, path = [], "/groups"
     while found := await shown(browser, path):

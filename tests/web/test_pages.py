@@ -12,7 +12,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from precious_daemon import scan, web
+from precious_daemon import scan, watched, web
 from precious_daemon.models import Glimpse, Group, GroupKind, GroupMember, Photo, PhotoState, RootState
 from precious_daemon.service import Service
 from precious_daemon.store import changes, groups, job_runs, photos, ratings, roots, scores
@@ -293,6 +293,7 @@ def situation(**changes: object) -> dict[str, object]:
     quiet = {
         "roots": [{"id": 1}],
         "photos": {"present": 500},
+        "running": [],
         "answers": {"train": 45, "train_goal": 45, "test": 45, "test_goal": 45, "votes": 0},
         "suggestions": {"open": 0, "bytes": 0},
         "model": {},
@@ -308,7 +309,11 @@ def answered(train: int, test: int) -> dict[str, int]:
 @pytest.mark.parametrize(
     ("now", "title"),
     [
-        (situation(photos={"present": 1}), "Your photos are being read"),
+        (situation(photos={"present": 1, "new": 4}), "Your photos are being read"),
+        (situation(photos={}, running=[{}]), "Your photos are being read"),
+        (situation(photos={"present": 1}), "One photo so far"),
+        (situation(photos={"broken": 4}), "No photos yet"),
+        (situation(photos={}), "No photos yet"),
         (situation(answers=answered(40, 38)), "12 quick answers to go"),
         (situation(answers=answered(45, 38)), "7 quick answers to go"),
         (situation(model=None), "Ready to learn"),
@@ -371,7 +376,7 @@ async def test_pause_is_a_form_on_the_home_page_and_so_is_its_end(
 async def test_new_photos_are_on_the_grid_before_they_are_read(browser: Browser, service: Service, tmp_path: Path) -> None:
     """What a first look saw is a picture that can be voted on; what it did not is a tile, and is asked about later."""
     seen, unseen = save(tmp_path / "a.jpg", 1, age=60), save(tmp_path / "b.jpg", 2, age=50)
-    root = scan.add_root(service.store, str(tmp_path), 0.0)
+    root = watched.add_root(service.store, str(tmp_path), 0.0)
     scan.scan(service.store, root, service.settings.watch, service.clock)
     assert (await (await browser.get("/photos")).text()).count("Waits to be read") == 2
     for entry in service.store.read(photos.to_ingest, 10, [root.id]):

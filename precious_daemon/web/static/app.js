@@ -98,6 +98,22 @@ export function toast(sentence, action = null) {
   wait();
 }
 
+/** A way to run one action at a time, `place` being marked as busy meanwhile. What goes wrong is said, after `failed`. */
+export function oneAtATime(place, failed = () => {}) {
+  return async (action) => {
+    if (place.hasAttribute("aria-busy")) return;
+    place.setAttribute("aria-busy", "true");
+    try {
+      await action();
+    } catch (error) {
+      failed();
+      toast(error.message);
+    } finally {
+      place.removeAttribute("aria-busy");
+    }
+  };
+}
+
 /** One listener for single keys. Typing in a field, and keys with Ctrl, Alt or Meta, are left alone. */
 export function keys(actions) {
   document.addEventListener("keydown", (event) => {

@@ -1,5 +1,5 @@
 // One group at a time: arrows choose the best, numbers keep more, one key decides. The forms do the same without this.
-import { _, _n, keys, post, postCounted, toast } from "./app.js";
+import { _, _n, keys, oneAtATime, post, postCounted, toast } from "./app.js";
 import { followFacts, toggleFacts } from "./facts.js";
 import { zoomed } from "./zoom.js";
 
@@ -11,21 +11,7 @@ const box = (frame) => frame.querySelector("input[name=stays]");
 const best = () => frames.find((frame) => radio(frame).checked);
 const values = (name) => [...form.querySelectorAll(`input[name=${name}]`)].map((input) => input.value);
 const before = form && best(); // as the page came: another one is worth storing
-let busy = false;
-
-async function alone(action) {
-  if (busy) return;
-  busy = true;
-  document.body.setAttribute("aria-busy", "true");
-  try {
-    await action();
-  } catch (error) {
-    toast(error.message);
-  } finally {
-    busy = false;
-    document.body.removeAttribute("aria-busy");
-  }
-}
+const alone = oneAtATime(document.body);
 
 /** Show what is chosen: the best large, what stays bright, what goes pale. */
 function draw() {

@@ -1,5 +1,5 @@
 // The pages that ask. An answer is on disk before the next question shows; the pictures of the one after are fetched meanwhile.
-import { _, get, keys, post, toast } from "./app.js";
+import { _, get, keys, oneAtATime, post, toast } from "./app.js";
 import { followFacts, toggleFacts } from "./facts.js";
 import { zoomed } from "./zoom.js";
 
@@ -32,7 +32,6 @@ let shown = {
 };
 let request = field("request").value;
 let ahead = null; // the question after this one, its pictures already decoded
-let busy = false;
 let order = []; // of the photos put in order so far, by place
 
 const layout = () => (shown.photos.length === 1 ? "single" : shown.photos.length === 2 ? "pair" : "four");
@@ -134,21 +133,10 @@ function tally(progress) {
 
 // --- answering -----------------------------------------------------------------------------------------------------------
 
-async function alone(action) {
-  if (busy) return;
-  busy = true;
-  form.setAttribute("aria-busy", "true");
-  try {
-    await action();
-  } catch (error) {
-    delete form.dataset.chosen;
-    restart();
-    toast(error.message);
-  } finally {
-    busy = false;
-    form.removeAttribute("aria-busy");
-  }
-}
+const alone = oneAtATime(form, () => {
+  delete form.dataset.chosen;
+  restart();
+});
 
 const say = (choice, photos = uids(shown)) =>
   alone(async () => {
@@ -198,7 +186,7 @@ function restart() {
 }
 
 function choose(place) {
-  if (busy || place >= shown.photos.length) return;
+  if (form.hasAttribute("aria-busy") || place >= shown.photos.length) return;
   if (layout() !== "four" || !ordered?.checked) return say(PLACES[place]);
   if (order.includes(place)) return;
   order.push(place);

@@ -1,5 +1,5 @@
 // Reviewing with keys and without reloading. Whatever is decided here can be undone from the message that follows.
-import { _, _n, filesize, keys, post, postCounted, toast } from "./app.js";
+import { _, _n, filesize, keys, oneAtATime, post, postCounted, toast } from "./app.js";
 import { followFacts, toggleFacts } from "./facts.js";
 
 const form = document.getElementById("review");
@@ -12,7 +12,7 @@ if (form) {
   let current = null;
   const photosOf = (card) => [...card.querySelectorAll(".sides a")].map((link) => link.pathname.split("/").pop());
   let undoLast = null;
-  let busy = false;
+  const alone = oneAtATime(form);
 
   function go(card) {
     current?.classList.remove("current");
@@ -77,20 +77,6 @@ if (form) {
     if (badge) {
       badge.firstChild.data = now < 1000 ? now : "999+";
       badge.hidden = !now;
-    }
-  }
-
-  async function alone(action) {
-    if (busy) return;
-    busy = true;
-    form.setAttribute("aria-busy", "true");
-    try {
-      await action();
-    } catch (error) {
-      toast(error.message);
-    } finally {
-      busy = false;
-      form.removeAttribute("aria-busy");
     }
   }
 

@@ -1,5 +1,5 @@
 // Putting back without reloading.
-import { _, _n, filesize, post, toast } from "./app.js";
+import { _, _n, filesize, oneAtATime, post, toast } from "./app.js";
 
 const form = document.getElementById("trash");
 if (form) {
@@ -16,21 +16,17 @@ if (form) {
     bar.querySelector("[data-restore-selected]").disabled = !ticked().length;
   }
 
-  async function restore(uids) {
-    if (!uids.length) return;
-    form.setAttribute("aria-busy", "true");
-    try {
+  const alone = oneAtATime(form);
+  const restore = (uids) =>
+    alone(async () => {
+      if (!uids.length) return;
       const reply = await post("/api/trash/restore", { uids });
       const first = reply.refused[0];
       toast(first ? `${reply.sentence} ${first.message}` : reply.sentence);
       for (const uid of reply.moved) form.querySelector(`li[data-uid="${CSS.escape(uid)}"]`)?.remove();
       if (!boxes().length) location.reload();
-    } catch (error) {
-      toast(error.message);
-    }
-    form.removeAttribute("aria-busy");
-    summary();
-  }
+      summary();
+    });
 
   form.addEventListener("submit", (event) => {
     event.preventDefault();
