@@ -8,6 +8,7 @@ takes it back, and nothing else that the owner ever said about the photo changes
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
 from posixpath import basename
 from typing import TYPE_CHECKING
@@ -94,6 +95,32 @@ async def undo(service: Service, voter_id: int, unit_uids: Sequence[str]) -> lis
     outcomes = await service.trash.undo(unit_uids, voter_id)
     await telling.tell(service, "restored", voter_id, [outcome.unit.photo_id for outcome in outcomes if outcome.moved])
     return outcomes
+
+
+# --- chosen by hand ----------------------------------------------------------------------------------------------------
+
+
+async def let_go(service: Service, voter_id: int, photo_uids: Sequence[str], typed_count: int | None = None) -> list[Outcome]:
+    """Move photos to the trash that the owner looked at and chose, suggested or not.
+
+    Raises as `approve_and_apply`, and TrashRefused also for what a plugin or another person protects. Nothing is changed then.
+    """
+    going = await service.store.aread(lambda db: [photos.by_uid(db, uid) for uid in dict.fromkeys(photo_uids)])
+    await _check_vetoes(service, voter_id, going)
+    run = f"chosen-{secrets.token_hex(8)}"
+    suggested = await service.store.awrite(_choose, voter_id, going, run, service.clock())
+    try:
+        return await approve_and_apply(service, voter_id, suggested, typed_count)
+    finally:  # what could not be moved is suggested no more than before
+        await service.store.awrite(suggestions.withdraw_run, voter_id, run, service.clock())
+
+
+def _choose(db: Database, voter_id: int, going: Sequence[Photo], run: str, now: float) -> list[str]:
+    """What is suggested already keeps its kind and its reasons: a copy that goes does not speak of taste."""
+    known = suggestions.open_for(db, voter_id, [photo.id for photo in going])
+    wanted = [Suggestion(photo.id, "taste", None, False, ("you chose it",)) for photo in going if photo.id not in known]
+    made = iter(suggestions.put_open(db, voter_id, run, wanted, now))
+    return [known.get(photo.id) or next(made) for photo in going]
 
 
 # --- groups ------------------------------------------------------------------------------------------------------------

@@ -44,6 +44,7 @@ BODIES: dict[str, tuple[dict[str, dict[str, Any]], tuple[str, ...]]] = {
     "/api/suggestions/approve": ({"uids": _NAMES, "typed_count": _NUMBER, "dry_run": _FLAG}, ("uids",)),
     "/api/suggestions/dismiss": ({"uids": _NAMES}, ("uids",)),
     "/api/suggestions/reopen": ({"uids": _NAMES}, ("uids",)),
+    "/api/photos/trash": ({"uids": _NAMES, "typed_count": _NUMBER}, ("uids",)),
     "/api/trash/restore": ({"uids": _NAMES}, ("uids",)),
     "/api/trash/purge": ({"typed_count": _NUMBER, "dry_run": _FLAG}, ()),
     "/api/roots": ({"path": _TEXT}, ("path",)),

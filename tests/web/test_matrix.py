@@ -32,7 +32,7 @@ OWN = {"Sec-Fetch-Site": "same-origin"}
 EVERYBODYS = {
     "/api/answer", "/api/answers/{id}/undo", "/api/blind", "/api/blind/undo", "/api/clusters/label", "/api/clusters/undo",
     "/api/groups/decide", "/api/groups/undo", "/api/jobs/{name}/run", "/api/jobs/{name}/stop", "/api/password", "/api/pause",
-    "/api/people/switch", "/api/ranking/back", "/api/ranking/out", "/api/resume", "/api/sessions/{id}/end",
+    "/api/people/switch", "/api/photos/trash", "/api/ranking/back", "/api/ranking/out", "/api/resume", "/api/sessions/{id}/end",
     "/api/suggestions/approve", "/api/suggestions/dismiss", "/api/suggestions/reopen", "/api/tasks/{id}/answer",
     "/api/tasks/{id}/undo", "/api/trash/restore", "/api/undo", "/api/votes/import", "/login", "/logout",
 }  # fmt: skip
