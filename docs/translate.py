@@ -67,7 +67,8 @@ NOT_SAID = re.compile(
     r"|signs of life|new settings|start of the watcher|end of the pause|opened for reading|offset points"
     r"|evidence for|audits for|blake3|heard by|service for one|a service that|precious-daemon library"
     r"|not sent$|handed over$|no longer$"
-    r"|report of task|suggested bytes|suggested to anybody|deletions looked through|telling plugins|a row of|unit \{"
+    r"|suggested to anybody|status of plugins"
+    r"|report of task|suggested bytes|deletions looked through|telling plugins|a row of|unit \{"
     r"|display notification|cpu, |'Battery|%-d|Canon|Pick Label|s are$)"
 )
 """Names of threads and of rows in the store, and what only the log and the terminal say."""

@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import math
-import shutil
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,27 +16,24 @@ from precious_daemon import (
     children,
     handover,
     jobfolder,
-    language,
-    ledger,
     networks,
     outside,
-    papers,
     people,
     plugin_photos,
     propose,
     telling,
-    verdict,
 )  # fmt: skip
 from precious_daemon.children import Allowance
-from precious_daemon.errors import ChildFailed, NotEnoughAnswers, PreciousError
+from precious_daemon.errors import ChildFailed
 from precious_daemon.instant import Instant
 from precious_daemon.models import Group, GroupKind, GroupMember, Voter
 from precious_daemon.plugins import in_words
 from precious_daemon.progress import Say
-from precious_daemon.store import Database, answers, clusters, groups, numbers, pictures, ratings, scores, tasks, voters
+from precious_daemon.store import Database, clusters, groups, numbers, pictures, voters
 from precious_daemon.store import outside as heard_elsewhere
 
 if TYPE_CHECKING:
+    from precious_daemon.modelling import Modelling
     from precious_daemon.service import Service
 
 log = logging.getLogger(__name__)
@@ -66,8 +61,8 @@ class Nightwork:
         self._service = service
         self._store, self._clock = service.store, service.clock
         self.budget: Budget | None = None  # of the night, while there is one
-        self._looking: dict[str, float] = {}  # what looking at photos has cost since a model was made last
-        self.instant = Instant(service.store, service.places, lambda: self._features("instant"))
+        self.looking: dict[str, float] = {}  # what looking at photos has cost since a model was made last
+        self.instant = Instant(service.store, service.places, lambda: self.features("instant"))
 
     async def listen(self, say: Say) -> str:
         """Ask plugins what the owner said of photos with other programs: that is an answer, too."""
@@ -107,14 +102,14 @@ class Nightwork:
                 return ""
             tables = {name: dict(settings.plugin.get(name, {})) for name in marks}
             enabled = asdict(settings.plugins) | {"enabled": list(marks)}
-            job = await self._job("measure") | {
+            job = await self.job("measure") | {
                 "count": count,
                 "places": {f.name: str(getattr(self._service.places, f.name)) for f in fields(self._service.places)},
                 "settings": {"plugins": enabled, "plugin": tables},
             }
             jobfolder.write_json(folder, "job.json", job)
             try:
-                await self._child("precious_daemon.measuring", folder, say)
+                await self.child("precious_daemon.measuring", folder, say)
             except ChildFailed as exc:  # the night goes on with what it has
                 return f"plugins could not measure photos: {exc}"
             rows = 0
@@ -122,7 +117,7 @@ class Nightwork:
                 (r["plugin"], bytes.fromhex(r["content_hash"]), marks[r["plugin"]], r["numbers"])
                 for r in _lines(folder / "numbers.jsonl")
             )
-            for part in _parts(measured, 500):
+            for part in parts(measured, 500):
                 await self._store.awrite(numbers.put, part)
                 rows += len(part)
             errors = jobfolder.read_json(folder, "measured.json") if (folder / "measured.json").exists() else {}
@@ -137,8 +132,8 @@ class Nightwork:
                 return "nothing new to look at"
             ingest = self._service.settings.ingest
             far = {"scheduler": ingest.scheduler} if ingest.executor == "dask" else {}
-            jobfolder.write_json(folder, "job.json", await self._job("embed") | far)
-            whole = await self._child("precious_daemon.learn", folder, say)
+            jobfolder.write_json(folder, "job.json", await self.job("embed") | far)
+            whole = await self.child("precious_daemon.learn", folder, say)
             meta = jobfolder.read_json(folder, "meta.json")
             done = await self._keep_embeddings(folder, backbone, meta)
             if whole:
@@ -149,13 +144,13 @@ class Nightwork:
 
     async def _keep_embeddings(self, folder: Path, backbone: str, meta: dict[str, Any]) -> int:
         done = 0
-        for part in _parts(jobfolder.read_embeddings(folder, meta["dimension"]), 500):
+        for part in parts(jobfolder.read_embeddings(folder, meta["dimension"]), 500):
             await self._store.awrite(pictures.put_embeddings, backbone, part)
             done += len(part)
         cost = meta.get("cost", {})
         for name, more in {"photos": done, "seconds": cost.get("seconds"), "energy_wh": cost.get("energy_wh")}.items():
             if more:
-                self._looking[name] = round(self._looking.get(name, 0) + more, 2)
+                self.looking[name] = round(self.looking.get(name, 0) + more, 2)
         return done
 
     async def group(self, say: Say) -> str:
@@ -171,14 +166,14 @@ class Nightwork:
             if count < 2:
                 return "there are no two photos yet"
             settings = self._service.settings
-            job = await self._features("group") | {
+            job = await self.features("group") | {
                 "representatives": settings.ask.train_labels,
                 "clusters": asdict(settings.clusters),
                 "worker_megabytes": settings.ingest.worker_megabytes,
             }
             jobfolder.write_json(folder, "job.json", job)
             try:
-                whole = await self._child("precious_daemon.grouping", folder, say)
+                whole = await self.child("precious_daemon.grouping", folder, say)
             finally:
                 await self._store.awrite(_keep_findings, folder)  # what was found out is so, however this ended
             if not whole:
@@ -204,176 +199,34 @@ class Nightwork:
         return f"{made['clusters']} clusters made, because {made['why']}"
 
     async def learn(self, say: Say) -> str:
-        """For everybody who has answered enough. Whose model is oldest comes first, so that each gets a share of the night."""
-        everybody = await self._store.aread(_longest_waiting)
-        ready, missing = [], []
-        for voter in everybody:
-            try:
-                await self._store.astudy(handover.check_enough, voter.id, self._service.settings.ask)
-                ready.append(voter)
-            except NotEnoughAnswers as exc:
-                missing.append((voter, exc))
-        if not ready:
-            raise missing[0][1] if len(missing) == 1 else NotEnoughAnswers(_of_each(missing))
-        await self.embed(say)
-        told: list[tuple[Voter, object]] = []
-        for left, voter in zip(range(len(ready), 0, -1), ready, strict=True):
-            try:
-                told.append((voter, await self._learn_one(say, voter, left)))
-            except PreciousError as exc:  # what ails one model does not keep the others from being made
-                if len(ready) == 1:
-                    raise
-                told.append((voter, exc))
-        return _of_each(told) if len(everybody) > 1 else str(told[0][1])
-
-    async def _learn_one(self, say: Say, voter: Voter, share: int) -> str:
-        """Within one of so many shares of what is left of the night."""
-        now, voter_id = self._clock(), voter.id
-        run = _run_name(now, voter_id)
-        with children.job_folder(self._service.places, "learn") as folder:
-            await self._store.astudy(handover.write_photos, folder, voter_id)
-            await self._store.astudy(handover.write_answers, folder, voter_id)
-            await self._store.astudy(handover.write_numbers, folder, self._service.plugins.having("features"))
-            taught_until = self._clock()  # what is said from here on, this model does not know
-            limits = self._service.settings.learn
-            tag = language.away(self._service.settings.web.language)
-            job = await self._features("learn", share) | {
-                "run": run,
-                "at": now,
-                "voter": voter.name,
-                "language": tag,
-                "nights": await self._store.aread(handover.nights, voter_id),
-                "looking": self._looking,
-                "memory_megabytes": limits.memory_megabytes,
-                "threads": limits.threads,
-            }
-            jobfolder.write_json(folder, "job.json", job)
-            await self._child("precious_daemon.learn", folder, say)
-            if not (folder / "report.json").exists():
-                return "stopped before there was a model; the last one stays"
-            report = jobfolder.read_json(folder, "report.json")
-            model = self._service.places.models / f"{run}.safetensors"
-            await asyncio.to_thread(shutil.move, folder / "model.safetensors", model)
-            for old in papers.oldest(model.parent):
-                old.unlink(missing_ok=True)
-            evidence = jobfolder.read_json(folder, "evidence.json")
-            made = await asyncio.to_thread(papers.collect, folder)
-
-            def keep(db: Database) -> None:
-                scores.replace_scores(db, voter_id, jobfolder.read_scores(folder))
-                scores.put_evidence(db, voter_id, evidence)
-                before = scores.newest_model(db, voter_id)
-                scores.add_model(db, run, voter_id, report["champion"], report, taught_until)
-                turned = _steady(before["report"] if before else {}) and not _steady(report)
-                verdict.renew_pool(db, voter_id, self._service.rng, now, anew=turned)
-
-            await self._store.awrite(keep)
-        self._looking = {}
-        self.instant.forget(voter_id)
-        await verdict.refresh(self._service, voter_id)
-        said = " ".join(await self._store.aread(verdict.sentences, voter_id))
-        await asyncio.to_thread(papers.keep, self._service.places.nights, run, made, said, tag)
-        return str(report["why"])
+        """For everybody who has answered enough."""
+        return await self._models.learn(say)
 
     async def adopt(self, say: Say, voter_id: int, file: Path) -> str:
         """Score every photo by a model from elsewhere, until the next night makes one; what it is, in a sentence."""
-        await self.embed(say)
-        now = self._clock()
-        run = _run_name(now, voter_id)
-        with children.job_folder(self._service.places, "apply") as folder:
-            try:
-                await asyncio.to_thread(shutil.copyfile, file, folder / "model.safetensors")
-            except OSError as exc:
-                raise PreciousError(f"{file} cannot be read: {exc.strerror}. Nothing was changed.") from exc
-            await self._store.astudy(handover.write_photos, folder)
-            jobfolder.write_json(folder, "job.json", await self._features("apply") | {"run": run, "came_from": file.name})
-            if not await self._child("precious_daemon.learn", folder, say):
-                return "stopped before every photo was scored; the last model stays"
-            report = jobfolder.read_json(folder, "report.json")
-            await asyncio.to_thread(shutil.move, folder / "model.safetensors", self._service.places.models / f"{run}.safetensors")
-
-            def keep(db: Database) -> None:
-                scores.replace_scores(db, voter_id, jobfolder.read_scores(folder))
-                scores.put_evidence(db, voter_id, {})
-                scores.add_model(db, run, voter_id, report["champion"], report, now)
-                verdict.renew_pool(db, voter_id, self._service.rng, now)
-
-            await self._store.awrite(keep)
-        await verdict.refresh(self._service, voter_id)
-        return str(report["why"])
+        return await self._models.adopt(say, voter_id, file)
 
     async def sort(self, say: Say) -> str:
-        """Learn the owner's own label sets, each from what each voter said of it."""
-        work = [
-            (task, voter, said)
-            for task in await self._store.aread(tasks.everything)
-            for voter in await self._store.aread(voters.active)
-            if (said := await self._store.astudy(tasks.labels, task.id, voter.id))
-        ]
-        if not work:
-            return "no task of your own has answers yet"
-        await self.embed(say)
-        told = []
-        for task, voter, said in work:
-            try:
-                sentence = await self._sort_one(say, task.id, voter.id, said)
-            except ChildFailed as exc:  # one that has too few answers does not keep the others from being learned
-                sentence = str(exc)
-            told.append(f"{task.name}: {sentence}")
-        return "; ".join(told)
-
-    async def _sort_one(self, say: Say, task_id: int, voter_id: int, said: dict[int, int]) -> str:
-        with children.job_folder(self._service.places, "sort") as folder:
-            await self._store.astudy(handover.write_photos, folder)
-            jobfolder.write_labels(folder, [])
-            jobfolder.write_votes(folder, [])
-            await self._store.astudy(handover.write_numbers, folder, self._service.plugins.having("features"))
-            jobfolder.write_json(folder, "classes.json", list(said.items()))
-            jobfolder.write_json(folder, "job.json", await self._features("sort"))
-            await self._child("precious_daemon.learn", folder, say)
-            report = jobfolder.read_json(folder, "report.json")
-
-            def keep(db: Database) -> None:
-                found = jobfolder.read_scores(folder)
-                tasks.replace_scores(db, task_id, voter_id, ((s.photo_id, int(s.taste), s.keep) for s in found))
-                tasks.put_report(db, task_id, voter_id, report)
-
-            await self._store.awrite(keep)
-        return str(report["sentence"])
+        """Learn the owner's own label sets."""
+        return await self._models.sort(say)
 
     async def rate(self, say: Say) -> str:
-        everybody = await self._store.aread(voters.active)
-        compared = [v for v in everybody if await self._store.aread(answers.vote_count, v.id)] or everybody[:1]
-        told = [(voter, await self._rate_one(say, voter.id)) for voter in compared]
-        return _of_each(told) if len(everybody) > 1 else told[0][1]
+        """Weigh all comparisons of each person together."""
+        return await self._models.rate(say)
 
-    async def _rate_one(self, say: Say, voter_id: int) -> str:
-        """Weigh all votes at once, and guess what the photos without votes are worth."""
-        with children.job_folder(self._service.places, "rate") as folder:
-            through, count = await self._store.astudy(handover.write_comparisons, folder, voter_id)
-            await self._store.astudy(handover.write_photos, folder)
-            jobfolder.write_json(folder, "job.json", await self._job("rate") | {"voter": voter_id})
-            await self._child("precious_daemon.refit", folder, say)
-            report = jobfolder.read_json(folder, "fit.json")
-            found = await asyncio.to_thread(lambda: dict(jobfolder.read_ratings(folder, "ratings.bin")))
-            if (folder / "guesses.bin").exists():
-                for part in _parts(jobfolder.read_ratings(folder, "guesses.bin"), 10_000):
-                    await self._store.awrite(ratings.put_guesses, voter_id, part)
+    @property
+    def _models(self) -> Modelling:
+        from precious_daemon.modelling import Modelling
 
-        def keep(db: Database) -> None:
-            report["used"] = report["used"] and count > 0 and ledger.fitted(db, voter_id, through, count, found)
-            ratings.put_report(db, voter_id, report)
-
-        await self._store.awrite(keep)
-        return _weighed(report)
+        return Modelling(self._service, self)
 
     async def suggest(self, say: Say) -> str:
         say("choosing what to suggest", 0, 0)
-        run = _run_name(self._clock())
+        run = run_name(self._clock())
         everybody = await self._store.aread(voters.active)
         told = [(voter, f"{await propose.propose(self._service, voter.id, run)} suggestions") for voter in everybody]
         errors = await telling.deliver(self._service, people.OWNER, run)
-        made = _of_each(told) if len(everybody) > 1 else told[0][1]
+        made = of_each(told) if len(everybody) > 1 else told[0][1]
         return "; ".join([made, *(f"{name}: {error}" for name, error in errors.items())])
 
     async def _network(self) -> networks.Network | None:
@@ -383,7 +236,7 @@ class Nightwork:
         network = await self._network()
         return network.name if network else BACKBONE
 
-    async def _job(self, task: str, share: int = 1) -> dict[str, Any]:
+    async def job(self, task: str, share: int = 1) -> dict[str, Any]:
         """What a child has to know. Of what is left of the night it gets one of so many shares."""
         seconds = None if self.budget is None else max(1.0, self.budget.seconds_left / share)
         network = await self._network()
@@ -397,12 +250,12 @@ class Nightwork:
             "threads": self._service.settings.learn.threads,
         }
 
-    async def _features(self, task: str, share: int = 1) -> dict[str, Any]:
+    async def features(self, task: str, share: int = 1) -> dict[str, Any]:
         """A job on the features of the network that has seen most photos: a new one needs some nights to see them all."""
-        job = await self._job(task, share)
+        job = await self.job(task, share)
         return job | {"backbone": await self._store.aread(pictures.backbone_in_use, job["backbone"])}
 
-    async def _child(self, module: str, folder: Path, say: Say) -> bool:
+    async def child(self, module: str, folder: Path, say: Say) -> bool:
         return await children.run_child(module, folder, say, self.budget.allowance if self.budget else None)
 
 
@@ -410,18 +263,6 @@ def _changed(count: int) -> str:
     if not count:
         return "nothing that you said with other programs is new"
     return f"{count} answer{'' if count == 1 else 's'} came or went with what you said with other programs"
-
-
-def _weighed(report: dict[str, Any]) -> str:
-    """What came of weighing all votes at once, in words."""
-    if not report["votes"]:
-        return "there are no comparisons yet"
-    said = f"{report['votes']:,} comparisons weighed together for {report['photos']:,} photos"
-    if report["fit"] is not None:
-        better, chance = ("better" if report["fit"] < report["one_by_one"] else "worse"), math.exp(-report["fit"])
-        said += f"; foretells the newest {report['held_out']} at {chance:.0%} each, {better} than one after another"
-    said += f"; what photos look like explains {report['share']:.0%} of your taste" if report["share"] else ""
-    return said + ("" if report["used"] else "; not used, the ratings stay as they were")
 
 
 def _groups_of(folder: Path) -> list[Group]:
@@ -441,17 +282,12 @@ def _keep_findings(db: Database, folder: Path) -> None:
         groups.keep_details(db, jobfolder.read_records(folder, "details.bin", jobfolder.DETAIL_BYTES))
 
 
-def _run_name(now: float, voter_id: int = people.OWNER) -> str:
+def run_name(now: float, voter_id: int = people.OWNER) -> str:
     """A name that sorts by time: 20260131-020000, and 20260131-020000-2 for the second voter."""
     return datetime.fromtimestamp(now, UTC).strftime("%Y%m%d-%H%M%S") + (f"-{voter_id}" if voter_id != people.OWNER else "")
 
 
-def _longest_waiting(db: Database) -> list[Voter]:
-    """Whose newest model is oldest comes first."""
-    return sorted(voters.active(db), key=lambda voter: (scores.newest_model(db, voter.id) or {"at": 0.0})["at"])
-
-
-def _of_each(told: Iterable[tuple[Voter, object]]) -> str:
+def of_each(told: Iterable[tuple[Voter, object]]) -> str:
     return "; ".join(f"{voter.name}: {what}" for voter, what in told)
 
 
@@ -464,7 +300,7 @@ def _lines(file: Path) -> Iterator[dict[str, Any]]:
                     yield json.loads(line)
 
 
-def _parts(rows: Iterable[T], size: int) -> Iterator[list[T]]:
+def parts(rows: Iterable[T], size: int) -> Iterator[list[T]]:
     part: list[T] = []
     for row in rows:
         part.append(row)
@@ -473,8 +309,3 @@ def _parts(rows: Iterable[T], size: int) -> Iterator[list[T]]:
             part = []
     if part:
         yield part
-
-
-def _steady(report: Mapping[str, Any]) -> bool:
-    """Whether the owner's answers had not changed over time, as far as the report of a model tells."""
-    return not (report.get("drift") or {}).get("half_life")

@@ -44,7 +44,7 @@ async def plugin_lines(service: Service) -> dict[str, str]:
     """What plugins say of themselves. One that takes its time is not waited for: it is asked on, and heard the next time."""
     if not service.plugins.having("status"):
         return {}
-    asked = asyncio.create_task(asyncio.to_thread(service.plugins.status_lines), name="status of plugins")
+    asked = asyncio.create_task(asyncio.to_thread(service.plugins.status_lines))
     service.background.add(asked)
     asked.add_done_callback(service.background.discard)
     await asyncio.wait({asked}, timeout=PATIENCE)

@@ -259,7 +259,7 @@ def certified(db: Database, voter_id: int) -> int:
 
 def everybodys(db: Database) -> tuple[int, int]:
     """(photos that are suggested to anybody, their bytes)."""
-    found = tallies.of(db, "suggested to anybody")
+    found = dict(db.execute("SELECT which, count FROM tallies WHERE what = 'suggested to anybody'").fetchall())
     return found.get("photos", 0), found.get("bytes", 0)
 
 
