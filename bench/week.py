@@ -184,12 +184,14 @@ def main() -> None:
         scans = rows(home, "SELECT count(*) FROM job_runs WHERE name = 'scan'")
         whole = rows(home, "PRAGMA integrity_check") == [("ok",)]
     say(f"nights: {nights}")
+    from precious_daemon.store import job_runs
+
     settled = seen[min(SETTLED, len(seen)) - 1 :]
     growth = settled[-1].memory - statistics.median(held.memory for held in settled[: max(1, len(settled) // 2)])
     figures = {
         "nights": Figure(sum(int(str(count)) for _, count in nights), "", days, more=True),
         "nights that failed": Figure(sum(int(str(count)) for outcome, count in nights if outcome != "done"), "", 0),
-        "scans": Figure(int(str(scans[0][0])), "", 4 * days, more=True),
+        "scans": Figure(int(str(scans[0][0])), "", min(4 * days, job_runs.KEPT), more=True),  # older ones are forgotten
         "memory after the first night": Figure(seen[0].memory, "MB"),
         "memory after the last": Figure(seen[-1].memory, "MB"),
         "growth of memory once settled": Figure(growth, "MB", 1.0),
