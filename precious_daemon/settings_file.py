@@ -38,8 +38,8 @@ def hint(name: str) -> str:
     if choices:
         return f" ({', '.join(choices)})"
     if low is not None and high is not None:
-        return f" ({low:g} to {high:g})"
-    return f" (at least {low:g})" if low is not None else " (true or false)" if kind is bool else ""
+        return f" ({low:.12g} to {high:.12g})"
+    return f" (at least {low:.12g})" if low is not None else " (true or false)" if kind is bool else ""
 
 
 def as_toml(value: Any) -> str:
