@@ -20,7 +20,6 @@ from precious_daemon import (
     outside,
     people,
     plugin_photos,
-    propose,
     telling,
 )  # fmt: skip
 from precious_daemon.children import Allowance
@@ -221,6 +220,8 @@ class Nightwork:
         return Modelling(self._service, self)
 
     async def suggest(self, say: Say) -> str:
+        from precious_daemon import propose  # here, as the models: a service at rest suggests nothing
+
         say("choosing what to suggest", 0, 0)
         run = run_name(self._clock())
         everybody = await self._store.aread(voters.active)

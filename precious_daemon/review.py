@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from posixpath import basename
 from typing import TYPE_CHECKING
 
-from precious_daemon import people, propose, telling
+from precious_daemon import people, telling
 from precious_daemon.errors import PreciousError, TrashRefused
 from precious_daemon.models import Choice, GroupDecision, GroupKind, Photo, Question, Suggestion, SuggestionState
 from precious_daemon.store import Database, answers, decisions, groups, held, photos, suggestions, units
@@ -163,6 +163,8 @@ def _members(db: Database, kind: GroupKind, uids: Sequence[str]) -> list[Photo]:
 
 
 async def _check_vetoes(service: Service, voter_id: int, going: Sequence[Photo]) -> None:
+    from precious_daemon import propose  # here: a service at rest suggests nothing
+
     wishes = await service.store.aread(people.wishes, voter_id, [photo.id for photo in going])
     vetoed = wishes.said | await propose.vetoes(service, {photo.id: photo for photo in going})
     for photo in going:

@@ -11,7 +11,7 @@ from itertools import islice
 from posixpath import dirname
 from typing import TYPE_CHECKING
 
-from precious_daemon import propose, review
+from precious_daemon import review
 from precious_daemon.errors import PreciousError
 from precious_daemon.models import Group, GroupKind, GroupMember, Photo, Quality, Scope, Suggestion, SuggestionState
 from precious_daemon.store import Database, answers, decisions, groups, photos, pictures, suggestions, units
@@ -68,6 +68,8 @@ class Plan:
 
 async def plan(service: Service, voter_id: int, rule: Rule) -> Plan:
     """Look only: nothing is changed."""
+    from precious_daemon import propose  # here: a service at rest suggests nothing
+
     found = await service.store.astudy(_plan, voter_id, rule)
     vetoed = await propose.vetoes(service, {photo.id: photo for photo in found.going}) if found.settlings else {}
     if not vetoed:
