@@ -163,8 +163,8 @@ async def round_left(service: Service, voter_id: int, since: int, scope: Scope |
 
 
 async def next_label(service: Service, voter_id: int, exclude: Collection[str] = ()) -> Asked | None:
-    """A photo to keep or delete: representatives to train on, random ones to test with, then those that the model is least
-    sure of, and blind audits among them.
+    """A photo to keep or delete: to train on, half of them representatives and half those that the model for now learns most
+    from; random ones to test with; then those that the model is least sure of, and blind audits among them.
 
     `exclude` as in `next_pair`.
     """
@@ -183,7 +183,10 @@ def _next_label(
     exclude: Collection[str],
     ahead: Sequence[int],
 ) -> Asked | None:
-    """`ahead`: photos that the model for now is in doubt about, which are asked about once there are enough answers."""
+    """`ahead`: photos that the model for now learns most from, which are asked about once half of the answers are there.
+
+    Not earlier, because what is in doubt is told by what was seen; `learn.instant.next_questions` has what it is worth.
+    """
     shown = photos.ids(db, exclude)
     counts = answers.counts(db, voter_id)
     train, test = counts.get("train", 0), counts.get("test", 0)
@@ -198,14 +201,15 @@ def _next_label(
     if test < settings.test_labels and (behind_on_test or train >= settings.train_labels):
         for photo in photos.random_present(db, point, 1, voter_id, shown):
             return _single(db, Question.LABEL, "test", photo)
-    if 2 * train >= settings.train_labels and (suspect := _suspect(db, voter_id, point, shown)):
+    half = 2 * train >= settings.train_labels
+    if half and (suspect := _suspect(db, voter_id, point, shown)):
         return _single(db, Question.LABEL, "train", suspect)
     representative = groups.next_representative(db, voter_id, shown)
     doubtful = _doubtful(db, voter_id, [i for i in ahead if i not in shown])
     if enough and (representative is None or chance < BORDER):
         for photo in [doubtful] if doubtful else scores.least_sure(db, voter_id, shown):
             return _single(db, Question.LABEL, "border", photo)
-    chosen = representative or doubtful
+    chosen = doubtful or representative if half and not enough else representative or doubtful
     for photo in [chosen] if chosen else photos.random_present(db, point, 1, voter_id, shown):
         return _single(db, Question.LABEL, "train", photo)
     return None

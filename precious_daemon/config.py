@@ -137,7 +137,7 @@ class ScheduleSettings:
 
 @dataclass(frozen=True, slots=True)
 class AskSettings:
-    train_labels: int = _setting(45, "keep/delete answers on representatives before the first training", 4, 10000)
+    train_labels: int = _setting(45, "keep/delete answers to learn from before the first training", 4, 10000)
     test_labels: int = _setting(45, "keep/delete answers on random photos, held out to test the model", 0, 10000)
 
 

@@ -23,7 +23,7 @@ def test_the_clearly_best_in_cross_validation_is_chosen() -> None:
 
 def test_within_the_noise_the_steadier_learner_is_chosen() -> None:
     field = trials(regression=0.62, label_spreading=0.60, fixmatch=0.61, mean_rank=0.60)
-    assert choose(field, RAREST) == "mean_rank"
+    assert choose(field, RAREST) == "label_spreading"
     assert choose(field, 5000) == "regression"  # with many labels the same gap is no noise
 
 

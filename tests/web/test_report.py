@@ -15,7 +15,7 @@ from precious_daemon.errors import NotEnoughAnswers
 from precious_daemon.instant import Guess
 from precious_daemon.models import Choice, Photo, Question
 from precious_daemon.service import Service
-from precious_daemon.store import answers, scores
+from precious_daemon.store import answers, insert, scores
 from tests.pictures import settle
 from tests.web.library import Browser, fill, read
 
@@ -100,6 +100,30 @@ async def test_before_the_first_night_the_page_tells_what_the_answers_come_to(
     assert "From your 12 answers so far, about 170 photos of 3,400" in text
     assert f"/photo/{library[0].uid}" in text
     assert "There is no model yet" in text
+
+
+async def test_half_of_the_answers_come_from_representatives_and_half_from_what_the_model_for_now_learns_most_from(
+    service: Service, library: list[Photo]
+) -> None:
+    service.settings = replace(service.settings, ask=AskSettings(train_labels=8, test_labels=0))
+    *standing, telling = library[:6]
+    for number, photo in enumerate(standing):
+        row = {"photo_id": photo.id, "cluster": number, "distance": 0.0, "representative": 1}
+        service.store.write(insert, "cache.clusters", row)
+        service.store.write(insert, "cache.cluster_sizes", {"cluster": number, "size": 1})
+    service.jobs.nightwork.instant._guesses[1] = Guess(2, 12, 6, (telling.id,), ())
+    for choice in (Choice.KEEP, Choice.DELETE, Choice.DELETE, Choice.DELETE):
+        asked = await ask.next_label(service, 1)
+        assert asked
+        assert asked.photos[0].id != telling.id
+        service.store.write(answers.add, 1, Question.LABEL, choice, asked.photos[0].id, None, asked.purpose, 1.0)
+    asked = await ask.next_label(service, 1)
+    assert asked
+    assert (asked.photos[0].id, asked.purpose) == (telling.id, "train")
+    service.jobs.nightwork.instant.forget(1)
+    asked = await ask.next_label(service, 1)
+    assert asked
+    assert asked.photos[0].id in {photo.id for photo in standing}, "without a model there are representatives left"
 
 
 async def test_who_threw_nothing_away_is_told_what_is_missing_and_asked_about_what_is_thrown_away_most_often(
