@@ -12,10 +12,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from precious_daemon import children, handover, jobfolder, language, ledger, papers, verdict
+from precious_daemon import children, handover, jobfolder, language, ledger, papers, runs, verdict
 from precious_daemon.errors import ChildFailed, NotEnoughAnswers, PreciousError
 from precious_daemon.models import Voter
-from precious_daemon.nightwork import of_each, parts, run_name
 from precious_daemon.progress import Say
 from precious_daemon.store import Database, answers, ratings, scores, tasks, voters
 
@@ -42,7 +41,7 @@ class Modelling:
             except NotEnoughAnswers as exc:
                 missing.append((voter, exc))
         if not ready:
-            raise missing[0][1] if len(missing) == 1 else NotEnoughAnswers(of_each(missing))
+            raise missing[0][1] if len(missing) == 1 else NotEnoughAnswers(runs.of_each(missing))
         await self._night.embed(say)
         told: list[tuple[Voter, object]] = []
         for left, voter in zip(range(len(ready), 0, -1), ready, strict=True):
@@ -52,12 +51,12 @@ class Modelling:
                 if len(ready) == 1:
                     raise
                 told.append((voter, exc))
-        return of_each(told) if len(everybody) > 1 else str(told[0][1])
+        return runs.of_each(told) if len(everybody) > 1 else str(told[0][1])
 
     async def _learn_one(self, say: Say, voter: Voter, share: int) -> str:
         """Within one of so many shares of what is left of the night."""
         now, voter_id = self._clock(), voter.id
-        run = run_name(now, voter_id)
+        run = runs.name(now, voter_id)
         with children.job_folder(self._service.places, "learn") as folder:
             await self._store.astudy(handover.write_photos, folder, voter_id)
             await self._store.astudy(handover.write_answers, folder, voter_id)
@@ -107,7 +106,7 @@ class Modelling:
         """Score every photo by a model from elsewhere, until the next night makes one; what it is, in a sentence."""
         await self._night.embed(say)
         now = self._clock()
-        run = run_name(now, voter_id)
+        run = runs.name(now, voter_id)
         with children.job_folder(self._service.places, "apply") as folder:
             try:
                 await asyncio.to_thread(shutil.copyfile, file, folder / "model.safetensors")
@@ -173,7 +172,7 @@ class Modelling:
         everybody = await self._store.aread(voters.active)
         compared = [v for v in everybody if await self._store.aread(answers.vote_count, v.id)] or everybody[:1]
         told = [(voter, await self._rate_one(say, voter.id)) for voter in compared]
-        return of_each(told) if len(everybody) > 1 else told[0][1]
+        return runs.of_each(told) if len(everybody) > 1 else told[0][1]
 
     async def _rate_one(self, say: Say, voter_id: int) -> str:
         """Weigh all votes at once, and guess what the photos without votes are worth."""
@@ -185,7 +184,7 @@ class Modelling:
             report = jobfolder.read_json(folder, "fit.json")
             found = await asyncio.to_thread(lambda: dict(jobfolder.read_ratings(folder, "ratings.bin")))
             if (folder / "guesses.bin").exists():
-                for part in parts(jobfolder.read_ratings(folder, "guesses.bin"), 10_000):
+                for part in runs.parts(jobfolder.read_ratings(folder, "guesses.bin"), 10_000):
                     await self._store.awrite(ratings.put_guesses, voter_id, part)
 
         def keep(db: Database) -> None:

@@ -6,11 +6,10 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from precious_daemon import (
     children,
@@ -20,12 +19,13 @@ from precious_daemon import (
     outside,
     people,
     plugin_photos,
+    runs,
     telling,
 )  # fmt: skip
 from precious_daemon.children import Allowance
 from precious_daemon.errors import ChildFailed
 from precious_daemon.instant import Instant
-from precious_daemon.models import Group, GroupKind, GroupMember, Voter
+from precious_daemon.models import Group, GroupKind, GroupMember
 from precious_daemon.plugins import in_words
 from precious_daemon.progress import Say
 from precious_daemon.store import Database, clusters, groups, numbers, pictures, voters
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 BACKBONE = networks.BUILT_IN
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +115,7 @@ class Nightwork:
                 (r["plugin"], bytes.fromhex(r["content_hash"]), marks[r["plugin"]], r["numbers"])
                 for r in _lines(folder / "numbers.jsonl")
             )
-            for part in parts(measured, 500):
+            for part in runs.parts(measured, 500):
                 await self._store.awrite(numbers.put, part)
                 rows += len(part)
             errors = jobfolder.read_json(folder, "measured.json") if (folder / "measured.json").exists() else {}
@@ -143,7 +142,7 @@ class Nightwork:
 
     async def _keep_embeddings(self, folder: Path, backbone: str, meta: dict[str, Any]) -> int:
         done = 0
-        for part in parts(jobfolder.read_embeddings(folder, meta["dimension"]), 500):
+        for part in runs.parts(jobfolder.read_embeddings(folder, meta["dimension"]), 500):
             await self._store.awrite(pictures.put_embeddings, backbone, part)
             done += len(part)
         cost = meta.get("cost", {})
@@ -223,11 +222,11 @@ class Nightwork:
         from precious_daemon import propose  # here, as the models: a service at rest suggests nothing
 
         say("choosing what to suggest", 0, 0)
-        run = run_name(self._clock())
+        run = runs.name(self._clock())
         everybody = await self._store.aread(voters.active)
         told = [(voter, f"{await propose.propose(self._service, voter.id, run)} suggestions") for voter in everybody]
         errors = await telling.deliver(self._service, people.OWNER, run)
-        made = of_each(told) if len(everybody) > 1 else told[0][1]
+        made = runs.of_each(told) if len(everybody) > 1 else told[0][1]
         return "; ".join([made, *(f"{name}: {error}" for name, error in errors.items())])
 
     async def _network(self) -> networks.Network | None:
@@ -283,15 +282,6 @@ def _keep_findings(db: Database, folder: Path) -> None:
         groups.keep_details(db, jobfolder.read_records(folder, "details.bin", jobfolder.DETAIL_BYTES))
 
 
-def run_name(now: float, voter_id: int = people.OWNER) -> str:
-    """A name that sorts by time: 20260131-020000, and 20260131-020000-2 for the second voter."""
-    return datetime.fromtimestamp(now, UTC).strftime("%Y%m%d-%H%M%S") + (f"-{voter_id}" if voter_id != people.OWNER else "")
-
-
-def of_each(told: Iterable[tuple[Voter, object]]) -> str:
-    return "; ".join(f"{voter.name}: {what}" for voter, what in told)
-
-
 def _lines(file: Path) -> Iterator[dict[str, Any]]:
     """JSON lines, without one that was cut short."""
     if file.exists():
@@ -299,14 +289,3 @@ def _lines(file: Path) -> Iterator[dict[str, Any]]:
             for line in lines:
                 if line.endswith("\n"):
                     yield json.loads(line)
-
-
-def parts(rows: Iterable[T], size: int) -> Iterator[list[T]]:
-    part: list[T] = []
-    for row in rows:
-        part.append(row)
-        if len(part) == size:
-            yield part
-            part = []
-    if part:
-        yield part
