@@ -34,7 +34,8 @@ LIVELY = ("/", "/api/status", "/compare", "/ask", "/ranking", "/answers", "/phot
 
 
 def measure(store: Store, count: int, rng: random.Random, calls: int) -> dict[str, Figure]:
-    from precious_daemon import ask, config, status, trade
+    from precious_daemon import config, status
+    from precious_daemon.asking import ask, trade
     from precious_daemon.config import AskSettings, Settings
     from precious_daemon.models import PhotoState
     from precious_daemon.store import answers, clusters, groups, maps, photos, ratings, scores, units

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from precious_daemon import config, whole
+from precious_daemon import config
 from precious_daemon.errors import ConfigError
+from precious_daemon.machine import whole
 
 HEAD = """\
 # Settings of precious-daemon. Every line is a default: take away its "#" to change it.

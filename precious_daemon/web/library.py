@@ -11,7 +11,7 @@ from typing import Any
 
 from aiohttp import hdrs, web
 
-from precious_daemon import answering, trade
+from precious_daemon.asking import answering, trade
 from precious_daemon.models import Group, GroupKind, Photo, PhotoState, Rating, Root, Score, Unit
 from precious_daemon.store import Database, answers, files, groups, photos, prompts, ratings, roots, scores, units
 from precious_daemon.web import facts, within, words

@@ -8,7 +8,8 @@ from typing import Any
 
 from aiohttp import web
 
-from precious_daemon import __version__, answering
+from precious_daemon import __version__
+from precious_daemon.asking import answering
 from precious_daemon.web import scopes
 
 routes = web.RouteTableDef()

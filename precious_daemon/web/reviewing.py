@@ -10,12 +10,12 @@ from typing import Any
 
 from aiohttp import web
 
-from precious_daemon import review, verdict
 from precious_daemon.config import AskSettings
 from precious_daemon.models import Certificate, Photo, Root, SuggestionState, Unit, UnitState
 from precious_daemon.service import Service
 from precious_daemon.store import Database, held, photos, pictures, roots, suggestions, units, voters
 from precious_daemon.store.suggestions import SuggestionRow
+from precious_daemon.suggesting import review, verdict
 from precious_daemon.trash import Outcome
 from precious_daemon.web import language, words
 from precious_daemon.web.keys import SERVICE, VOTER

@@ -10,11 +10,13 @@ from typing import cast
 import aiohttp
 import pytest
 
-from precious_daemon import config, people, web
+from precious_daemon import config, web
 from precious_daemon.config import Places
+from precious_daemon.jobs import open_service
 from precious_daemon.models import Photo
-from precious_daemon.service import Service, open_service
+from precious_daemon.service import Service
 from precious_daemon.store import Database, passwords
+from precious_daemon.suggesting import people
 from tests.web.library import KEY, fill
 from tests.web.matrix import Way, ask, free_port, routes, ways
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from precious_daemon import ask, trade
+from precious_daemon.asking import ask, trade
 from precious_daemon.models import Choice, Photo, Question, Scope
 from precious_daemon.service import Service
 from precious_daemon.store import answers, ratings, scopes
