@@ -36,7 +36,7 @@ dist: $(VENV)/installed-dev
 	@$(BIN)/python -m build -q
 	@$(BIN)/twine check --strict dist/*
 
-# Without the network, tests/test_dependencies.py holds the pins to the list in precious_daemon/holes.py.
+# Without the network, tests/test_dependencies.py holds the pins to the list in precious_daemon/machine/holes.py.
 audit: $(BIN)/python
 	@$(PIP) install pip-audit
 	@$(BIN)/pip-audit --strict --no-deps --disable-pip --progress-spinner off -r constraints.txt || \

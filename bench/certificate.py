@@ -25,7 +25,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bench.common import Figure, arguments, report, say
-from precious_daemon.certify import Draw, certify, thresholds
+from precious_daemon.pure.certify import Draw, certify, thresholds
 
 ALPHA, CONFIDENCE = 0.05, 0.95
 POOL = 400  # draws

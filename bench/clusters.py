@@ -31,10 +31,10 @@ for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
 import numpy as np  # noqa: E402
 
 from bench.common import Figure, arguments, demo_library, report, rss_mb, say  # noqa: E402
-from precious_daemon.cluster import Options, cluster  # noqa: E402
-from precious_daemon.cluster.kmeans import kmeans, nearest_centre  # noqa: E402
-from precious_daemon.cluster.space import Space  # noqa: E402
-from precious_daemon.represent import represent  # noqa: E402
+from precious_daemon.grouping.cluster import Options, cluster  # noqa: E402
+from precious_daemon.grouping.cluster.kmeans import kmeans, nearest_centre  # noqa: E402
+from precious_daemon.grouping.cluster.space import Space  # noqa: E402
+from precious_daemon.grouping.represent import represent  # noqa: E402
 
 LABELS = 45
 JUNK = ("blur", "dark", "receipt", "screenshot")
@@ -61,8 +61,8 @@ print(json.dumps({"seconds": time.process_time() - began, "mb": peak / 1000,
 OURS = """
 import json, sys, time
 import numpy as np
-from precious_daemon.cluster import cluster
-from precious_daemon.cluster.space import Space
+from precious_daemon.grouping.cluster import cluster
+from precious_daemon.grouping.cluster.space import Space
 x = np.load(sys.argv[1])
 began = time.process_time()
 points = Space.fit([(x, 1.0)], 0).points([x])
@@ -136,11 +136,14 @@ def _run(python: Path, program: str, file: Path) -> dict[str, Any]:
 def looked_at(library: Path, home: Path) -> tuple[list[str], dict[str, np.ndarray]]:
     """Paths of the photos and their features by kind, as the service reads them."""
     os.environ["PRECIOUS_HOME"] = str(home)
-    from precious_daemon import children, clustering, config, grouping, handover, jobfolder
-    from precious_daemon.daemon import running
-    from precious_daemon.measures import facts, qualities
-    from precious_daemon.nightwork import BACKBONE
+    from precious_daemon import config
+    from precious_daemon.grouping import __main__ as grouping
+    from precious_daemon.grouping import clustering
+    from precious_daemon.grouping.measures import facts, qualities
+    from precious_daemon.jobs.nightwork import BACKBONE
+    from precious_daemon.running.daemon import running
     from precious_daemon.store import groups
+    from precious_daemon.work import children, handover, jobfolder
 
     async def read() -> tuple[list[str], dict[str, np.ndarray]]:
         places = config.places()
@@ -193,7 +196,7 @@ def personas(library: Path, paths: Iterable[str]) -> dict[str, tuple[np.ndarray,
 
 def worth(features: dict[str, np.ndarray], who: dict[str, tuple[np.ndarray, np.ndarray]], draws: int) -> dict[str, Figure]:
     """Mean average precision after 45 labels on the representatives of each way to choose them."""
-    from precious_daemon.clustering import WEIGHTS
+    from precious_daemon.grouping.clustering import WEIGHTS
 
     def of_kinds(wanted: str, rows: np.ndarray, seed: int) -> np.ndarray:
         kinds = wanted.split("+")

@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 def fill(store: Store, folder: Path, count: int, size: int) -> list[str]:
     """A watched folder with `count` photos that are read and suggested; the names of the suggestions."""
-    from precious_daemon import watched
+    from precious_daemon.folders import watched
     from precious_daemon.models import Role, Stamp, Suggestion
     from precious_daemon.store import Database, changes, suggestions
 

@@ -28,17 +28,18 @@ from bench.common import Figure, arguments, report, say
 KEPT = Path(__file__).parent.parent / "tests" / "data" / "fuzz"
 BODY = (
     "web.talk", "web.asking", "web.clusters", "web.grouping", "web.ruling", "web.reviewing", "web.library", "web.people",
-    "web.tasks", "web.access", "web.jobs", "web.history", "ask", "review", "rules", "people", "tasks", "trade", "exchange",
+    "web.tasks", "web.access", "web.jobs", "web.history", "asking.answering", "asking.ask", "asking.tasks", "asking.trade",
+    "suggesting.people", "suggesting.review", "suggesting.rules", "pure.exchange",
 )  # fmt: skip
 ROOMS = {  # by target, what is watched for new ways through it
-    "exif": ("precious_daemon.exif", "PIL.TiffImagePlugin"),
-    "name": ("precious_daemon.exif",),
-    "takeout": ("precious_daemon.exif", "json.decoder"),
-    "xmp": ("precious_daemon.plugins.packet", "precious_daemon.sidecars"),
-    "prompt": ("precious_daemon.prompts",),
-    "table": ("precious_daemon.prompts",),
-    "movie": ("precious_daemon.quicktime",),
-    "votes": ("precious_daemon.exchange",),
+    "exif": ("precious_daemon.pictures.exif", "PIL.TiffImagePlugin"),
+    "name": ("precious_daemon.pictures.exif",),
+    "takeout": ("precious_daemon.pictures.exif", "json.decoder"),
+    "xmp": ("precious_daemon.plugins.packet", "precious_daemon.pure.sidecars"),
+    "prompt": ("precious_daemon.pure.prompts",),
+    "table": ("precious_daemon.pure.prompts",),
+    "movie": ("precious_daemon.pictures.quicktime",),
+    "votes": ("precious_daemon.pure.exchange",),
     "settings": ("precious_daemon.config", "precious_daemon.settings_file", "tomlkit.parser", "tomllib._parser"),
     "record": ("precious_daemon.trash.records",),
     "body": tuple(f"precious_daemon.{room}" for room in BODY),

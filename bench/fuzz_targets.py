@@ -25,10 +25,12 @@ from typing import Any
 import aiohttp
 from PIL import Image
 
-from precious_daemon import config, exchange, exif, prompts, quicktime, settings_file, sidecars, web
+from precious_daemon import config, settings_file, web
 from precious_daemon.errors import ConfigError, PreciousError, VoteFileError
+from precious_daemon.jobs import open_service
+from precious_daemon.pictures import exif, quicktime
 from precious_daemon.plugins import packet
-from precious_daemon.service import open_service
+from precious_daemon.pure import exchange, prompts, sidecars
 from precious_daemon.trash import records
 from tests.web.library import fill, suggest, taste
 

@@ -122,10 +122,11 @@ def best_shots(rows: Iterable[Row], groups: Iterable[dict[str, Any]], paths: dic
 async def group(library: Path, home: Path) -> tuple[list[dict[str, Any]], dict[int, str], dict[str, Figure]]:
     """The groups as the child left them, paths by photo id, and what the child took."""
     os.environ["PRECIOUS_HOME"] = str(home)
-    from precious_daemon import children, config, handover, jobfolder
-    from precious_daemon.daemon import running
-    from precious_daemon.nightwork import BACKBONE
+    from precious_daemon import config
+    from precious_daemon.jobs.nightwork import BACKBONE
+    from precious_daemon.running.daemon import running
     from precious_daemon.store import Database, photos
+    from precious_daemon.work import children, handover, jobfolder
 
     places = config.places()
     async with running(places, config.Settings(), [str(library)], port=0, watching=False) as started:
@@ -224,7 +225,7 @@ def near_million(count: int) -> dict[str, Figure]:
     say(f"near pairs among {count:,} hashes")
     code = (
         "import resource, sys, time, numpy as np\n"
-        "from precious_daemon.hashes import near_pairs\n"
+        "from precious_daemon.grouping.hashes import near_pairs\n"
         f"hashes = np.random.default_rng(0).integers(0, 2**64, {count}, dtype=np.uint64)\n"
         "began = time.process_time()\n"
         "pairs, _ = near_pairs(hashes, 10)\n"

@@ -66,7 +66,7 @@ RIVALS = {
 SLOW_ROUNDS = 3  # of rivals that take much longer than what they are measured against
 WORKER = """
 import re, sys
-from precious_daemon.ingest import prepare_worker, read_photo
+from precious_daemon.pictures.ingest import prepare_worker, read_photo
 prepare_worker(1024)
 for path in sys.argv[1:]:
     read_photo(path, 30)
@@ -164,12 +164,14 @@ def compare(files: list[Path], home: Path, rounds: int, pythons: list[str]) -> t
     """Medians of the times, and their ratios."""
     os.environ["PRECIOUS_HOME"] = str(home)
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    from precious_daemon import config, lean, readers
-    from precious_daemon.decode import decode
-    from precious_daemon.ingest import PREVIEW, read_photo
-    from precious_daemon.scan import scan
+    from precious_daemon import config
+    from precious_daemon.folders import readers
+    from precious_daemon.folders.scan import scan
+    from precious_daemon.folders.watched import add_root
+    from precious_daemon.machine import lean
+    from precious_daemon.pictures.decode import decode
+    from precious_daemon.pictures.ingest import PREVIEW, read_photo
     from precious_daemon.store import Store, photos
-    from precious_daemon.watched import add_root
 
     lean.keep_memory()  # as the reading processes do
     missing: list[str] = []
@@ -241,11 +243,11 @@ def first_grid(files: list[Path], folder: Path, home: Path) -> dict[str, Figure]
     """From adding a folder of new camera photos to all of them on a page, thumbnails and all, by a service with one worker."""
     os.environ["PRECIOUS_HOME"] = str(home)
     from precious_daemon import config
+    from precious_daemon.folders.readers import Ingest
+    from precious_daemon.folders.scan import scan
+    from precious_daemon.folders.watched import add_root
     from precious_daemon.models import PhotoState
-    from precious_daemon.readers import Ingest
-    from precious_daemon.scan import scan
     from precious_daemon.store import Store, photos
-    from precious_daemon.watched import add_root
 
     say(f"{NEW} new photos")
     folder.mkdir()

@@ -99,14 +99,14 @@ def from_classes(classes: Path, folder: Path, most: int) -> World:
 
 def look_at(world: World, paths: list[Path]) -> World:
     """Read, measure and embed, as the service does."""
-    from precious_daemon import jobfolder
     from precious_daemon.config import Places
-    from precious_daemon.ingest import read_photo
-    from precious_daemon.jobfolder import PhotoRow
+    from precious_daemon.grouping.measures import facts, qualities
     from precious_daemon.learn.backbone import DIMENSION, NAME
     from precious_daemon.learn.space import Examples, Space
-    from precious_daemon.measures import facts, qualities
+    from precious_daemon.pictures.ingest import read_photo
     from precious_daemon.store import schema
+    from precious_daemon.work import jobfolder
+    from precious_daemon.work.jobfolder import PhotoRow
 
     folder = world.folder
     places = Places(folder / "config.toml", folder / "data", folder / "cache", folder / "run")
@@ -208,9 +208,9 @@ def draw(persona: Persona, labels: int, seed: int) -> Split:
 
 def asked(world: World, pool: np.ndarray[Any, Any], said: np.ndarray[Any, Any], labels: int, seed: int) -> np.ndarray[Any, Any]:
     """Positions in the pool of the photos that the service asks about, from an owner who says `said` of each of them."""
+    from precious_daemon.grouping.represent import represent
     from precious_daemon.learn.baseline import regression
     from precious_daemon.learn.instant import WEIGHT, next_questions
-    from precious_daemon.represent import represent
 
     x, rng = world.x.take(pool), np.random.default_rng(seed)
     chosen = represent(world.features[pool], world.measures[pool], world.group[pool], -(-labels // 2), seed)
@@ -282,7 +282,7 @@ def compared(persona: Persona, split: Split, seed: int) -> dict[str, Any]:
 
 def certified(persona: Persona, split: Split, chances: np.ndarray[Any, Any], seed: int) -> dict[str, float]:
     """What the certificate frees after AUDITS blind answers: its share of all that is to go, and how right it is."""
-    from precious_daemon.certify import FLOOR, Draw, certify
+    from precious_daemon.pure.certify import FLOOR, Draw, certify
 
     world, labelled = persona.world, set(split.labelled.tolist())
     keep = 1 - chances

@@ -50,7 +50,7 @@ def junk_of(library: Path) -> set[str]:
 async def make_up_looks(service: Service, dark: set[str]) -> None:
     import numpy as np
 
-    from precious_daemon.networks import BUILT_IN
+    from precious_daemon.jobs.networks import BUILT_IN
 
     rng = np.random.default_rng(0)
     centres = rng.standard_normal((40, DIMENSION), dtype=np.float32)
@@ -70,11 +70,13 @@ async def make_up_looks(service: Service, dark: set[str]) -> None:
 
 async def measure(library: Path, home: Path, labels: int, made_up: bool = False) -> dict[str, Figure]:
     os.environ["PRECIOUS_HOME"] = str(home)
-    from precious_daemon import answering, ask, config, review
-    from precious_daemon.daemon import running
+    from precious_daemon import config
+    from precious_daemon.asking import answering, ask
     from precious_daemon.models import Choice, PhotoState, Question
+    from precious_daemon.running.daemon import running
     from precious_daemon.status import snapshot
     from precious_daemon.store import photos, suggestions
+    from precious_daemon.suggesting import review
 
     junk = junk_of(library)
     places = config.places()

@@ -26,11 +26,11 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from bench.common import Figure, arguments, demo_library, report, say
-from precious_daemon import jobfolder
 from precious_daemon.config import Places
-from precious_daemon.jobfolder import PhotoRow
 from precious_daemon.models import Label, Quality
 from precious_daemon.store import Store
+from precious_daemon.work import jobfolder
+from precious_daemon.work.jobfolder import PhotoRow
 
 BACKBONE, DIMENSION = "efficientnet-lite2-260", 1280
 LABELS, TESTED = 45, 30

@@ -127,7 +127,8 @@ def measure(base: str, link: str, pages: Sequence[str], runs: int) -> dict[str, 
 
 def read_and_grouped(home: Path, count: int) -> tuple[str, str]:
     """Wait until the service has seen all photos, and what belongs together; its address, and a link that signs in."""
-    from precious_daemon import config, remote
+    from precious_daemon import config
+    from precious_daemon.running import remote
 
     os.environ["PRECIOUS_HOME"] = str(home)
     service = remote.find(config.places())

@@ -38,7 +38,8 @@ def make(home: Path, count: int) -> None:
 
 def measure(home: Path, calls: int) -> dict[str, list[float]]:
     """Milliseconds of each call, sorted, by what was asked."""
-    from precious_daemon import ask, config
+    from precious_daemon import config
+    from precious_daemon.asking import ask
     from precious_daemon.models import Aim, Order, Way
     from precious_daemon.store import Store, photos
 

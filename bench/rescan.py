@@ -78,11 +78,11 @@ def main() -> None:
 def measure(home: Path, count: int) -> dict[str, Figure]:
     os.environ["PRECIOUS_HOME"] = str(home / "home")
     from precious_daemon.config import WatchSettings, places
+    from precious_daemon.disk.tree import walk
+    from precious_daemon.folders.scan import scan
+    from precious_daemon.folders.watched import add_root
     from precious_daemon.models import Stamp
-    from precious_daemon.scan import scan
     from precious_daemon.store import Store
-    from precious_daemon.tree import walk
-    from precious_daemon.watched import add_root
 
     def rows() -> Iterator[tuple[str, Stamp]]:
         for folder, names in walk(str(home / "tree"), "", True, WatchSettings(), []):

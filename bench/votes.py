@@ -59,7 +59,8 @@ class Ours:
         self._last: list[set[int]] = [set(), set()]
 
     def ask(self) -> Sequence[int]:
-        from precious_daemon import ask, pairing
+        from precious_daemon.asking import ask
+        from precious_daemon.pure import pairing
 
         start = self._rng.randrange(len(self._draw))
         ids = (self._draw[start:] + self._draw[:start])[: ask.RANDOM_CANDIDATES]
@@ -116,8 +117,8 @@ def curve(
     make: Callable[[list[Rating], random.Random], Way], photos: int, votes: int, owners: int, prior: bool, ordered: bool = True
 ) -> tuple[list[float], list[float]]:
     """Mean Kendall tau after every `EVERY` answers: one after another, and all at once."""
-    from precious_daemon import rating
     from precious_daemon.models import Lineup, Rating, Vote
+    from precious_daemon.pure import rating
 
     in_turn, at_once = [0.0] * (votes // EVERY), [0.0] * (votes // EVERY)
     for seed in range(owners):
@@ -173,8 +174,9 @@ def many_photos(photos: int, votes: int, seed: int) -> dict[str, float]:
     """Share of pairs ranked right after few votes on many photos: ours with and without guesses, and image-ranker's ring."""
     import numpy as np
 
-    from precious_daemon import rating, refit
+    from precious_daemon.learn import refit
     from precious_daemon.models import Vote
+    from precious_daemon.pure import rating
 
     dice = np.random.default_rng(seed)
     look = dice.normal(size=(photos, AXES)) / math.sqrt(AXES)
@@ -205,8 +207,8 @@ def many_photos(photos: int, votes: int, seed: int) -> dict[str, float]:
 
 
 def replay_seconds(votes: int) -> float:
-    from precious_daemon import rating
     from precious_daemon.models import Vote
+    from precious_daemon.pure import rating
 
     dice = random.Random(0)
     told = [Vote(a, a + 1 + dice.randrange(5), False) for a in (dice.randrange(20_000) for _ in range(votes))]

@@ -56,9 +56,9 @@ class Life:
     """One owner's days."""
 
     def __init__(self, started: object, clock: Clock, folder: Path, pool: list[Path], junk: set[str]) -> None:
-        from precious_daemon.conditions import Machine
-        from precious_daemon.daemon import Running
-        from precious_daemon.schedule import Schedule
+        from precious_daemon.running.conditions import Machine
+        from precious_daemon.running.daemon import Running
+        from precious_daemon.running.schedule import Schedule
 
         assert isinstance(started, Running)
         self.service, self.jobs, self.clock, self.folder = started.service, started.service.jobs, clock, folder
@@ -95,7 +95,7 @@ class Life:
             os.utime(place, (self.clock.now - 3600,) * 2)
 
     async def answer(self) -> None:
-        from precious_daemon import answering, ask
+        from precious_daemon.asking import answering, ask
         from precious_daemon.models import Choice, Question
 
         for _ in range(ANSWERS):
@@ -108,9 +108,9 @@ class Life:
 
     async def tidy(self) -> None:
         """Two suggestions go, one of them comes back; what may go for good, goes."""
-        from precious_daemon import review
         from precious_daemon.errors import CountNeeded, PreciousError
         from precious_daemon.store import suggestions
+        from precious_daemon.suggesting import review
 
         rows = await self.service.store.aread(suggestions.page, 1)
         with suppress(PreciousError):  # held back since
@@ -127,7 +127,7 @@ class Life:
             pass  # nothing is old enough
 
     def look(self) -> Held:
-        from precious_daemon import lean
+        from precious_daemon.machine import lean
 
         lean.give_back()
         places = self.service.places
@@ -139,8 +139,9 @@ class Life:
 
 async def live(home: Path, folder: Path, pool: list[Path], junk: set[str], days: int, photos: int) -> tuple[list[Held], Life]:
     os.environ["PRECIOUS_HOME"] = str(home)
-    from precious_daemon import config, lean
-    from precious_daemon.daemon import running
+    from precious_daemon import config
+    from precious_daemon.machine import lean
+    from precious_daemon.running.daemon import running
 
     lean.one_heap()
     settings = config.parse(
@@ -184,12 +185,14 @@ def main() -> None:
         scans = rows(home, "SELECT count(*) FROM job_runs WHERE name = 'scan'")
         whole = rows(home, "PRAGMA integrity_check") == [("ok",)]
     say(f"nights: {nights}")
+    from precious_daemon.store import job_runs
+
     settled = seen[min(SETTLED, len(seen)) - 1 :]
     growth = settled[-1].memory - statistics.median(held.memory for held in settled[: max(1, len(settled) // 2)])
     figures = {
         "nights": Figure(sum(int(str(count)) for _, count in nights), "", days, more=True),
         "nights that failed": Figure(sum(int(str(count)) for outcome, count in nights if outcome != "done"), "", 0),
-        "scans": Figure(int(str(scans[0][0])), "", 4 * days, more=True),
+        "scans": Figure(int(str(scans[0][0])), "", min(4 * days, job_runs.KEPT), more=True),  # older ones are forgotten
         "memory after the first night": Figure(seen[0].memory, "MB"),
         "memory after the last": Figure(seen[-1].memory, "MB"),
         "growth of memory once settled": Figure(growth, "MB", 1.0),

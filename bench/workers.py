@@ -51,9 +51,9 @@ def processor(pids: Sequence[int]) -> float:
 def read(paths: list[str], address: str, workers: int) -> dict[str, Any]:
     """What reading gives, by path."""
     from precious_daemon.config import IngestSettings
-    from precious_daemon.elsewhere import Elsewhere
-    from precious_daemon.pools import reading_processes
-    from precious_daemon.readers import _read
+    from precious_daemon.folders.elsewhere import Elsewhere
+    from precious_daemon.folders.pools import reading_processes
+    from precious_daemon.folders.readers import _read
 
     folders = (os.path.commonpath(paths),)
     with Elsewhere(IngestSettings(scheduler=address), folders) if workers else reading_processes(1, 1024, folders) as pool:

@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from playwright.sync_api import sync_playwright
 
 from bench.common import demo_library
-from precious_daemon.demo import read_truth, truth_file
+from precious_daemon.demo.__main__ import read_truth, truth_file
 
 PAGES = ("home", "compare", "label", "photos", "map", "groups", "ranking", "suggestions", "report", "jobs", "trash")
 CHROMIUM = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"]

@@ -46,20 +46,20 @@ Text = tuple[str, ...]
 EDGES = " ,;:"
 """Where sentences are put together, and taken apart again."""
 NOT_PAGES = (
-    "cli/", "cluster/", "demo.py", "demo_drawings.py", "doctor.py", "holes.py", "learn/exporting.py",
-    "learn/paper.py", "learn/plots.py", "learn/vision.py",
-    "lean.py", "plugins/email.py", "plugins/fresh.py", "plugins/notify.py", "plugins/plan.py", "plugins/packet.py", "remote.py",
-    "faces.py", "store/backup.py", "store/schema.py", "store/library_tables.py", "store/cache_tables.py", "trash/records.py",
-    "units.py", "plugins/words.py", "hookspecs.py", "outside.py",
+    "cli/", "grouping/cluster/", "demo/", "running/doctor.py", "machine/holes.py", "learn/exporting.py", "learn/paper.py",
+    "learn/plots.py", "learn/vision.py", "machine/lean.py", "plugins/email.py", "plugins/fresh.py", "plugins/notify.py",
+    "plugins/plan.py", "plugins/packet.py", "running/remote.py", "pure/faces.py", "store/backup.py", "store/schema.py",
+    "store/library_tables.py", "store/cache_tables.py", "trash/records.py", "running/units.py", "plugins/words.py",
+    "hookspecs.py", "asking/outside.py",
 )  # fmt: skip
 """Rooms that speak in the terminal, in files and to other programs alone."""
 WRITERS = ("plugins/email.py", "plugins/notify.py", "plugins/words.py")
 """Rooms beside the page that mark their texts: what they write is read by its owner alone."""
 WORDS = {
-    "bestshot.py": ("sharpest",), "decide.py": ("blurred", "below 1 %"), "series.py": ("panorama",), "twins.py": ("cropped",),
-    "hashes.py": ("mirrored", "turned"), "learn/champion.py": ("Regression",), "learn/classes.py": ("regression",),
-    "models.py": ("offline", "frozen"), "certify.py": ("photos",),
-    "jobs.py": ("scan", "listen", "embed", "group", "learn", "sort", "rate", "suggest", "night"),
+    "grouping/bestshot.py": ("sharpest",), "pure/decide.py": ("blurred", "below 1 %"), "grouping/series.py": ("panorama",),
+    "grouping/twins.py": ("cropped",), "grouping/hashes.py": ("mirrored", "turned"), "learn/champion.py": ("Regression",),
+    "learn/classes.py": ("regression",), "models.py": ("offline", "frozen"), "pure/certify.py": ("photos",),
+    "jobs/__init__.py": ("scan", "listen", "embed", "group", "learn", "sort", "rate", "suggest", "night"),
 }  # fmt: skip
 """Single words that are said; a text of several is taken for one that is."""
 NOT_SAID = re.compile(

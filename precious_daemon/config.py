@@ -15,7 +15,7 @@ from typing import Any, get_type_hints
 
 from precious_daemon import places as places_of_the_earth
 from precious_daemon.errors import ConfigError
-from precious_daemon.listen import Place, clash, place, wrong
+from precious_daemon.machine.listen import Place, clash, place, wrong
 
 
 def _setting(

@@ -6,11 +6,12 @@ import asyncio
 import logging
 from collections.abc import Iterator
 
-from precious_daemon import config, verdict
+from precious_daemon import config
 from precious_daemon.config import Settings
 from precious_daemon.plugins import Plugins
 from precious_daemon.service import Service
 from precious_daemon.store import voters
+from precious_daemon.suggesting import verdict
 
 log = logging.getLogger(__name__)
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Service:
-    """One open library. `jobs` is set by whoever runs them."""
+    """One open library, made by `jobs.open_service`, which sets `jobs`."""
 
     places: Places
     settings: Settings
@@ -35,13 +35,3 @@ class Service:
     jobs: Jobs = field(init=False)
     followers: list[Callable[[Settings], None]] = field(default_factory=list)
     """Told of new settings, on the event loop: those who keep some for themselves."""
-
-
-def open_service(places: Places, settings: Settings, clock: Callable[[], float] = time.time) -> Service:
-    """Open the library for writing. Raises LibraryLocked where somebody else has it."""
-    from precious_daemon.jobs import Jobs
-
-    store = Store(places)
-    service = Service(places, settings, store, Trash(store, places, settings, clock), Plugins.load(places, settings), clock)
-    service.jobs = Jobs(service)
-    return service

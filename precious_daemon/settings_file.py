@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from precious_daemon import config, whole
+from precious_daemon import config
 from precious_daemon.errors import ConfigError
+from precious_daemon.machine import whole
 
 HEAD = """\
 # Settings of precious-daemon. Every line is a default: take away its "#" to change it.
@@ -38,8 +39,8 @@ def hint(name: str) -> str:
     if choices:
         return f" ({', '.join(choices)})"
     if low is not None and high is not None:
-        return f" ({low:g} to {high:g})"
-    return f" (at least {low:g})" if low is not None else " (true or false)" if kind is bool else ""
+        return f" ({low:.12g} to {high:.12g})"
+    return f" (at least {low:.12g})" if low is not None else " (true or false)" if kind is bool else ""
 
 
 def as_toml(value: Any) -> str:

@@ -11,10 +11,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from precious_daemon import __version__, ask, verdict
+from precious_daemon import __version__
+from precious_daemon.asking import ask
 from precious_daemon.config import Places, Settings
 from precious_daemon.models import PhotoState, RootState, Served, SuggestionState
 from precious_daemon.store import Database, answers, files, groups, job_runs, photos, roots, scores, suggestions, units
+from precious_daemon.suggesting import verdict
 
 if TYPE_CHECKING:
     from precious_daemon.service import Service

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from precious_daemon import blind, propose, reload, review, verdict
+from precious_daemon import reload
+from precious_daemon.asking import blind
 from precious_daemon.config import CertifySettings
 from precious_daemon.errors import NotFound, PreciousError
 from precious_daemon.models import Choice, Group, GroupKind, GroupMember, Photo, Question, Suggestion
 from precious_daemon.service import Service
 from precious_daemon.store import Database, answers, audits, groups, scores, suggestions
+from precious_daemon.suggesting import propose, review, verdict
 from tests.web.conftest import browser, service, site, stranger
 from tests.web.library import Browser, fill
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from precious_daemon.config import Settings
-from precious_daemon.service import Service, open_service
+from precious_daemon.jobs import open_service
+from precious_daemon.service import Service
 from precious_daemon.store import Database, photos, pictures
 from tests.web.library import fill
 

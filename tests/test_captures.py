@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from precious_daemon.captures import pair
 from precious_daemon.config import WatchSettings
+from precious_daemon.folders.scan import scan
+from precious_daemon.folders.watched import add_root
 from precious_daemon.models import Choice, PhotoState, Question, Role
-from precious_daemon.scan import scan
+from precious_daemon.pure.captures import pair
 from precious_daemon.store import Store, answers, photos
-from precious_daemon.watched import add_root
 from tests.pictures import save, settle
 
 

@@ -19,13 +19,15 @@ from typing import Any, ClassVar, cast
 import pytest
 from click.testing import CliRunner
 
-from precious_daemon import deeds, tasks, tls
+from precious_daemon.asking import tasks
 from precious_daemon.cli import reviewing, talk
 from precious_daemon.config import Places
+from precious_daemon.disk import deeds
 from precious_daemon.errors import CountNeeded, PreciousError
-from precious_daemon.remote import Remote, _error
+from precious_daemon.folders.watched import add_root
+from precious_daemon.running.remote import Remote, _error
 from precious_daemon.store import Store, passwords
-from precious_daemon.watched import add_root
+from precious_daemon.web import tls
 from tests.conftest import until
 from tests.e2e.process import ServiceProcess, command
 from tests.pictures import save
@@ -162,7 +164,7 @@ def test_service_process_has_neither_numpy_nor_pillow_nor_torch(tmp_path: Path) 
 import asyncio, sys
 from precious_daemon import config
 from precious_daemon.cli import cli
-from precious_daemon.daemon import running
+from precious_daemon.running.daemon import running
 async def main():
     async with running(config.places(), config.Settings(), [sys.argv[1]], port=0) as started:
         print(*sorted({name.partition(".")[0] for name in sys.modules}))

@@ -19,14 +19,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from precious_daemon.captures import role_of
 from precious_daemon.config import IngestSettings, WatchSettings
 from precious_daemon.errors import UnreadablePhoto
+from precious_daemon.folders.readers import Ingest
+from precious_daemon.folders.scan import scan
+from precious_daemon.folders.watched import add_root
 from precious_daemon.models import PhotoState, Role
-from precious_daemon.readers import Ingest
-from precious_daemon.scan import scan
+from precious_daemon.pure.captures import role_of
 from precious_daemon.store import Store, photos, pictures
-from precious_daemon.watched import add_root
 from tests.conftest import until
 from tests.e2e.process import ServiceProcess
 
@@ -41,7 +41,7 @@ MEGABYTES = IngestSettings().worker_megabytes
 
 def _read(path: str) -> tuple[str, bytes, int]:
     """In a worker: (what is wrong or empty, preview, the most memory it ever held in MB)."""
-    from precious_daemon.ingest import read_photo
+    from precious_daemon.pictures.ingest import read_photo
 
     try:
         why, preview = "", read_photo(path, 10).preview
@@ -52,7 +52,7 @@ def _read(path: str) -> tuple[str, bytes, int]:
 
 
 def _glance(path: str) -> tuple[int, int] | None:
-    from precious_daemon.ingest import glimpse
+    from precious_daemon.pictures.ingest import glimpse
 
     (seen,) = glimpse([path], 10)
     return Image.open(io.BytesIO(seen.thumbnail)).size if seen and seen.thumbnail else None
@@ -60,7 +60,7 @@ def _glance(path: str) -> tuple[int, int] | None:
 
 @pytest.fixture
 def worker() -> Iterator[ProcessPoolExecutor]:
-    from precious_daemon.ingest import prepare_worker
+    from precious_daemon.pictures.ingest import prepare_worker
 
     with ProcessPoolExecutor(1, get_context("spawn"), prepare_worker, (MEGABYTES,)) as pool:
         yield pool

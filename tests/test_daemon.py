@@ -13,14 +13,15 @@ from pathlib import Path
 
 import pytest
 
-from precious_daemon import children, jobfolder, nightwork
 from precious_daemon.config import Places, Settings
-from precious_daemon.daemon import running
 from precious_daemon.errors import ChildFailed, NotFound
+from precious_daemon.jobs import nightwork
+from precious_daemon.machine.progress import Say
 from precious_daemon.models import JobRun
-from precious_daemon.progress import Say
-from precious_daemon.remote import find
+from precious_daemon.running.daemon import running
+from precious_daemon.running.remote import find
 from precious_daemon.store import Store, job_runs, roots
+from precious_daemon.work import children, jobfolder
 from tests.conftest import until
 from tests.e2e.process import ServiceProcess, command
 from tests.pictures import save
@@ -104,7 +105,7 @@ def test_service_loads_neither_openssl_nor_arrays_and_stays_small(tmp_path: Path
 def test_openssl_is_hidden_only_while_the_service_is_loaded() -> None:
     code = """
 import sys
-from precious_daemon.lean import OPENSSL, without
+from precious_daemon.machine.lean import OPENSSL, without
 with without(*OPENSSL):
     import hashlib, http.client
 assert hashlib.sha256(b"").hexdigest().startswith("e3b0c442") and not hasattr(http.client, "HTTPSConnection")

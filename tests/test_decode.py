@@ -11,11 +11,11 @@ import pytest
 import tifffile
 from PIL import Image, ImageCms
 
-from precious_daemon import features, ingest
-from precious_daemon.decode import decode, fitted
 from precious_daemon.errors import UnreadablePhoto
-from precious_daemon.ingest import read_photo
 from precious_daemon.models import PhotoFacts
+from precious_daemon.pictures import features, ingest
+from precious_daemon.pictures.decode import decode, fitted
+from precious_daemon.pictures.ingest import read_photo
 from tests.pictures import picture
 
 RED, GREY = (220, 30, 30), (200, 200, 200)

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from precious_daemon import deeds
-from precious_daemon.deeds import Entry
+from precious_daemon.disk import deeds
+from precious_daemon.disk.deeds import Entry
 
 NAMES = st.text(max_size=20) | st.integers(1, 40).map(lambda n: "long" * n)
 

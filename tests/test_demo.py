@@ -13,8 +13,8 @@ import pillow_heif
 import pytest
 from PIL import Image, ImageFilter, ImageOps, ImageStat
 
-from precious_daemon import demo
-from precious_daemon.demo import Truth
+from precious_daemon.demo import __main__ as demo
+from precious_daemon.demo.__main__ import Truth
 from precious_daemon.errors import RootError
 
 COUNT = 60

@@ -12,7 +12,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from precious_daemon.holes import CHECKED, HOLES
+from precious_daemon.machine.holes import CHECKED, HOLES
 
 TOP = Path(__file__).parents[1]
 PINS = {

@@ -19,16 +19,18 @@ from typing import Any
 
 import pytest
 
-from precious_daemon import elsewhere, handover, jobfolder, networks
 from precious_daemon.config import IngestSettings, Places, WatchSettings
 from precious_daemon.errors import ServiceError
+from precious_daemon.folders import elsewhere
+from precious_daemon.folders.readers import Ingest
+from precious_daemon.folders.scan import scan
+from precious_daemon.folders.watched import add_root
+from precious_daemon.jobs import networks
 from precious_daemon.learn.embed import embed
 from precious_daemon.learn.limits import Deadline
 from precious_daemon.models import PhotoState
-from precious_daemon.readers import Ingest
-from precious_daemon.scan import scan
 from precious_daemon.store import Database, Store, photos
-from precious_daemon.watched import add_root
+from precious_daemon.work import handover, jobfolder
 from tests.conftest import until
 from tests.pictures import save, settle
 
@@ -233,5 +235,8 @@ async def test_a_scheduler_that_is_not_there_is_said_in_a_sentence(
 
 
 def test_nothing_of_dask_is_loaded_unless_it_is_wanted() -> None:
-    code = "import sys, precious_daemon.daemon, precious_daemon.readers; assert not {'distributed', 'dask'} & set(sys.modules)"
+    code = (
+        "import sys, precious_daemon.running.daemon, precious_daemon.folders.readers\n"
+        "assert not {'distributed', 'dask'} & set(sys.modules)"
+    )
     subprocess.run([sys.executable, "-c", code], check=True)

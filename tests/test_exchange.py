@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from precious_daemon import exchange
 from precious_daemon.errors import VoteFileError
 from precious_daemon.models import Rating
+from precious_daemon.pure import exchange
 
 NAMES = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1).filter(lambda s: s.strip() == s)
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from PIL.TiffImagePlugin import IFDRational
 
-from precious_daemon.exif import Metadata, metadata, name_time
+from precious_daemon.pictures.exif import Metadata, metadata, name_time
 
 NOON = 1706704205.0  # 2024-01-31 12:30:05
 DAY = 1706659200.0

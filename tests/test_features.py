@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from PIL import Image, ImageEnhance
 from skimage.feature import hog as reference_hog
 
-from precious_daemon import features
 from precious_daemon.models import Quality
+from precious_daemon.pictures import features
 from tests.pictures import picture
 
 

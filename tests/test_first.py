@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 from click.shell_completion import ShellComplete
 
-from precious_daemon import config, doctor, usual
+from precious_daemon import config
 from precious_daemon.cli import cli
 from precious_daemon.config import Places
+from precious_daemon.folders import usual
+from precious_daemon.running import doctor
 from precious_daemon.store import Store, passwords, roots
 from tests.e2e.process import command
 from tests.pictures import save

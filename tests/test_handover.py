@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from precious_daemon import handover, jobfolder
 from precious_daemon.models import Choice, Group, GroupKind, GroupMember, Question, Rating, Score, Stamp
 from precious_daemon.store import Database, Store, answers, changes, groups, ratings, roots, scores
+from precious_daemon.work import handover, jobfolder
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from blake3 import blake3
 from PIL import Image
 
 from precious_daemon.errors import UnreadablePhoto
-from precious_daemon.ingest import PROXY_BYTES, glimpse, read_photo, smallest_jpeg
 from precious_daemon.models import Glimpse, PhotoFacts
+from precious_daemon.pictures.ingest import PROXY_BYTES, glimpse, read_photo, smallest_jpeg
 from tests.pictures import camera_exif, picture, save
 
 

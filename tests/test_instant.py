@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from precious_daemon import people
-from precious_daemon.instant import Instant
+from precious_daemon.asking.instant import Instant
 from precious_daemon.models import Choice, Question
 from precious_daemon.store import Database, Store, answers
+from precious_daemon.suggesting import people
 from tests.learn.library import content_hash
 
 JOB = {"backbone": "some-network", "seed": 0}

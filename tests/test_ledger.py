@@ -8,8 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from precious_daemon import ledger, rating
+from precious_daemon.asking import ledger
 from precious_daemon.models import Answer, Choice, Question, Rating, Stamp
+from precious_daemon.pure import rating
 from precious_daemon.store import Database, Store, answers, changes, ratings, roots, tallies
 
 COUNT = 7

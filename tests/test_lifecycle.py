@@ -16,11 +16,11 @@ from pathlib import Path
 
 import pytest
 
-from precious_daemon import lifeline
 from precious_daemon.cli import logs
 from precious_daemon.config import Places, ScheduleSettings, Settings, WebSettings
-from precious_daemon.daemon import running
+from precious_daemon.machine import lifeline
 from precious_daemon.reload import apply, changed
+from precious_daemon.running.daemon import running
 from tests.conftest import until
 from tests.e2e.process import ServiceProcess
 

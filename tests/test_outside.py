@@ -11,11 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from precious_daemon import outside, scan, sidecars
+from precious_daemon.asking import outside
 from precious_daemon.config import OutsideSettings, Places, PluginSettings, Settings
+from precious_daemon.folders import scan
 from precious_daemon.hookspecs import Judgement
+from precious_daemon.jobs import open_service
 from precious_daemon.models import TRAINING, Choice, Group, GroupKind, GroupMember, Photo, Question
-from precious_daemon.service import Service, open_service
+from precious_daemon.pure import sidecars
+from precious_daemon.service import Service
 from precious_daemon.store import answers, groups, scores
 from precious_daemon.store import outside as rows
 from tests.web.library import fill, root_of

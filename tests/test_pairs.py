@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from precious_daemon.captures import EXIF, IDENTIFIER, Pairing, pair
 from precious_daemon.config import IngestSettings, Places, Settings
-from precious_daemon.ingest import look_into, read_photo
+from precious_daemon.folders.watched import add_root
+from precious_daemon.jobs import open_service
 from precious_daemon.models import PhotoState, Role, Told
-from precious_daemon.quicktime import content_identifier
-from precious_daemon.service import open_service
+from precious_daemon.pictures.ingest import look_into, read_photo
+from precious_daemon.pictures.quicktime import content_identifier
+from precious_daemon.pure.captures import EXIF, IDENTIFIER, Pairing, pair
 from precious_daemon.store import Database, photos
-from precious_daemon.watched import add_root
 from tests.pictures import live_still, live_video, movie, save
 
 ONE, OTHER = "0A1B2C3D-1111-4222-8333-444455556666", "F0E1D2C3-9999-4888-8777-666655554444"

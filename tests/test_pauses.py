@@ -11,15 +11,16 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from precious_daemon import nightwork, pauses
 from precious_daemon.config import IngestSettings, Places, Settings
-from precious_daemon.daemon import running
 from precious_daemon.errors import PreciousError
+from precious_daemon.folders.watched import add_root
+from precious_daemon.jobs import nightwork, open_service
+from precious_daemon.machine.progress import Say
 from precious_daemon.models import PhotoState
-from precious_daemon.progress import Say
-from precious_daemon.service import Service, open_service
+from precious_daemon.pure import pauses
+from precious_daemon.running.daemon import running
+from precious_daemon.service import Service
 from precious_daemon.store import job_runs, photos
-from precious_daemon.watched import add_root
 from tests.e2e.process import command
 from tests.pictures import save
 

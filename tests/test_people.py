@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from precious_daemon import answering, ledger, people, propose, review
+from precious_daemon.asking import answering, ledger
 from precious_daemon.errors import NotEnoughAnswers, NotFound, PreciousError, TrashRefused
 from precious_daemon.models import (
     Choice,
@@ -24,6 +24,7 @@ from precious_daemon.models import (
 )
 from precious_daemon.service import Service
 from precious_daemon.store import Database, answers, groups, held, ratings, scores, suggestions, voters
+from precious_daemon.suggesting import people, propose, review
 from tests.web.conftest import library, service
 
 NUMBERS = count()

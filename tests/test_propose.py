@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from precious_daemon import propose, review
 from precious_daemon.config import Places, PluginSettings, Settings, SuggestSettings, parse
 from precious_daemon.errors import ConfigError
 from precious_daemon.models import Group, GroupKind, GroupMember, Photo, Score
 from precious_daemon.plugins import Plugins
 from precious_daemon.service import Service
 from precious_daemon.store import Database, groups, held, named, photos, scores, suggestions
+from precious_daemon.suggesting import propose, review
 from tests.pictures import save
 from tests.web.conftest import browser, service, site, stranger
 from tests.web.library import Browser, fill, read, root_of

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from precious_daemon import readers
 from precious_daemon.config import IngestSettings, WatchSettings
+from precious_daemon.folders import readers
+from precious_daemon.folders.readers import Ingest
+from precious_daemon.folders.scan import scan
+from precious_daemon.folders.watched import add_root
 from precious_daemon.models import PhotoState
-from precious_daemon.readers import Ingest
-from precious_daemon.scan import scan
 from precious_daemon.store import Store, photos, pictures
-from precious_daemon.watched import add_root
 from tests.conftest import until
 from tests.pictures import save, settle
 
@@ -45,7 +45,7 @@ async def test_everything_that_waits_is_read(store: Store, tmp_path: Path) -> No
 
 def _dies(path: str, seconds: float) -> object:
     """Stands in for a decoder that crashes on one file; runs in the worker."""
-    from precious_daemon.ingest import read_photo
+    from precious_daemon.pictures.ingest import read_photo
 
     if path.endswith("killer.jpg"):
         os.kill(os.getpid(), signal.SIGKILL)
@@ -180,7 +180,8 @@ async def test_newest_photos_are_read_first(store: Store, tmp_path: Path) -> Non
 
 def test_reading_processes_end_with_a_service_that_is_killed(tmp_path: Path) -> None:
     code = (
-        "import os, sys, time; from precious_daemon.pools import reading_processes; pool = reading_processes(1, 1024, ())\n"
+        "import os, sys, time\nfrom precious_daemon.folders.pools import reading_processes\n"
+        "pool = reading_processes(1, 1024, ())\n"
         "if __name__ == '__main__':\n    print(pool.submit(os.getpid).result(), flush=True); time.sleep(60)"
     )
     script = tmp_path / "service.py"

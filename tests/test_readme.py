@@ -37,7 +37,9 @@ def test_generated_tables_are_up_to_date() -> None:
 def test_the_picture_of_the_rooms_is_up_to_date() -> None:
     made = runpy.run_path(str(TOP / "docs" / "make_architecture.py"))
     assert made["PICTURE"].read_text("utf-8") == made["picture"](), "run `python docs/make_architecture.py`"
-    assert all(made["first_line"](room) for layer in made["layers"]() for room in layer), "a room says what it does"
+    said = re.findall(r"^\| \S+ \| (.*) \|$", made["table"](), re.M)
+    assert all(said), "a room says what it does"
+    assert len(said) > 100
 
 
 def test_every_file_that_the_readme_shows_is_there() -> None:

@@ -17,14 +17,14 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
 
-from precious_daemon.captures import pair
 from precious_daemon.config import WatchSettings, places
-from precious_daemon.ingest import read_photo
+from precious_daemon.disk.tree import walk
+from precious_daemon.folders.scan import AWAY, scan
+from precious_daemon.folders.watched import add_root, confirm_root
 from precious_daemon.models import Photo, PhotoFacts, PhotoState, Role, Root, RootState, Stamp
-from precious_daemon.scan import AWAY, scan
+from precious_daemon.pictures.ingest import read_photo
+from precious_daemon.pure.captures import pair
 from precious_daemon.store import Database, Store, changes, files, photos, roots, tallies
-from precious_daemon.tree import walk
-from precious_daemon.watched import add_root, confirm_root
 from tests.pictures import save
 
 SETTINGS = WatchSettings()

@@ -11,12 +11,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from precious_daemon import jobfolder, ledger, rating, refit
+from precious_daemon.asking import ledger
 from precious_daemon.config import Places, Settings
-from precious_daemon.jobfolder import PhotoRow
+from precious_daemon.jobs import open_service
+from precious_daemon.learn import refit
 from precious_daemon.models import Lineup, Rating, Vote
-from precious_daemon.service import open_service
+from precious_daemon.pure import rating
 from precious_daemon.store import Database, Store, pictures, ratings
+from precious_daemon.work import jobfolder
+from precious_daemon.work.jobfolder import PhotoRow
 
 
 def owner_votes(taste: list[float], count: int, rng: random.Random) -> list[Vote | Lineup]:
@@ -130,7 +133,7 @@ def test_child_leaves_ratings_and_guesses(store: Store, here: Places, tmp_path: 
     jobfolder.write_ratings(tmp_path, "starts.bin", [(5, Rating(30.0, 5.0))])
     rows = [PhotoRow(i, key.hex(), 0, None, None, 1, 1, 1, "JPEG", f"{i}.jpg", i) for i, key in enumerate(hashes)]
     jobfolder.write_photos(tmp_path, rows)
-    subprocess.run([sys.executable, "-m", "precious_daemon.refit", str(tmp_path)], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([sys.executable, "-m", "precious_daemon.learn.refit", str(tmp_path)], check=True, stdout=subprocess.DEVNULL)
     found = dict(jobfolder.read_ratings(tmp_path, "ratings.bin"))
     assert found.keys() == set(range(20))
     assert sum(r.wins for r in found.values()) == 153

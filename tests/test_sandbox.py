@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from precious_daemon import sandbox
 from precious_daemon.config import IngestSettings, Places
-from precious_daemon.doctor import _sandbox
-from precious_daemon.ingest import prepare_worker, read_photo
-from precious_daemon.readers import Readers
+from precious_daemon.folders.readers import Readers
+from precious_daemon.machine import sandbox
+from precious_daemon.pictures.ingest import prepare_worker, read_photo
+from precious_daemon.running.doctor import _sandbox
 from tests.pictures import save
 
 HELD = sandbox.offered()

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from precious_daemon import tasks
+from precious_daemon.asking import tasks
 from precious_daemon.config import WatchSettings
 from precious_daemon.errors import RootError
-from precious_daemon.ingest import read_photo
+from precious_daemon.folders.scan import ScanReport, scan
+from precious_daemon.folders.watched import MARKER, add_root, check_root, confirm_root
 from precious_daemon.models import Choice, PhotoState, Question, Role, Root, RootState
-from precious_daemon.scan import ScanReport, scan
+from precious_daemon.pictures.ingest import read_photo
 from precious_daemon.store import Store, answers, changes, files, photos, roots
-from precious_daemon.watched import MARKER, add_root, check_root, confirm_root
 from tests.pictures import save, settle
 
 

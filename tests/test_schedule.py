@@ -12,13 +12,14 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from precious_daemon import arrivals, jobs
-from precious_daemon.conditions import Machine
+from precious_daemon import jobs
 from precious_daemon.config import Places, ScheduleSettings, Settings
+from precious_daemon.jobs import arrivals, open_service
+from precious_daemon.machine.progress import Say
 from precious_daemon.models import JobRun
-from precious_daemon.progress import Say
-from precious_daemon.schedule import Schedule
-from precious_daemon.service import Service, open_service
+from precious_daemon.running.conditions import Machine
+from precious_daemon.running.schedule import Schedule
+from precious_daemon.service import Service
 from precious_daemon.store import job_runs, roots
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -208,7 +209,7 @@ async def test_a_pause_holds_the_night_back(world: World, tmp_path: Path) -> Non
 
 
 async def test_clock_that_is_set_back_a_year_does_not_stop_the_looking(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("precious_daemon.schedule.LOOK", 0.05)
+    monkeypatch.setattr("precious_daemon.running.schedule.LOOK", 0.05)
     looks: list[float] = []
 
     async def tick() -> None:

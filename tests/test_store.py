@@ -15,7 +15,7 @@ import pytest
 from precious_daemon.config import Places
 from precious_daemon.errors import DatabaseError, LibraryLocked, NotFound, PreciousError
 from precious_daemon.models import Choice, Photo, PhotoState, Question, Stamp
-from precious_daemon.store import Database, Store, answers, changes, photos, pictures, roots, voters
+from precious_daemon.store import READERS, STUDIES, Database, Store, answers, changes, photos, pictures, roots, voters
 
 
 @pytest.fixture
@@ -234,3 +234,13 @@ async def test_nobody_who_spoke_is_told_that_it_is_stored_where_the_disk_refused
     assert stored == told.count(None), "the third may come with the next transaction"
     await store.asay(say, three[0])
     assert len(store.read(answers.labels, 1)) > stored
+
+
+async def test_a_page_does_not_wait_for_what_goes_through_the_whole_library(store: Store) -> None:
+    over = threading.Event()
+    studies = [asyncio.create_task(store.astudy(lambda db: over.wait(60))) for _ in range(STUDIES + READERS)]
+    try:
+        assert await asyncio.wait_for(store.aread(roots.all_roots), 30) == []
+    finally:
+        over.set()
+    assert all(await asyncio.gather(*studies))

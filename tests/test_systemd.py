@@ -18,8 +18,8 @@ from pathlib import Path
 
 import pytest
 
-from precious_daemon import units
 from precious_daemon.config import Places
+from precious_daemon.running import units
 from tests.conftest import until
 from tests.web.matrix import free_port
 

@@ -10,12 +10,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from precious_daemon import people, tasks
+from precious_daemon.asking import tasks
 from precious_daemon.errors import NotFound, PreciousError
 from precious_daemon.models import LabelTask, Photo
 from precious_daemon.service import Service
 from precious_daemon.store import Database, answers, groups, insert
 from precious_daemon.store import tasks as rows
+from precious_daemon.suggesting import people
 from tests.web.conftest import library, service
 
 __all__ = ["library", "service"]

@@ -10,12 +10,14 @@ from typing import Any
 
 import pytest
 
-from precious_daemon import deeds, propose, review, telling
 from precious_daemon.config import Places, PluginSettings, Settings
+from precious_daemon.disk import deeds
+from precious_daemon.jobs import open_service
 from precious_daemon.models import Photo
 from precious_daemon.plugins import Plugins
-from precious_daemon.service import Service, open_service
+from precious_daemon.service import Service
 from precious_daemon.store import plugin_calls
+from precious_daemon.suggesting import propose, review, telling
 from tests.web.library import fill, suggest, taste
 
 SPY = """

@@ -17,12 +17,13 @@ from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 from pyarrow import parquet
 
-from precious_daemon import highlights, ledger, prompts, trade
+from precious_daemon.asking import ledger, trade
 from precious_daemon.cli import cli
 from precious_daemon.config import Places, Settings
-from precious_daemon.highlights import Candidate
+from precious_daemon.jobs import open_service
 from precious_daemon.models import Choice, Photo, Question, Rating, Stamp
-from precious_daemon.service import open_service
+from precious_daemon.pure import highlights, prompts
+from precious_daemon.pure.highlights import Candidate
 from precious_daemon.store import Database, Store, answers, changes, ratings, roots
 from tests.web.library import fill
 

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from precious_daemon import errors, units
+from precious_daemon import errors
 from precious_daemon.errors import PreciousError, ServiceError
+from precious_daemon.running import units
 
 TOP = Path(__file__).parents[1] / "systemd"
 PROGRAM = ["/opt/precious/bin/python", "-m", "precious_daemon"]

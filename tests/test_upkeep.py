@@ -12,12 +12,12 @@ import pytest
 
 from precious_daemon.config import Places, WatchSettings
 from precious_daemon.errors import DatabaseError, LibraryLocked
-from precious_daemon.ingest import read_photo
+from precious_daemon.folders.scan import scan
+from precious_daemon.folders.upkeep import repair, verify
+from precious_daemon.folders.watched import add_root
 from precious_daemon.models import Choice, PhotoState, Question, Root
-from precious_daemon.scan import scan
+from precious_daemon.pictures.ingest import read_photo
 from precious_daemon.store import Store, answers, backup, changes, photos, pictures, roots, schema
-from precious_daemon.upkeep import repair, verify
-from precious_daemon.watched import add_root
 from tests.e2e.process import command
 from tests.pictures import save, settle
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from precious_daemon import verdict
 from precious_daemon.config import CertifySettings
 from precious_daemon.models import Choice, Group, GroupKind, GroupMember, Question, Score, Stamp
 from precious_daemon.store import Database, Store, answers, changes, groups, roots, scores
+from precious_daemon.suggesting import verdict
 
 COUNT = 100
 

@@ -17,15 +17,18 @@ from typing import Any
 
 import pytest
 
-from precious_daemon import observers, scan, watch
 from precious_daemon.config import IngestSettings, Places, Settings, WatchSettings
+from precious_daemon.disk import observers
+from precious_daemon.disk.observers import EVERYTHING, Eyes, Hint, _Inotify
+from precious_daemon.disk.tree import file_system
+from precious_daemon.folders import scan
+from precious_daemon.folders.watched import add_root
+from precious_daemon.jobs import open_service
 from precious_daemon.models import PhotoState, RootState
-from precious_daemon.observers import EVERYTHING, Eyes, Hint, _Inotify
-from precious_daemon.service import Service, open_service
+from precious_daemon.running import watch
+from precious_daemon.running.watch import Watcher
+from precious_daemon.service import Service
 from precious_daemon.store import photos, roots
-from precious_daemon.tree import file_system
-from precious_daemon.watch import Watcher
-from precious_daemon.watched import add_root
 from tests.pictures import save
 
 QUICK = Settings(watch=WatchSettings(settle_seconds=0.2), ingest=IngestSettings(workers=1))

@@ -29,7 +29,7 @@ def setup(folders: tuple[Path, ...], night: str | None, care: str | None, servic
     What is given here is not asked for. Where nobody can be asked, as in a script, what is proposed is taken.
     """
     _, settings = opened()
-    from precious_daemon import usual
+    from precious_daemon.folders import usual
 
     asks = sys.stdin.isatty() and not yes
     chosen = [str(folder.absolute()) for folder in folders]
@@ -57,7 +57,7 @@ def setup(folders: tuple[Path, ...], night: str | None, care: str | None, servic
     if not service:
         click.echo("Start with:  precious-daemon run")
         return
-    from precious_daemon import units
+    from precious_daemon.running import units
 
     noted("wrote", "setup", path=str(units.file_of(units.default_kind())))
     for line in units.install(units.default_kind(), [sys.executable, "-m", "precious_daemon"], [Path(f) for f in chosen]):
@@ -74,7 +74,7 @@ def doctor(as_json: bool) -> None:
     """
     from dataclasses import asdict
 
-    from precious_daemon.doctor import examine
+    from precious_daemon.running.doctor import examine
 
     found = examine(config.places())
     if as_json:

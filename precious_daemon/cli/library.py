@@ -100,7 +100,7 @@ def jobs() -> None:
 def jobs_list(as_json: bool) -> None:
     """When each ran last, how that ended, and when it is due."""
     places, settings = opened()
-    from precious_daemon import remote
+    from precious_daemon.running import remote
 
     service = remote.find(places)
     found = (service.get("/api/status") if service else offline(places, settings))["jobs"]

@@ -39,8 +39,8 @@ def model_export(folder: Path, run: str | None, force: bool, voter: str | None) 
 
 
 def _newest(voter: str | None) -> str:
-    from precious_daemon import people
     from precious_daemon.store import Store, scores
+    from precious_daemon.suggesting import people
 
     with Store(opened()[0], writer=False) as store:
         whose = store.read(people.named, voter).id if voter else people.OWNER
@@ -51,7 +51,9 @@ def _newest(voter: str | None) -> str:
 
 
 async def _export(folder: Path, run: str) -> None:
-    from precious_daemon import children, jobfolder, networks, papers
+    from precious_daemon.jobs import networks
+    from precious_daemon.words import papers
+    from precious_daemon.work import children, jobfolder
 
     places, settings = opened()
     file = places.models / f"{run}.safetensors"

@@ -11,7 +11,7 @@ from precious_daemon.cli.talk import Ordered, reached
 from precious_daemon.errors import NotFound
 
 if TYPE_CHECKING:
-    from precious_daemon.remote import Remote
+    from precious_daemon.running.remote import Remote
 
 
 @click.group(cls=Ordered)

@@ -62,9 +62,10 @@ def plugins_disable(name: str) -> None:
 
 
 def _switch(name: str, on: bool) -> None:
-    from precious_daemon import remote, settings_file
+    from precious_daemon import settings_file
     from precious_daemon.config import nearest
     from precious_daemon.plugins.find import find
+    from precious_daemon.running import remote
 
     places, settings = opened()
     enabled = settings.plugins.enabled

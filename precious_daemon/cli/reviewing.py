@@ -22,7 +22,7 @@ from precious_daemon.cli.talk import (
 from precious_daemon.errors import CountNeeded, NotFound, PreciousError
 
 if TYPE_CHECKING:
-    from precious_daemon.remote import Remote
+    from precious_daemon.running.remote import Remote
 
 
 @click.command()
@@ -228,7 +228,7 @@ def deeds_log(as_json: bool, limit: int, kind: str | None, text: str, before: in
 
     It is only ever appended to, and can be read while no service runs. Times are UTC.
     """
-    from precious_daemon import deeds
+    from precious_daemon.disk import deeds
 
     places, _ = opened()
     found = deeds.page(places.audit_log, limit, before, kind or "", text)

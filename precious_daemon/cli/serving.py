@@ -23,11 +23,11 @@ from precious_daemon.cli.talk import (
     when,
 )
 from precious_daemon.errors import LibraryLocked, PreciousError, ServiceError
-from precious_daemon.lean import CPP, OPENSSL, UNUSED, hollow, one_heap, without
+from precious_daemon.machine.lean import CPP, OPENSSL, UNUSED, hollow, one_heap, without
 
 if TYPE_CHECKING:
     from precious_daemon.config import Settings
-    from precious_daemon.daemon import Running
+    from precious_daemon.running.daemon import Running
 
 
 @click.command()
@@ -52,7 +52,7 @@ def run(folders: tuple[str, ...], port: int | None, demo: bool, verbose: bool) -
     with without(*(() if settings.web.tls else OPENSSL), *CPP), hollow(*UNUSED):
         import asyncio
 
-        from precious_daemon import daemon
+        from precious_daemon.running import daemon
 
     import faulthandler
 
@@ -76,7 +76,7 @@ def run(folders: tuple[str, ...], port: int | None, demo: bool, verbose: bool) -
     try:
         asyncio.run(work())
     except LibraryLocked as exc:
-        from precious_daemon import remote
+        from precious_daemon.running import remote
 
         if remote.find(places) is None:
             raise
@@ -144,7 +144,7 @@ def worker(address: str, threads: int | None) -> None:
     precious-daemon worker tcp://192.168.1.2:8786    # on each that reads
     """
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    from precious_daemon import elsewhere
+    from precious_daemon.folders import elsewhere
 
     elsewhere.work_for(address, threads or os.cpu_count() or 1)
 
@@ -158,7 +158,7 @@ def status(as_json: bool, watch: bool) -> None:
     Exit code: 0 all is well, 1 something wants attention (a warning is shown), 2 the service does not run.
     """
     places, settings = opened()
-    from precious_daemon import remote
+    from precious_daemon.running import remote
 
     while True:
         service = remote.find(places)
@@ -248,7 +248,7 @@ def resume() -> None:
 def reload() -> None:
     """Take over the settings file while the service runs. A file with a mistake in it is refused, and changes nothing."""
     places, _ = opened()
-    from precious_daemon import remote
+    from precious_daemon.running import remote
 
     service = remote.find(places)
     if service is None:
@@ -260,7 +260,7 @@ def reload() -> None:
 def login() -> None:
     """Print a new link that signs a browser in. It works once."""
     places, _ = opened()
-    from precious_daemon import remote
+    from precious_daemon.running import remote
 
     service = remote.find(places)
     if service is None:

@@ -14,7 +14,7 @@ from precious_daemon import config, errors
 from precious_daemon.errors import PreciousError
 
 if TYPE_CHECKING:
-    from precious_daemon.remote import Remote
+    from precious_daemon.running.remote import Remote
 
 
 BYTES = ("B", "KB", "MB", "GB", "TB")
@@ -51,7 +51,7 @@ def opened() -> tuple[config.Places, config.Settings]:
 
 def noted(action: str, reason: str, **facts: Any) -> None:
     """A line in the log of deeds, for what a command does to files outside of the program's own folders."""
-    from precious_daemon import deeds
+    from precious_daemon.disk import deeds
 
     places = config.places()
     places.make()
@@ -81,7 +81,7 @@ def reached(voter: str | None = None) -> Iterator[Remote]:
 
     It is spoken to for the profile of this name, or else for the first one.
     """
-    from precious_daemon import remote
+    from precious_daemon.running import remote
 
     with remote.reach(*opened()) as found:
         found.voter = voter

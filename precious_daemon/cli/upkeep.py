@@ -23,7 +23,7 @@ from precious_daemon.cli.talk import (
 )
 
 if TYPE_CHECKING:
-    from precious_daemon.upkeep import Verdict
+    from precious_daemon.folders.upkeep import Verdict
 
 
 @click.command()
@@ -52,7 +52,7 @@ def verify(full: bool, as_json: bool) -> None:
     """
     from dataclasses import asdict
 
-    from precious_daemon import upkeep
+    from precious_daemon.folders import upkeep
 
     places, _ = opened()
     with progress() as show:
@@ -83,7 +83,7 @@ def _verdict_lines(found: Verdict) -> Iterator[str]:
 @click.command()
 def repair() -> None:
     """Make the cache anew: previews, features, groups. Nothing that you said is touched. The service has to be stopped."""
-    from precious_daemon.upkeep import repair as make_anew
+    from precious_daemon.folders.upkeep import repair as make_anew
 
     places, _ = opened()
     count = make_anew(places, time.time())
@@ -178,7 +178,7 @@ def service() -> None:
 @click.option("--dry-run", is_flag=True, help="Show the file and the commands; change nothing.")
 def service_install(folders: tuple[Path, ...], dry_run: bool) -> None:
     """Write the unit file for FOLDERS, and start the service."""
-    from precious_daemon import units
+    from precious_daemon.running import units
 
     command = [sys.executable, "-m", "precious_daemon"]
     if not dry_run:
@@ -191,7 +191,7 @@ def service_install(folders: tuple[Path, ...], dry_run: bool) -> None:
 @click.option("--dry-run", is_flag=True, help="Show what would be removed; change nothing.")
 def service_uninstall(dry_run: bool) -> None:
     """Stop the service and remove its unit file. Photos, answers and settings stay."""
-    from precious_daemon import units
+    from precious_daemon.running import units
 
     if not dry_run:
         noted("removed", "service uninstall", path=str(units.file_of(units.default_kind())))

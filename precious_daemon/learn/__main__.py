@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from precious_daemon import jobfolder
+from precious_daemon.work import jobfolder
 
 REFUSED = 3  # exit status: report.json says in a sentence why there is no result
 

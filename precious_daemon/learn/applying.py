@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from precious_daemon import jobfolder
+from precious_daemon.grouping.measures import Floats, Ints
 from precious_daemon.learn import head, photos
 from precious_daemon.learn.champion import NAMES
 from precious_daemon.learn.data import features, open_cache, raw_measures
 from precious_daemon.learn.energy import Meter
 from precious_daemon.learn.limits import Deadline, Refused, cost
-from precious_daemon.measures import Floats, Ints
+from precious_daemon.work import jobfolder
 
 BATCH = 256  # photos scored at once: what they need fits into a core's cache
 

@@ -18,8 +18,8 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
+from precious_daemon.grouping.measures import Floats, Ints
 from precious_daemon.learn.space import Examples
-from precious_daemon.measures import Floats, Ints
 
 Doubles = NDArray[np.float64]
 

@@ -25,10 +25,10 @@ from scipy.stats import rankdata
 from sklearn.metrics import average_precision_score
 from sklearn.model_selection import StratifiedGroupKFold
 
+from precious_daemon.grouping.measures import Ints
 from precious_daemon.learn.baseline import Doubles, Graphs, Linear, Platt, Spread, regression
 from precious_daemon.learn.fixmatch import Views, fixmatch
 from precious_daemon.learn.space import Examples
-from precious_daemon.measures import Ints
 
 FLOOR = "regression"
 ORDER = ("label_spreading", "mean_rank", "fixmatch", FLOOR)  # where cross-validation sees no difference, the earlier one

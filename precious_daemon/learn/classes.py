@@ -19,7 +19,7 @@ import torch
 from sklearn.metrics import average_precision_score
 from sklearn.model_selection import StratifiedGroupKFold
 
-from precious_daemon import jobfolder
+from precious_daemon.grouping.measures import Ints
 from precious_daemon.learn import backbone, photos
 from precious_daemon.learn.baseline import Doubles, Graphs, by_neighbours, regression
 from precious_daemon.learn.champion import FLOOR, FOLDS, REPEATS, Trial, choose
@@ -28,7 +28,7 @@ from precious_daemon.learn.fixmatch import Lines, Views, fixmatch_classes
 from precious_daemon.learn.limits import Deadline, Refused
 from precious_daemon.learn.space import Examples
 from precious_daemon.learn.views import make_views
-from precious_daemon.measures import Ints
+from precious_daemon.work import jobfolder
 
 LEAST = 3  # answers of a class, so that one can be foretold from others
 NODES = 8_000  # photos of the largest graph

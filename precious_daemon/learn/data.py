@@ -17,12 +17,12 @@ from urllib.parse import quote
 
 import numpy as np
 
-from precious_daemon import jobfolder
+from precious_daemon.grouping.measures import FACTS, MEASURES, Floats, Ints, filled
 from precious_daemon.learn import photos
 from precious_daemon.learn.photos import Hashes, Photos
 from precious_daemon.learn.space import Examples, Space
-from precious_daemon.measures import FACTS, MEASURES, Floats, Ints, filled
 from precious_daemon.models import TRAINING, Label
+from precious_daemon.work import jobfolder
 
 SAMPLE = 10_000  # photos that the space is fitted on
 BLOCK = 2_048  # rows placed at once

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from precious_daemon.grouping.measures import Ints
 from precious_daemon.learn.baseline import Doubles, Graphs
-from precious_daemon.measures import Ints
 
 HALF_LIVES = (0.5, 0.25, 0.125)  # of the number of answers
 NEWER = 0.5  # share of the answers that are foretold

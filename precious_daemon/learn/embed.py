@@ -9,13 +9,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from precious_daemon import jobfolder
 from precious_daemon.errors import ServiceError
 from precious_daemon.learn import backbone
 from precious_daemon.learn.backbone import Batch, Found
 from precious_daemon.learn.data import open_cache, seen
 from precious_daemon.learn.energy import Meter
 from precious_daemon.learn.limits import Deadline, Refused, cost
+from precious_daemon.work import jobfolder
 
 Look = Callable[[Iterator[Batch]], Iterator[tuple[list[bytes], Found]]]
 

@@ -20,12 +20,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from precious_daemon import jobfolder
+from precious_daemon.grouping.measures import FACTS, MEASURES
 from precious_daemon.learn import head
 from precious_daemon.learn.backbone import PIXELS, STRIDE, Backbone, named
 from precious_daemon.learn.limits import Refused
-from precious_daemon.measures import FACTS, MEASURES
 from precious_daemon.models import Quality
+from precious_daemon.work import jobfolder
 
 OUTPUTS = {"classifier.onnx": "keep", "reward.onnx": "taste"}
 NOTE = "onnx.md"

@@ -17,8 +17,8 @@ import numpy as np
 import torch
 from PIL import Image
 
-from precious_daemon import elsewhere
 from precious_daemon.errors import ServiceError
+from precious_daemon.folders import elsewhere
 from precious_daemon.learn.backbone import Backbone, Batch, Found, look
 from precious_daemon.learn.limits import Deadline
 

@@ -20,9 +20,9 @@ import torch.nn.functional as F
 from scipy.special import logsumexp
 from torch import Tensor, nn
 
+from precious_daemon.grouping.measures import Floats, Ints
 from precious_daemon.learn.baseline import Doubles, Linear
 from precious_daemon.learn.space import Examples
-from precious_daemon.measures import Floats, Ints
 
 ROUNDS = 4  # in which the classes are aligned, where there are more than two
 

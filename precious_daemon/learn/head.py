@@ -17,12 +17,12 @@ import torch
 from safetensors.numpy import save_file
 from torch import Tensor, nn
 
+from precious_daemon.grouping.measures import DEVIATIONS, MEASURES, Floats
 from precious_daemon.learn.baseline import GRAPH_AXES, NEIGHBOURS, Linear, Platt, coordinates, mean_length
 from precious_daemon.learn.champion import ORDER, Field
 from precious_daemon.learn.limits import Refused
 from precious_daemon.learn.numbers import read_safetensors
 from precious_daemon.learn.space import Examples, Space
-from precious_daemon.measures import DEVIATIONS, MEASURES, Floats
 
 CLASSES = "delete,keep"
 _LINEAR = {"regression": "regression", "fixmatch": "fixmatch", "mean_rank": "fixmatch"}

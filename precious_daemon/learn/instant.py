@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from precious_daemon import jobfolder
+from precious_daemon.grouping.measures import Floats, Ints
 from precious_daemon.learn import photos
 from precious_daemon.learn.baseline import Doubles, regression
 from precious_daemon.learn.data import Task, read
 from precious_daemon.learn.space import Examples
-from precious_daemon.measures import Floats, Ints
+from precious_daemon.work import jobfolder
 
 WEIGHT = 0.5  # of the measures: between the owners who need them and those whom they mislead
 ASKED = 12  # photos proposed for the next questions

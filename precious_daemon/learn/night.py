@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from precious_daemon import jobfolder
+from precious_daemon.grouping.measures import Ints
 from precious_daemon.learn import backbone, head, paper, photos, report, shown
 from precious_daemon.learn.baseline import Doubles, Graphs, by_neighbours
 from precious_daemon.learn.champion import Field, Trial, calibrate, choose, confirm, cross_validate, learn_all
@@ -25,7 +25,7 @@ from precious_daemon.learn.fixmatch import Views
 from precious_daemon.learn.limits import Deadline, Refused, check_memory, cost
 from precious_daemon.learn.taste import preference
 from precious_daemon.learn.views import make_views
-from precious_daemon.measures import Ints
+from precious_daemon.work import jobfolder
 
 NODES = 8_000  # photos in the graph; in a larger library the others are placed by their neighbours among these
 VIEWS_SHARE = 0.5  # of the time that is left, for augmented views

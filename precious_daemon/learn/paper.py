@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from precious_daemon import jobfolder, language, leaflet
 from precious_daemon.learn.champion import NAMES
 from precious_daemon.learn.plots import draw_all
-from precious_daemon.papers import CARD, CERTIFICATE, PAGE, PLOTS, plot_file
+from precious_daemon.words import language, leaflet
+from precious_daemon.words.papers import CARD, CERTIFICATE, PAGE, PLOTS, plot_file
+from precious_daemon.work import jobfolder
 
 
 def write(folder: Path, job: Mapping[str, Any], report: Mapping[str, Any], pictures: Mapping[int, str]) -> None:

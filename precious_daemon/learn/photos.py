@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from precious_daemon import jobfolder
-from precious_daemon.jobfolder import HASH_BYTES
-from precious_daemon.measures import Floats, Ints, facts_of
+from precious_daemon.grouping.measures import Floats, Ints, facts_of
+from precious_daemon.work import jobfolder
+from precious_daemon.work.jobfolder import HASH_BYTES
 
 Numbers = NDArray[np.floating[Any]] | Ints
 Hashes = NDArray[np.uint8]  # (n, HASH_BYTES)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
-from precious_daemon.papers import PLOTS, THEMES
+from precious_daemon.words.papers import PLOTS, THEMES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

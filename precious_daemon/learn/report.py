@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import average_precision_score, confusion_matrix, precision_recall_curve, precision_recall_fscore_support
 
+from precious_daemon.grouping.measures import Ints
 from precious_daemon.learn.baseline import Doubles, coordinates
 from precious_daemon.learn.space import Examples
-from precious_daemon.measures import Ints
 
 THRESHOLD = 0.5  # chance of "delete" from which a photo counts as one to delete, in the figures
 RESAMPLES = 300

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from precious_daemon.measures import Floats, Ints, scale, scaled
+from precious_daemon.grouping.measures import Floats, Ints, scale, scaled
 
 LOOK = 128  # axes kept
 

@@ -10,9 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from precious_daemon.grouping.measures import Floats, Ints
 from precious_daemon.learn.baseline import Doubles, Linear
 from precious_daemon.learn.space import Examples
-from precious_daemon.measures import Floats, Ints
 
 VARIANCE = 10.0  # of the preference's weights before any vote, as regression's, for rows of length one
 STEPS = 60  # of L-BFGS, at most

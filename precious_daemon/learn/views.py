@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from precious_daemon.jobfolder import say
+from precious_daemon.grouping.measures import Ints
 from precious_daemon.learn.augment import WEAK, views
 from precious_daemon.learn.backbone import Backbone, read_picture
 from precious_daemon.learn.data import seen
@@ -15,7 +15,7 @@ from precious_daemon.learn.fixmatch import Views
 from precious_daemon.learn.limits import Deadline
 from precious_daemon.learn.photos import Hashes
 from precious_daemon.learn.space import Space
-from precious_daemon.measures import Ints
+from precious_daemon.work.jobfolder import say
 
 MOST = 1_000  # photos: pseudo-labels of more would say the same again; about 150 ms each on 2 cores
 

@@ -21,12 +21,14 @@ from typing import Any, Self
 
 import pluggy
 
-from precious_daemon import __version__, deeds, hookspecs, language
+from precious_daemon import __version__, hookspecs
 from precious_daemon.config import Places, Settings, nearest
+from precious_daemon.disk import deeds
 from precious_daemon.errors import NotFound, PreciousError
 from precious_daemon.hookspecs import PROJECT, Context, Judgement, Later, Output, PluginPhoto, SuggestedPhoto
 from precious_daemon.plugins import options
 from precious_daemon.plugins.find import Found, find
+from precious_daemon.words import language
 
 __all__ = ["PluginInfo", "Plugins", "in_words"]
 

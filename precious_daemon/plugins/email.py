@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from email.message import EmailMessage
 from email.utils import formatdate, parseaddr
 
-from precious_daemon import whole
 from precious_daemon.errors import ConfigError
 from precious_daemon.hookspecs import Context, Output, SuggestedPhoto, hookimpl
-from precious_daemon.language import _, _n, spoken, told
+from precious_daemon.machine import whole
 from precious_daemon.plugins import words
 from precious_daemon.plugins.options import setting
 from precious_daemon.plugins.sending import NotSent, is_near, recorded, secret
+from precious_daemon.words.language import _, _n, spoken, told
 
 SECONDS = 20.0
 DAY = 86400.0

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from precious_daemon import whole
 from precious_daemon.hookspecs import Context, Judgement, Output, PluginPhoto, SuggestedPhoto, hookimpl
+from precious_daemon.machine import whole
 from precious_daemon.plugins import words, xmp
 from precious_daemon.plugins.options import setting
 from precious_daemon.plugins.sending import NotSent, Server, checked, recorded, secret

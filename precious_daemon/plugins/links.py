@@ -15,9 +15,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from precious_daemon import whole
 from precious_daemon.errors import ConfigError
 from precious_daemon.hookspecs import Context, Output, PluginPhoto, SuggestedPhoto, hookimpl
+from precious_daemon.machine import whole
 from precious_daemon.plugins.options import setting
 
 LEDGER = "links.json"  # album folder -> {name: mark} of what we made, in the plugin's own folder; a link's mark is its target

@@ -14,9 +14,9 @@ from datetime import datetime, timedelta
 from precious_daemon.config import night_time
 from precious_daemon.errors import ConfigError, PreciousError
 from precious_daemon.hookspecs import Context, Later, Output, SuggestedPhoto, hookimpl
-from precious_daemon.language import _
 from precious_daemon.plugins import words
 from precious_daemon.plugins.options import setting
+from precious_daemon.words.language import _
 
 TITLE = "Precious"
 SECONDS = 10.0

@@ -19,8 +19,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from precious_daemon import whole
 from precious_daemon.hookspecs import Output, SuggestedPhoto, hookimpl
+from precious_daemon.machine import whole
 from precious_daemon.plugins import words
 from precious_daemon.plugins.options import setting
 

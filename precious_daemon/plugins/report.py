@@ -19,10 +19,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO
 
-from precious_daemon import leaflet
 from precious_daemon.hookspecs import Output, SuggestedPhoto, hookimpl
 from precious_daemon.plugins import words
 from precious_daemon.plugins.options import setting
+from precious_daemon.words import leaflet
 
 KINDS = ("html", "json", "jsonl", "csv")
 COLUMNS = [f.name for f in fields(SuggestedPhoto) if f.name not in ("uid", "root", "numbers")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from precious_daemon.hookspecs import SuggestedPhoto
-from precious_daemon.language import _, _n
+from precious_daemon.words.language import _, _n
 
 
 def shown(text: str) -> str:

@@ -16,11 +16,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from precious_daemon import faces, whole
 from precious_daemon.hookspecs import Context, Output, PluginPhoto, SuggestedPhoto, hookimpl, unwritten
+from precious_daemon.machine import whole
 from precious_daemon.plugins import packet
 from precious_daemon.plugins.options import setting
 from precious_daemon.plugins.packet import NotXmp, Packet
+from precious_daemon.pure import faces
 
 LEDGER = "sidecars.json"  # the sidecars that hold something of ours
 PICKS = {"rejected": 1, "pending": 2, "accepted": 3}  # digiKam's PickLabel

@@ -20,7 +20,7 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from precious_daemon.config import Places
 from precious_daemon.errors import DatabaseError, LibraryLocked
-from precious_daemon.lean import hollow, without
+from precious_daemon.machine.lean import hollow, without
 
 # numpy and decimal are for column types, the rest for its command line, its search and its changes of tables: 19 MB saved
 with without("numpy"), hollow("sqlite_utils.recipes", "decimal", "sqlite_utils.create_table_parser", "sqlite_fts4"):

@@ -6,8 +6,8 @@ import os
 from collections.abc import Collection, Iterable, Iterator
 from itertools import chain, repeat
 
-from precious_daemon.decide import decided
 from precious_daemon.models import Group, GroupKind, GroupMember, Photo, PhotoState, Scope
+from precious_daemon.pure.decide import decided
 from precious_daemon.store import Database, decisions, photos, scopes
 from precious_daemon.store.photos import photo_from
 

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import UTC, datetime
 
-from precious_daemon.decide import Occasion
+from precious_daemon.pure.decide import Occasion
 from precious_daemon.store import Database
 
 DAY = 86400.0  # seconds

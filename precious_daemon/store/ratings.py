@@ -10,9 +10,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from precious_daemon.highlights import Candidate
 from precious_daemon.models import Photo, Rating, Scope
-from precious_daemon.rating import START
+from precious_daemon.pure.highlights import Candidate
+from precious_daemon.pure.rating import START
 from precious_daemon.store import Database, scopes
 from precious_daemon.store.answers import is_out
 from precious_daemon.store.photos import photo_from

@@ -140,6 +140,13 @@ def put_open(db: Database, voter_id: int, run: str, wanted: Iterable[Suggestion]
     return uids
 
 
+def open_for(db: Database, voter_id: int, photo_ids: Iterable[int]) -> dict[int, str]:
+    """Uids by photo of what is suggested to a voter of these photos."""
+    marks = ",".join(str(int(i)) for i in photo_ids)
+    sql = f"SELECT photo_id, uid FROM suggestions WHERE voter_id = ? AND state = 'open' AND photo_id IN ({marks})"
+    return dict(db.execute(sql, [voter_id]).fetchall())
+
+
 def of_run(db: Database, voter_id: int, run: str, state: SuggestionState) -> list[str]:
     """Uids of what was suggested under this name and is in that state."""
     sql = "SELECT uid FROM suggestions WHERE voter_id = ? AND state = ? AND run = ? ORDER BY id"

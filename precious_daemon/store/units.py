@@ -104,6 +104,12 @@ def done_since(db: Database, photo_ids: Iterable[int], since: float) -> list[Uni
     return _units(db, f"photo_id IN ({marks}) AND state = 'done' AND approved_at >= ? ORDER BY id", [since])
 
 
+def of_photo(db: Database, photo_id: int) -> Unit | None:
+    """The unit that a photo is in the trash with."""
+    found = _units(db, "photo_id = ? AND state = 'done' ORDER BY id DESC LIMIT 1", [photo_id])
+    return found[0] if found else None
+
+
 def totals(db: Database) -> tuple[int, int]:
     """How many units are in the trash, and their bytes."""
     found = tallies.of(db, "trash")

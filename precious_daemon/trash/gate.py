@@ -10,10 +10,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
+from precious_daemon.disk.tree import same_disk
 from precious_daemon.errors import TrashRefused
 from precious_daemon.models import FileEntry, Root, RootState, Stamp
 from precious_daemon.trash.moves import Disk, explained, printable, shown, stamp_of
-from precious_daemon.tree import same_disk
 
 MARKER = ".precious-root"
 SAMPLE = 20  # known photos that are looked for

@@ -7,7 +7,7 @@ import posixpath
 from collections.abc import Callable
 from pathlib import Path
 
-from precious_daemon import deeds
+from precious_daemon.disk import deeds
 from precious_daemon.errors import TrashRefused
 from precious_daemon.models import Role, Root, RootState, Unit, UnitFile
 from precious_daemon.store import Store, roots, suggestions, voters

@@ -12,6 +12,7 @@ import os
 import posixpath
 from contextlib import ExitStack
 
+from precious_daemon.disk.tree import keeps_numbers
 from precious_daemon.errors import TrashRefused
 from precious_daemon.models import Role, Unit
 from precious_daemon.store import roots, units
@@ -20,7 +21,6 @@ from precious_daemon.trash.gate import Found, entered, read_file
 from precious_daemon.trash.journal import Journal, name_of, refusal_of
 from precious_daemon.trash.keeper import check_keeper
 from precious_daemon.trash.moves import DiskFailed, Swapped, shown
-from precious_daemon.tree import keeps_numbers
 
 LEAST_DAYS = 30
 

@@ -12,9 +12,9 @@ import posixpath
 from collections.abc import Sequence
 from contextlib import ExitStack
 
-from precious_daemon.captures import pair
 from precious_daemon.errors import TrashRefused
 from precious_daemon.models import Photo, PhotoState, Role, Root, Unit, UnitFile, UnitState
+from precious_daemon.pure.captures import pair
 from precious_daemon.store import photos, roots, units
 from precious_daemon.trash import desktop
 from precious_daemon.trash.desktop import held

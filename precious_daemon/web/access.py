@@ -6,10 +6,10 @@ from dataclasses import asdict, dataclass
 
 from aiohttp import web
 
-from precious_daemon import passwords, people
 from precious_daemon.store import passwords as stored
 from precious_daemon.store import sessions, voters
-from precious_daemon.web import guard
+from precious_daemon.suggesting import people
+from precious_daemon.web import guard, passwords
 from precious_daemon.web.keys import DOOR, SERVICE, SESSION, VOTER
 from precious_daemon.web.language import _
 from precious_daemon.web.problems import BadRequest

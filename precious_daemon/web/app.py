@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from precious_daemon import passwords
 from precious_daemon.service import Service
 from precious_daemon.web import (
     access,
@@ -34,6 +33,7 @@ from precious_daemon.web import (
     login,
     metrics,
     openapi,
+    passwords,
     people,
     pictures,
     plugin_pages,

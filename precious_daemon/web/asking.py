@@ -9,8 +9,8 @@ from typing import Any
 
 from aiohttp import web
 
-from precious_daemon import answering, ask
-from precious_daemon.ask import Asked, Steady
+from precious_daemon.asking import answering, ask
+from precious_daemon.asking.ask import Asked, Steady
 from precious_daemon.models import Aim, Choice, Order, Question, Scope
 from precious_daemon.store import Database, answers, photos, scores
 from precious_daemon.web import within, words

@@ -12,14 +12,15 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from precious_daemon import people, tls
 from precious_daemon.errors import ConfigError, ServiceError
-from precious_daemon.listen import Place, bracketed
+from precious_daemon.machine.listen import Place, bracketed
 from precious_daemon.models import Served
 from precious_daemon.service import Service
 from precious_daemon.store import passwords
-from precious_daemon.tls import Tls
+from precious_daemon.suggesting import people
+from precious_daemon.web import tls
 from precious_daemon.web.keys import NAME, Address
+from precious_daemon.web.tls import Tls
 
 FIRST_FD = 3  # of those that systemd hands over, sd_listen_fds(3)
 

@@ -8,9 +8,10 @@ from typing import Any
 
 from aiohttp import web
 
-from precious_daemon import blind, certify
-from precious_daemon.blind import Asked
+from precious_daemon.asking import blind
+from precious_daemon.asking.blind import Asked
 from precious_daemon.models import Choice
+from precious_daemon.pure import certify
 from precious_daemon.store import roots, scores
 from precious_daemon.web.keys import SERVICE, VOTER
 from precious_daemon.web.problems import BadRequest

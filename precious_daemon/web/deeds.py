@@ -9,7 +9,7 @@ from datetime import datetime
 
 from aiohttp import hdrs, web
 
-from precious_daemon import deeds
+from precious_daemon.disk import deeds
 from precious_daemon.web import words
 from precious_daemon.web.keys import SERVICE
 from precious_daemon.web.language import N_, _, told

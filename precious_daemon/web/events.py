@@ -9,7 +9,7 @@ from typing import Any
 from aiohttp import hdrs, web
 
 from precious_daemon.jobs import WAITING
-from precious_daemon.progress import Progress
+from precious_daemon.machine.progress import Progress
 from precious_daemon.service import Service
 from precious_daemon.web import words
 from precious_daemon.web.keys import SERVICE, STOPPING

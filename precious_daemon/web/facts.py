@@ -7,8 +7,8 @@ from typing import Any
 
 from aiohttp import web
 
-from precious_daemon.captures import EXIF, IDENTIFIER
 from precious_daemon.models import FileEntry, Photo, Quality, Role
+from precious_daemon.pure.captures import EXIF, IDENTIFIER
 from precious_daemon.store import Database, photos, pictures
 from precious_daemon.store.photos import Details
 from precious_daemon.web import words

@@ -6,8 +6,9 @@ import asyncio
 
 from aiohttp import web
 
-from precious_daemon import reload, settings_file, usual, watched
+from precious_daemon import reload, settings_file
 from precious_daemon.errors import RootError
+from precious_daemon.folders import usual, watched
 from precious_daemon.web.keys import SERVICE
 from precious_daemon.web.problems import BadRequest, wants_page
 from precious_daemon.web.render import page

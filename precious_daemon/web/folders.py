@@ -6,7 +6,7 @@ import asyncio
 
 from aiohttp import web
 
-from precious_daemon import watched
+from precious_daemon.folders import watched
 from precious_daemon.models import Root
 from precious_daemon.store import roots
 from precious_daemon.web.keys import SERVICE

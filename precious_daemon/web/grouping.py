@@ -7,10 +7,10 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
-from precious_daemon import review, rules
 from precious_daemon.models import Group, GroupDecision, GroupKind, GroupMember, Photo
 from precious_daemon.store import Database, decisions, groups, photos
 from precious_daemon.store.groups import Key
+from precious_daemon.suggesting import review, rules
 from precious_daemon.web import words
 from precious_daemon.web.keys import SERVICE, VOTER
 from precious_daemon.web.language import N_, _, _n

@@ -12,9 +12,9 @@ from urllib.parse import unquote
 
 from aiohttp import hdrs, web
 
-from precious_daemon import people
 from precious_daemon.errors import OwnersOnly, PreciousError
 from precious_daemon.store import passwords, sessions, tokens
+from precious_daemon.suggesting import people
 from precious_daemon.web import scopes
 from precious_daemon.web.keys import ADDRESS, ADDRESSES, API_KEY, SERVICE, SESSION, VOTER, Address
 

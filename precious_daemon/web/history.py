@@ -7,7 +7,7 @@ from functools import partial
 
 from aiohttp import web
 
-from precious_daemon import answering
+from precious_daemon.asking import answering
 from precious_daemon.models import Answer, Choice, Photo, Question, Rating
 from precious_daemon.store import Database, answers, outside, photos
 from precious_daemon.store.answers import PLACES

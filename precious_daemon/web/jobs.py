@@ -6,8 +6,9 @@ from dataclasses import asdict
 
 from aiohttp import web
 
-from precious_daemon import pauses, status
+from precious_daemon import status
 from precious_daemon.errors import NotFound
+from precious_daemon.pure import pauses
 from precious_daemon.store import job_runs
 from precious_daemon.web import words
 from precious_daemon.web.events import deed, running

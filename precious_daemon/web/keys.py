@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from precious_daemon.listen import bracketed
-from precious_daemon.passwords import Door
+from precious_daemon.machine.listen import bracketed
 from precious_daemon.service import Service
+from precious_daemon.web.passwords import Door
 
 if TYPE_CHECKING:
     from precious_daemon.web.login import LoginKey

@@ -2,6 +2,19 @@
 
 from __future__ import annotations
 
-from precious_daemon.language import LANGUAGES, N_, _, _n, filled, gettext, ngettext, preferred, scripts, speak, spoken, told
+from precious_daemon.words.language import (
+    LANGUAGES,
+    N_,
+    _,
+    _n,
+    filled,
+    gettext,
+    ngettext,
+    preferred,
+    scripts,
+    speak,
+    spoken,
+    told,
+)
 
 __all__ = ["LANGUAGES", "N_", "_", "_n", "filled", "gettext", "ngettext", "preferred", "scripts", "speak", "spoken", "told"]

@@ -11,9 +11,9 @@ from typing import Any
 
 from aiohttp import hdrs, web
 
-from precious_daemon import answering, trade
-from precious_daemon.models import Group, GroupKind, Photo, PhotoState, Rating, Root, Score
-from precious_daemon.store import Database, answers, files, groups, photos, prompts, ratings, roots, scores
+from precious_daemon.asking import answering, trade
+from precious_daemon.models import Group, GroupKind, Photo, PhotoState, Rating, Root, Score, Unit
+from precious_daemon.store import Database, answers, files, groups, photos, prompts, ratings, roots, scores, units
 from precious_daemon.web import facts, within, words
 from precious_daemon.web.facts import Fact
 from precious_daemon.web.keys import SERVICE, VOTER
@@ -123,6 +123,7 @@ class Whole:
     groups: list[tuple[Group, dict[int, Photo]]]
     newer: Photo | None  # its neighbours on the grid
     older: Photo | None
+    unit: Unit | None  # that it is in the trash with
 
 
 def _whole(db: Database, uid: str, voter_id: int) -> Whole:
@@ -142,6 +143,7 @@ def _whole(db: Database, uid: str, voter_id: int) -> Whole:
         [(group, photos.many(db, (m.photo_id for m in group.members))) for group in found],
         newer,
         older,
+        units.of_photo(db, photo.id) if photo.state is PhotoState.TRASHED else None,
     )
 
 

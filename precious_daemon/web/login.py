@@ -9,13 +9,13 @@ from urllib.parse import urlencode
 
 from aiohttp import hdrs, web
 
-from precious_daemon import people
 from precious_daemon.errors import SignInRefused
-from precious_daemon.passwords import LONGEST
 from precious_daemon.store import Database, passwords, sessions
+from precious_daemon.suggesting import people
 from precious_daemon.web import guard
 from precious_daemon.web.keys import DOOR, LOGIN, SERVICE, Address
 from precious_daemon.web.language import N_
+from precious_daemon.web.passwords import LONGEST
 from precious_daemon.web.problems import form
 from precious_daemon.web.render import page
 

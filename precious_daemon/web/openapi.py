@@ -8,7 +8,8 @@ from typing import Any
 
 from aiohttp import web
 
-from precious_daemon import __version__, answering
+from precious_daemon import __version__
+from precious_daemon.asking import answering
 from precious_daemon.web import scopes
 
 routes = web.RouteTableDef()
@@ -44,6 +45,7 @@ BODIES: dict[str, tuple[dict[str, dict[str, Any]], tuple[str, ...]]] = {
     "/api/suggestions/approve": ({"uids": _NAMES, "typed_count": _NUMBER, "dry_run": _FLAG}, ("uids",)),
     "/api/suggestions/dismiss": ({"uids": _NAMES}, ("uids",)),
     "/api/suggestions/reopen": ({"uids": _NAMES}, ("uids",)),
+    "/api/photos/trash": ({"uids": _NAMES, "typed_count": _NUMBER}, ("uids",)),
     "/api/trash/restore": ({"uids": _NAMES}, ("uids",)),
     "/api/trash/purge": ({"typed_count": _NUMBER, "dry_run": _FLAG}, ()),
     "/api/roots": ({"path": _TEXT}, ("path",)),

@@ -7,14 +7,14 @@ from urllib.parse import urlencode
 
 from aiohttp import hdrs, web
 
-from precious_daemon import people
 from precious_daemon.errors import SignInRefused
 from precious_daemon.models import Voter
-from precious_daemon.passwords import SHORTEST
 from precious_daemon.store import Database, answers, passwords, sessions, voters
+from precious_daemon.suggesting import people
 from precious_daemon.web import guard
 from precious_daemon.web.access import sessions_of
 from precious_daemon.web.keys import SERVICE, SESSION, VOTER
+from precious_daemon.web.passwords import SHORTEST
 from precious_daemon.web.problems import BadRequest, wants_page
 from precious_daemon.web.render import page
 from precious_daemon.web.talk import reply, said, whole

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from precious_daemon import __version__, people
-from precious_daemon.language import marked, marked_n
+from precious_daemon import __version__
 from precious_daemon.models import Photo, SuggestionState, Voter
 from precious_daemon.store import Database, passwords, suggestions, voters
+from precious_daemon.suggesting import people
 from precious_daemon.web import language, words
 from precious_daemon.web.keys import SERVICE, VOTER
 from precious_daemon.web.language import N_
+from precious_daemon.words.language import marked, marked_n
 
 if TYPE_CHECKING:
     from jinja2 import Environment

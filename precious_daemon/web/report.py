@@ -10,16 +10,18 @@ from typing import Any
 
 from aiohttp import hdrs, web
 
-from precious_daemon import handover, papers, verdict
 from precious_daemon.errors import NotFound
 from precious_daemon.models import Photo
 from precious_daemon.store import Database, photos, scores
+from precious_daemon.suggesting import verdict
 from precious_daemon.web import words
 from precious_daemon.web.keys import SERVICE, VOTER
 from precious_daemon.web.language import N_
 from precious_daemon.web.problems import BadRequest
 from precious_daemon.web.render import page
 from precious_daemon.web.talk import reply, said
+from precious_daemon.words import papers
+from precious_daemon.work import handover
 
 routes = web.RouteTableDef()
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
 
-from precious_daemon import review, verdict
 from precious_daemon.config import AskSettings
 from precious_daemon.models import Certificate, Photo, Root, SuggestionState, Unit, UnitState
 from precious_daemon.service import Service
 from precious_daemon.store import Database, held, photos, pictures, roots, suggestions, units, voters
 from precious_daemon.store.suggestions import SuggestionRow
+from precious_daemon.suggesting import review, verdict
 from precious_daemon.trash import Outcome
 from precious_daemon.web import language, words
 from precious_daemon.web.keys import SERVICE, VOTER
@@ -327,6 +328,20 @@ async def purge(request: web.Request) -> web.Response:
 
 @routes.post("/api/trash/restore")
 async def restore(request: web.Request) -> web.Response:
+    """Put photos back in their places; the page of that `photo` is shown then, or else the trash."""
     fields = await said(request)
     outcomes = await review.undo(request.app[SERVICE], request[VOTER], fields.chosen())
-    return await told(request, outcomes, "/trash")
+    return await told(request, outcomes, _page_of(fields.text("photo", "")) or "/trash", _put_back)
+
+
+@routes.post("/api/photos/trash")
+async def let_go(request: web.Request) -> web.Response:
+    """Move photos to the trash that the owner chose, suggested or not. More than the cap only with the number typed."""
+    fields = await said(request)
+    uids = fields.chosen()
+    outcomes = await review.let_go(request.app[SERVICE], request[VOTER], uids, fields.number("typed_count"))
+    return await told(request, outcomes, _page_of(uids[0]) if len(uids) == 1 else "/photos", _let_go)
+
+
+def _page_of(photo_uid: str) -> str:
+    return f"/photo/{photo_uid}" if re.fullmatch("[0-9a-f]{32}", photo_uid) else ""

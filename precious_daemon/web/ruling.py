@@ -6,10 +6,10 @@ import secrets
 
 from aiohttp import web
 
-from precious_daemon import rules
 from precious_daemon.models import GroupKind
-from precious_daemon.rules import Rule
 from precious_daemon.store import decisions
+from precious_daemon.suggesting import rules
+from precious_daemon.suggesting.rules import Rule
 from precious_daemon.web import within, words
 from precious_daemon.web.grouping import TABS
 from precious_daemon.web.keys import SERVICE, VOTER

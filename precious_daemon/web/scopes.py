@@ -19,7 +19,7 @@ _VOTE = frozenset({
 })  # fmt: skip
 _REVIEW = frozenset({
     "/api/suggestions/approve", "/api/suggestions/dismiss", "/api/suggestions/reopen", "/api/groups/decide", "/api/groups/undo",
-    "/api/trash/restore", "/api/jobs/{name}/run", "/api/jobs/{name}/stop", "/api/pause", "/api/resume",
+    "/api/photos/trash", "/api/trash/restore", "/api/jobs/{name}/run", "/api/jobs/{name}/stop", "/api/pause", "/api/resume",
 })  # fmt: skip
 
 

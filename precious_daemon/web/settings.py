@@ -44,7 +44,7 @@ SECTIONS = N_(
 
 FIRST = ("schedule", "certify", "suggest")
 """What owners come for: on top, and open."""
-SIGNS = {"tls": "TLS", "cpu": "CPU", "onnx": "ONNX", "xmp": "XMP"}
+SIGNS = {"tls": "TLS", "cpu": "CPU", "onnx": "ONNX", "xmp": "XMP", "alpha": "mistakes allowed"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 from aiohttp import hdrs, web
 
-from precious_daemon.ask import Asked
+from precious_daemon.asking.ask import Asked
 from precious_daemon.models import Photo
 from precious_daemon.web.problems import BadRequest, form, wants_page
 from precious_daemon.web.render import preview, scaled, thumb, version

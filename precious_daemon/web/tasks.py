@@ -7,7 +7,7 @@ from typing import Any
 
 from aiohttp import hdrs, web
 
-from precious_daemon import tasks
+from precious_daemon.asking import tasks
 from precious_daemon.models import LabelTask
 from precious_daemon.store import Database, photos
 from precious_daemon.store import tasks as rows

@@ -13,8 +13,9 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 
 from precious_daemon import web
 from precious_daemon.config import Places, Settings
+from precious_daemon.jobs import open_service
 from precious_daemon.models import Answer, Photo
-from precious_daemon.service import Service, open_service
+from precious_daemon.service import Service
 from precious_daemon.store import answers
 from tests.web.library import fill
 

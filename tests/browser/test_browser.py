@@ -190,7 +190,7 @@ def test_everything_that_matters_works_without_scripts(chromium: Browser, served
 
 
 def test_progress_is_told_as_it_happens(owner: Page, served: Served, library: list[Photo]) -> None:
-    from precious_daemon.progress import Progress
+    from precious_daemon.machine.progress import Progress
 
     owner.goto(served.site.address.url + "/")
     board = served.service.jobs.board

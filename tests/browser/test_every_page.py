@@ -15,9 +15,11 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from precious_daemon import papers, people, tasks
+from precious_daemon.asking import tasks
 from precious_daemon.models import Choice, ClusterRow, Group, GroupKind, GroupMember, Photo, Question
 from precious_daemon.store import Database, answers, clusters, groups, ratings, scores
+from precious_daemon.suggesting import people
+from precious_daemon.words import papers
 from tests.browser.conftest import Served, answered
 from tests.web.library import suggest, taste
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Page, expect
 
-from precious_daemon import people
 from precious_daemon.models import Photo
+from precious_daemon.suggesting import people
 from tests.browser.conftest import Served, stored
 
 pytestmark = pytest.mark.browser

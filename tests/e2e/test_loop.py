@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from precious_daemon import papers
-from precious_daemon.demo import read_truth, truth_file
+from precious_daemon.demo.__main__ import read_truth, truth_file
+from precious_daemon.words import papers
 from tests.e2e.process import ServiceProcess, bytes_under, command
 
 COUNT = 200

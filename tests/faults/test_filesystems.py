@@ -13,14 +13,14 @@ from urllib.parse import unquote
 
 import pytest
 
-from precious_daemon import tree
 from precious_daemon.config import Places, Settings, parse
+from precious_daemon.disk import tree
+from precious_daemon.folders.scan import scan
+from precious_daemon.folders.watched import add_root
 from precious_daemon.models import PhotoState, UnitState
-from precious_daemon.scan import scan
 from precious_daemon.store import Store, roots
 from precious_daemon.trash import recover_records
 from precious_daemon.trash.records import TRASH
-from precious_daemon.watched import add_root
 from tests.faults import uml
 from tests.faults.disks import Disk, Fat, Missing, Passing, bind, unmount
 from tests.trash.library import ROOMY, Library, info_of, ripen

@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from precious_daemon import jobfolder
 from precious_daemon.config import Places
-from precious_daemon.jobfolder import PhotoRow
 from precious_daemon.learn.backbone import DIMENSION, NAME
 from precious_daemon.models import Label, Quality, Vote
+from precious_daemon.work import jobfolder
+from precious_daemon.work.jobfolder import PhotoRow
 
 TRAIN, TEST = range(1, 17), range(17, 29)
 

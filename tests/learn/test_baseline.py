@@ -6,9 +6,9 @@ import numpy as np
 from sklearn.datasets import make_moons
 from sklearn.semi_supervised import LabelSpreading
 
+from precious_daemon.grouping.measures import MEASURES
 from precious_daemon.learn.baseline import Graphs, coordinates, graph, nearest, normalized, regression, spread
 from precious_daemon.learn.space import Examples
-from precious_daemon.measures import MEASURES
 
 
 def blobs(n: int, seed: int, apart: float = 4.0, by_measures: bool = False) -> tuple[Examples, np.ndarray]:

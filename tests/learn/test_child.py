@@ -16,12 +16,13 @@ import pytest
 from safetensors.numpy import load_file
 from sklearn.metrics import average_precision_score
 
-from precious_daemon import jobfolder, papers
 from precious_daemon.learn import __main__ as child
 from precious_daemon.learn import paper
 from precious_daemon.learn.limits import Deadline, Refused
 from precious_daemon.learn.night import learn
 from precious_daemon.models import Vote
+from precious_daemon.words import papers
+from precious_daemon.work import jobfolder
 from tests.conftest import until
 from tests.learn.library import TEST, TRAIN, Library, labels_of, start
 

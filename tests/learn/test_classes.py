@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from precious_daemon import jobfolder
 from precious_daemon.learn.backbone import DIMENSION, NAME
 from precious_daemon.learn.classes import NAMES, shared_out, sort
 from precious_daemon.learn.limits import Deadline, Refused
+from precious_daemon.work import jobfolder
 from tests.learn.conftest import new_library
 from tests.learn.library import Library, content_hash
 

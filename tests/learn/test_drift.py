@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from precious_daemon.grouping.measures import MEASURES
 from precious_daemon.learn.baseline import Graphs
 from precious_daemon.learn.drift import drift
 from precious_daemon.learn.space import Examples
-from precious_daemon.measures import MEASURES
 
 
 def owner(seed: int, changes: bool) -> tuple[Examples, np.ndarray, np.ndarray, np.ndarray]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import signal
 
-from precious_daemon import jobfolder
 from precious_daemon.learn.backbone import DIMENSION
 from precious_daemon.learn.embed import embed
 from precious_daemon.learn.limits import Deadline
+from precious_daemon.work import jobfolder
 from tests.conftest import until
 from tests.learn.conftest import new_library
 from tests.learn.library import Library, content_hash, picture, start, thumbnail

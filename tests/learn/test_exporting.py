@@ -18,15 +18,15 @@ from PIL import Image
 from safetensors.torch import save_file
 from sklearn.metrics import average_precision_score
 
-from precious_daemon import jobfolder
 from precious_daemon.cli import cli
 from precious_daemon.config import places
+from precious_daemon.grouping.measures import MEASURES
 from precious_daemon.learn import applying, exporting, head, night, photos
 from precious_daemon.learn.backbone import NAME, Backbone, read_picture
 from precious_daemon.learn.data import open_cache, raw_measures, read
 from precious_daemon.learn.limits import Deadline, Refused
-from precious_daemon.measures import MEASURES
 from precious_daemon.store import Store, scores
+from precious_daemon.work import jobfolder
 from tests.learn.library import Library, content_hash, picture, start, thumbnail
 
 

@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 from sklearn.metrics import average_precision_score
 
+from precious_daemon.grouping.measures import MEASURES
 from precious_daemon.learn.baseline import Graphs, Linear, regression
 from precious_daemon.learn.fixmatch import Config, Lines, Views, fixmatch, fixmatch_classes
 from precious_daemon.learn.space import Examples
-from precious_daemon.measures import MEASURES
 
 Drawn = tuple[Examples, np.ndarray, Views]
 

@@ -8,13 +8,14 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from precious_daemon import jobfolder, networks
 from precious_daemon.config import LearnSettings
 from precious_daemon.errors import ChildFailed
+from precious_daemon.jobs import networks
 from precious_daemon.learn.backbone import Backbone, named, read_picture
 from precious_daemon.learn.embed import embed
 from precious_daemon.learn.limits import Deadline, Refused
 from precious_daemon.learn.vision import models
+from precious_daemon.work import jobfolder
 from tests.learn.library import Library, picture, thumbnail
 
 MODEL = "mobilenet_v3_small"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from precious_daemon.grouping.measures import Ints
 from precious_daemon.learn.baseline import regression
 from precious_daemon.learn.instant import ASKED, WEIGHT, next_questions
 from precious_daemon.learn.space import Examples
-from precious_daemon.measures import Ints
 
 KEPT, DELETED, UNSEEN = 0, 1, 2
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from precious_daemon.grouping.measures import MEASURES
 from precious_daemon.learn.report import evidence, figures, intervals, mistakes, pr_curve, reliability
 from precious_daemon.learn.space import Examples
-from precious_daemon.measures import MEASURES
 
 CHANCES, DELETED = np.array([0.9, 0.8, 0.6, 0.3, 0.1]), np.array([1, 0, 1, 1, 0])
 

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from precious_daemon import jobfolder
-from precious_daemon.jobfolder import PhotoRow
+from precious_daemon.grouping.measures import FACTS, MEASURES, facts
 from precious_daemon.learn import photos
 from precious_daemon.learn.data import _of_plugins
 from precious_daemon.learn.space import LOOK, Space
-from precious_daemon.measures import FACTS, MEASURES, facts
+from precious_daemon.work import jobfolder
+from precious_daemon.work.jobfolder import PhotoRow
 from tests.learn.library import content_hash
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from precious_daemon import deeds
 from precious_daemon.config import Places
-from precious_daemon.deeds import Entry
+from precious_daemon.disk import deeds
+from precious_daemon.disk.deeds import Entry
 from precious_daemon.plugins import xmp
 from tests.plugins.conftest import Load, delivered, photo, suggestion
 from tests.plugins.servers import http_server

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from precious_daemon import plugin_photos
 from precious_daemon.config import Places, PluginSettings
 from precious_daemon.errors import ConfigError
 from precious_daemon.hookspecs import PluginPhoto
@@ -17,6 +16,7 @@ from precious_daemon.models import Photo
 from precious_daemon.plugins import Plugins, across, rules
 from precious_daemon.plugins.trial import context, photo
 from precious_daemon.service import Service
+from precious_daemon.suggesting import plugin_photos
 from tests.plugins.conftest import Load, WritePlugin
 from tests.web.library import fill
 

@@ -22,7 +22,6 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
 
-from precious_daemon import language
 from precious_daemon.config import Places, Settings
 from precious_daemon.errors import ConfigError, PreciousError
 from precious_daemon.hookspecs import Later
@@ -30,6 +29,7 @@ from precious_daemon.plugins import Plugins, email, notify, webhook
 from precious_daemon.plugins.find import BUILT_IN
 from precious_daemon.plugins.sending import NotSent, checked, secret
 from precious_daemon.plugins.trial import context, output, photo, suggestion
+from precious_daemon.words import language
 from tests.plugins.conftest import Load, delivered
 from tests.plugins.servers import HttpServer, http_server
 

@@ -13,13 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from precious_daemon import faces
 from precious_daemon.errors import ConfigError
 from precious_daemon.hookspecs import PluginPhoto
-from precious_daemon.ingest import read_photo
+from precious_daemon.pictures.ingest import read_photo
 from precious_daemon.plugins import packet, xmp
 from precious_daemon.plugins.packet import NotXmp, Packet
 from precious_daemon.plugins.trial import context, output, photo, suggestion
+from precious_daemon.pure import faces
 from tests.pictures import save
 
 RDF = 'xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"'

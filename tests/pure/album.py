@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageEnhance
 
-from precious_daemon import features
-from precious_daemon.groups import Grouping, Looks, informative
-from precious_daemon.jobfolder import PhotoRow
+from precious_daemon.grouping.groups import Grouping, Looks, informative
+from precious_daemon.grouping.twins import Twin, compare_each
 from precious_daemon.models import Group, GroupKind, Quality
-from precious_daemon.twins import Twin, compare_each
+from precious_daemon.pictures import features
+from precious_daemon.work.jobfolder import PhotoRow
 
 SIZE = (240, 180)
 GOOD = Quality(0.6, 0.7, 0.3, 0.2, 0.2, 0.0, 0.5, 0.4, 0.0, 0.0, 0.3, 0.3, 0.05, 0.9, 0.29)

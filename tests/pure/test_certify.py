@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from precious_daemon.certify import SUBJECTS, Audit, Draw, Verdict, certify, counted, looks, pool, tail, worst
 from precious_daemon.models import Group, GroupKind, GroupMember, Score
+from precious_daemon.pure.certify import SUBJECTS, Audit, Draw, Verdict, certify, counted, looks, pool, tail, worst
 
 
 def answered(kept: Sequence[bool | None], keep: float = 0.1) -> list[Draw]:

@@ -10,12 +10,12 @@ from scipy.spatial.distance import cdist
 from sklearn.cluster import MiniBatchKMeans
 from sklearn.metrics import calinski_harabasz_score, davies_bouldin_score, silhouette_score
 
-from precious_daemon import cluster
-from precious_daemon.cluster import Options, count, kmeans, layout, methods, space, stand
-from precious_daemon.cluster.count import KScore, best, choose_k
-from precious_daemon.cluster.layout import lay_out, places_in
-from precious_daemon.cluster.model import Model, outgrown, renumbered
-from precious_daemon.cluster.space import Features, Points, Space
+from precious_daemon.grouping import cluster
+from precious_daemon.grouping.cluster import Options, count, kmeans, layout, methods, space, stand
+from precious_daemon.grouping.cluster.count import KScore, best, choose_k
+from precious_daemon.grouping.cluster.layout import lay_out, places_in
+from precious_daemon.grouping.cluster.model import Model, outgrown, renumbered
+from precious_daemon.grouping.cluster.space import Features, Points, Space
 
 
 def reduce(blocks: list[tuple[Features, float]], seed: int) -> Points:

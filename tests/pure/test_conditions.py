@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from precious_daemon import conditions
-from precious_daemon.conditions import Machine, is_night, last_night, next_night, on_battery, why_stop, why_wait
 from precious_daemon.config import ScheduleSettings
+from precious_daemon.running import conditions
+from precious_daemon.running.conditions import Machine, is_night, last_night, next_night, on_battery, why_stop, why_wait
 
 BERLIN = ZoneInfo("Europe/Berlin")
 ZONES = [BERLIN, ZoneInfo("America/New_York"), ZoneInfo("Australia/Lord_Howe"), ZoneInfo("UTC")]

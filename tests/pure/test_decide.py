@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from precious_daemon.decide import Known, Occasion, Proposal, decided, suggest
 from precious_daemon.models import Group, GroupDecision, GroupKind, GroupMember, Quality, Score, Suggestion
+from precious_daemon.pure.decide import Known, Occasion, Proposal, decided, suggest
 
 GOOD = Quality(0.6, 0.7, 0.3, 0.2, 0.2, 0.0, 0.5, 0.4, 0.0, 0.0, 0.3, 0.3, 0.05, 0.9, 0.29)
 SOFT = replace(GOOD, sharpness=0.12, sharpest_tile=0.15)

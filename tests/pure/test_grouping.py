@@ -19,11 +19,12 @@ import simplejpeg
 from blake3 import blake3
 from PIL import ImageFilter
 
-from precious_daemon import grouping, jobfolder
 from precious_daemon.config import ClusterSettings, Places
-from precious_daemon.jobfolder import PhotoRow
+from precious_daemon.grouping import __main__ as grouping
 from precious_daemon.models import Quality
 from precious_daemon.store import Store, clusters, groups, schema
+from precious_daemon.work import jobfolder
+from precious_daemon.work.jobfolder import PhotoRow
 from tests.pure.album import scene
 
 BACKBONE = "some-network"

@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageEnhance, ImageFilter
 
-from precious_daemon.groups import Grouping, Looks
+from precious_daemon.grouping.groups import Grouping, Looks
+from precious_daemon.grouping.twins import CROPPED, Twin
 from precious_daemon.models import Group, GroupKind
-from precious_daemon.twins import CROPPED, Twin
 from tests.pure.album import CANON, GOOD, SIZE, Album, page, scene, shaken
 
 T = Image.Transpose

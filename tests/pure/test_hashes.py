@@ -8,10 +8,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from precious_daemon import hashes
-from precious_daemon.features import perceptual_hash
-from precious_daemon.hashes import FLIPPED, HALF, LEFT, MIRRORED, RIGHT, TRANSPOSED, TRANSVERSED, near_between, near_pairs, turned
-from precious_daemon.twins import TURNED_BITS
+from precious_daemon.grouping import hashes
+from precious_daemon.grouping.hashes import (
+    FLIPPED,
+    HALF,
+    LEFT,
+    MIRRORED,
+    RIGHT,
+    TRANSPOSED,
+    TRANSVERSED,
+    near_between,
+    near_pairs,
+    turned,
+)
+from precious_daemon.grouping.twins import TURNED_BITS
+from precious_daemon.pictures.features import perceptual_hash
 from tests.pure.album import scene
 
 HASH = st.integers(0, 2**64 - 1)

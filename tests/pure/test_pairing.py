@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from precious_daemon import pairing, rating
 from precious_daemon.models import Rating
-from precious_daemon.pairing import Candidate, choose_pair, expected_information
+from precious_daemon.pure import pairing, rating
+from precious_daemon.pure.pairing import Candidate, choose_pair, expected_information
 
 ratings = st.builds(Rating, st.floats(-20, 70), st.floats(0.3, 9))
 groups = st.one_of(st.none(), st.integers(0, 2))

@@ -12,8 +12,8 @@ import trueskill
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from precious_daemon import rating
 from precious_daemon.models import Lineup, Rating, Vote
+from precious_daemon.pure import rating
 
 NORMAL = NormalDist()
 EXACT = trueskill.TrueSkill(

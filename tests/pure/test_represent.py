@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from precious_daemon import represent as room
-from precious_daemon.represent import represent
+from precious_daemon.grouping import represent as room
+from precious_daemon.grouping.represent import represent
 
 
 def kinds(sizes: list[int], seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageEnhance
 
-from precious_daemon.bestshot import Frame, choose
+from precious_daemon.grouping.bestshot import Frame, choose
+from precious_daemon.grouping.series import exposure_value, is_focus_stack
 from precious_daemon.models import GroupKind
-from precious_daemon.series import exposure_value, is_focus_stack
 from tests.pure.album import CANON, GOOD, Album, scene, shaken
 
 

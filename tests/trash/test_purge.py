@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from precious_daemon import deeds
 from precious_daemon.config import Places, Settings, parse
+from precious_daemon.disk import deeds
 from precious_daemon.errors import CountNeeded, TrashRefused
 from precious_daemon.models import PhotoState, RootState, UnitState
 from precious_daemon.store import Store, answers, changes, photos, roots, units
@@ -202,8 +202,8 @@ def test_companion_that_the_library_has_not_seen_yet_stops_its_capture(library: 
 
 
 def test_disk_with_another_number_after_a_restart_is_known_by_its_file_system(library: Library) -> None:
-    from precious_daemon import watched
-    from precious_daemon.tree import filesystem_of, same_disk
+    from precious_daemon.disk.tree import filesystem_of, same_disk
+    from precious_daemon.folders import watched
 
     photo = library.add("IMG.JPG", b"goes")
     root = library.root_now()

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from precious_daemon import review, telling
 from precious_daemon.config import Places, PluginSettings, Settings
 from precious_daemon.errors import CountNeeded, NotFound, TrashRefused
 from precious_daemon.hookspecs import PluginPhoto, hookimpl
@@ -16,6 +15,7 @@ from precious_daemon.models import Choice, PhotoState, Question, SuggestionState
 from precious_daemon.plugins import Plugins
 from precious_daemon.plugins.find import Found
 from precious_daemon.store import Store, answers, suggestions
+from precious_daemon.suggesting import review, telling
 from tests.trash.library import Library, said
 
 

@@ -10,8 +10,9 @@ import pytest
 
 from precious_daemon import web
 from precious_daemon.config import Places, Settings
+from precious_daemon.jobs import open_service
 from precious_daemon.models import Photo
-from precious_daemon.service import Service, open_service
+from precious_daemon.service import Service
 from tests.web.library import KEY, Browser, fill
 
 

@@ -8,9 +8,10 @@ from typing import Any
 
 import aiohttp
 
-from precious_daemon import ingest, scan, watched
 from precious_daemon.errors import UnreadablePhoto
+from precious_daemon.folders import scan, watched
 from precious_daemon.models import Photo, PhotoState, Suggestion
+from precious_daemon.pictures import ingest
 from precious_daemon.service import Service
 from precious_daemon.store import Database, changes, photos, pictures, roots, suggestions
 from tests.pictures import save

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from precious_daemon import ask, ledger, outside, rating
+from precious_daemon.asking import ask, ledger, outside
 from precious_daemon.hookspecs import Judgement
 from precious_daemon.models import Aim, Choice, Order, Photo, Question, Score, Way
+from precious_daemon.pure import rating
 from precious_daemon.service import Service
 from precious_daemon.store import answers, ratings, roots, scores
 from tests.web.library import Browser

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from precious_daemon import ask
+from precious_daemon.asking import ask
 from precious_daemon.config import Places
 from precious_daemon.models import Choice, Group, GroupKind, GroupMember, Photo, Question, Scope
 from precious_daemon.service import Service

@@ -19,12 +19,15 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from precious_daemon import certificate, config, people, tls, web
+from precious_daemon import config, web
 from precious_daemon.config import Places, WebSettings
 from precious_daemon.errors import ConfigError, ServiceError
-from precious_daemon.service import Service, open_service
+from precious_daemon.jobs import open_service
+from precious_daemon.machine import certificate
+from precious_daemon.service import Service
 from precious_daemon.store import passwords
-from precious_daemon.web import gate
+from precious_daemon.suggesting import people
+from precious_daemon.web import gate, tls
 from tests.conftest import until
 from tests.web.library import KEY
 from tests.web.matrix import free_port

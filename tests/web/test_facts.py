@@ -87,7 +87,7 @@ def test_side_by_side_keeps_the_order_and_joins_what_one_photo_says_twice() -> N
 async def test_photo_not_read_yet_has_a_page_of_its_own(browser: Browser, service: Service, tmp_path: Path) -> None:
     fill(service, tmp_path / "photos", 1)
     save(tmp_path / "photos" / "new.jpg", 7)
-    from precious_daemon import scan
+    from precious_daemon.folders import scan
     from precious_daemon.store import roots
 
     scan.scan(service.store, service.store.read(roots.all_roots)[0], service.settings.watch, time.time)

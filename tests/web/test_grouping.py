@@ -6,10 +6,10 @@ import re
 
 import pytest
 
-from precious_daemon import propose
 from precious_daemon.models import Group, GroupKind, GroupMember, Photo, SuggestionState
 from precious_daemon.service import Service
 from precious_daemon.store import answers, decisions, groups, suggestions
+from precious_daemon.suggesting import propose
 from tests.web.library import Browser, root_of
 
 

@@ -154,7 +154,7 @@ def test_english_loads_no_catalogue() -> None:
         from precious_daemon.web import language, render
         render.environment().get_template("help.html")
         assert language._("Home") == language.told("Home") == "Home"
-        assert "precious_daemon.catalogue" not in sys.modules
+        assert "precious_daemon.words.catalogue" not in sys.modules
         language.speak("zh-CN")
         assert language._("Home") == "首页"
     """

@@ -10,11 +10,13 @@ from typing import cast
 import aiohttp
 import pytest
 
-from precious_daemon import config, people, web
+from precious_daemon import config, web
 from precious_daemon.config import Places
+from precious_daemon.jobs import open_service
 from precious_daemon.models import Photo
-from precious_daemon.service import Service, open_service
+from precious_daemon.service import Service
 from precious_daemon.store import Database, passwords
+from precious_daemon.suggesting import people
 from tests.web.library import KEY, fill
 from tests.web.matrix import Way, ask, free_port, routes, ways
 
@@ -32,7 +34,7 @@ OWN = {"Sec-Fetch-Site": "same-origin"}
 EVERYBODYS = {
     "/api/answer", "/api/answers/{id}/undo", "/api/blind", "/api/blind/undo", "/api/clusters/label", "/api/clusters/undo",
     "/api/groups/decide", "/api/groups/undo", "/api/jobs/{name}/run", "/api/jobs/{name}/stop", "/api/password", "/api/pause",
-    "/api/people/switch", "/api/ranking/back", "/api/ranking/out", "/api/resume", "/api/sessions/{id}/end",
+    "/api/people/switch", "/api/photos/trash", "/api/ranking/back", "/api/ranking/out", "/api/resume", "/api/sessions/{id}/end",
     "/api/suggestions/approve", "/api/suggestions/dismiss", "/api/suggestions/reopen", "/api/tasks/{id}/answer",
     "/api/tasks/{id}/undo", "/api/trash/restore", "/api/undo", "/api/votes/import", "/login", "/logout",
 }  # fmt: skip

@@ -12,7 +12,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from precious_daemon import scan, watched, web
+from precious_daemon import web
+from precious_daemon.folders import scan, watched
 from precious_daemon.models import Glimpse, Group, GroupKind, GroupMember, Photo, PhotoState, RootState
 from precious_daemon.service import Service
 from precious_daemon.store import changes, groups, job_runs, photos, ratings, roots, scores
@@ -271,7 +272,7 @@ async def test_a_job_is_run_and_stopped_by_name(service: Service, browser: Brows
 async def test_events_tell_what_runs_as_it_changes_and_end_with_the_service(
     service: Service, site: web.Site, browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from precious_daemon.progress import Progress
+    from precious_daemon.machine.progress import Progress
 
     now = service.clock()
     monkeypatch.setattr(service, "clock", lambda: now)

@@ -9,14 +9,17 @@ from dataclasses import replace
 import aiohttp
 import pytest
 
-from precious_daemon import config, passwords, people, web
+from precious_daemon import config, web
 from precious_daemon.config import Places, Settings
 from precious_daemon.errors import PreciousError, SignInRefused
+from precious_daemon.jobs import open_service
 from precious_daemon.models import Photo
-from precious_daemon.passwords import Door, wait_after
-from precious_daemon.service import Service, open_service
+from precious_daemon.service import Service
 from precious_daemon.store import passwords as stored
 from precious_daemon.store import sessions
+from precious_daemon.suggesting import people
+from precious_daemon.web import passwords
+from precious_daemon.web.passwords import Door, wait_after
 from tests.web.library import KEY, Browser
 from tests.web.matrix import free_port
 

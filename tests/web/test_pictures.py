@@ -13,9 +13,9 @@ import pytest
 from PIL import ExifTags, Image
 
 from precious_daemon.config import IngestSettings
+from precious_daemon.folders.previews import Previews
+from precious_daemon.folders.readers import Readers
 from precious_daemon.models import Photo, PhotoFacts, RootState
-from precious_daemon.previews import Previews
-from precious_daemon.readers import Readers
 from precious_daemon.service import Service
 from precious_daemon.store import Database, pictures, roots
 from tests.conftest import until

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from precious_daemon import ask, trade
+from precious_daemon.asking import ask, trade
 from precious_daemon.models import Choice, Photo, Question, Scope
 from precious_daemon.service import Service
-from precious_daemon.store import answers, ratings
+from precious_daemon.store import answers, ratings, scopes
 from tests.pictures import save
 from tests.web.library import Browser, read
 
@@ -163,3 +163,22 @@ async def test_a_part_has_a_top_of_its_own(service: Service, browser: Browser, t
     assert part
     assert (whole.top, part.top) == (3, 1)
     assert service.store.read(ask.until_steady, 1, Scope(trips[0].root_id, "nowhere")) is None
+
+
+async def test_every_page_of_a_part_leads_on_however_few_of_it_are_looked_at(
+    service: Service, browser: Browser, library: list[Photo], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for other in library[1:]:
+        await vote(browser, library[0], other)
+    scope = Scope(library[0].root_id, since=min(photo.taken_at or 0 for photo in library))
+    wanted = ranked(service, scope)
+    monkeypatch.setattr(ratings, "LOOKED_AT", 1)
+    monkeypatch.setattr(scopes, "FEW", 0)
+    found, after = [], None
+    while True:
+        part, after = service.store.read(ratings.ranking_page, 1, after, 3, scope)
+        assert len(part) < 3, "no more than two are looked at"
+        found += [photo.id for photo, _ in part]
+        if after is None:
+            break
+    assert found == wanted

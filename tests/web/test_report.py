@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from precious_daemon import ask, papers
+from precious_daemon.asking import ask
+from precious_daemon.asking.instant import Guess
 from precious_daemon.config import AskSettings
 from precious_daemon.errors import NotEnoughAnswers
-from precious_daemon.instant import Guess
 from precious_daemon.models import Choice, Photo, Question
 from precious_daemon.service import Service
 from precious_daemon.store import answers, insert, scores
+from precious_daemon.words import papers
 from tests.pictures import settle
 from tests.web.library import Browser, fill, read
 

@@ -36,6 +36,41 @@ async def test_an_approved_suggestion_moves_and_its_undo_brings_it_back(
     assert library[0].path in names(service)
 
 
+async def test_a_photo_that_nobody_suggested_goes_from_its_own_page_and_comes_back_there(
+    service: Service, browser: Browser, library: list[Photo]
+) -> None:
+    chosen, (suggested,) = (
+        library[0],
+        suggest(service, replace(taste(library[1]), kind="rule", reasons=("a receipt from last year",))),
+    )
+    page = await (await browser.get(f"/photo/{chosen.uid}")).text()
+    assert 'action="/api/photos/trash"' in page
+    reply = await (await browser.post("/api/photos/trash", {"uids": [chosen.uid, library[1].uid]})).json()
+    assert (len(reply["moved"]), reply["sentence"]) == (2, "2 photos are in the trash.")
+    assert not names(service) & {chosen.path, library[1].path}
+    said = {label.photo_id: label.purpose for label in service.store.read(answers.labels, 1)}
+    assert said == {chosen.id: "review", library[1].id: "duplicate"}, "what a rule suggested says nothing about taste"
+    assert service.store.read(suggestions.by_uids, [suggested])[0].suggestion.reasons == ("a receipt from last year",)
+    page = await (await browser.get(f"/photo/{chosen.uid}")).text()
+    assert 'action="/api/trash/restore"' in page
+    assert 'action="/api/photos/trash"' not in page
+    (unit,) = (uid for uid in reply["moved"] if uid in page)
+    back = await (await browser.post("/api/trash/restore", {"uids": [unit], "photo": chosen.uid})).json()
+    assert back["sentence"] == "1 photo is back in its place."
+    assert chosen.path in names(service)
+    assert [label.photo_id for label in service.store.read(answers.labels, 1)] == [library[1].id]
+
+
+async def test_a_photo_that_cannot_go_is_suggested_no_more_than_before(
+    service: Service, browser: Browser, library: list[Photo], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("precious_daemon.trash.SMALL", 1)
+    refused = await browser.post("/api/photos/trash", {"uids": [library[0].uid, library[1].uid]})
+    assert refused.status == 409
+    assert len(names(service)) == 6
+    assert service.store.read(suggestions.page, 1) == []
+
+
 async def test_a_rehearsal_moves_nothing_and_leaves_the_suggestion_open(
     service: Service, browser: Browser, library: list[Photo]
 ) -> None:

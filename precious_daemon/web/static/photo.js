@@ -43,5 +43,6 @@ keys({
   ArrowLeft: () => go(beside("prev")),
   ArrowRight: () => go(beside("next")),
   " ": () => picture && look(),
+  Delete: () => document.querySelector('[action="/api/photos/trash"] button')?.click(),
   i: () => document.querySelector(".photo-page").classList.toggle("alone"),
 });

@@ -1,0 +1,1 @@
+"""What the owner is asked, and what becomes of the answers."""

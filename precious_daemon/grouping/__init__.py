@@ -1,0 +1,1 @@
+"""What belongs together: copies, edits, bursts, scenes and clusters, found in a process of its own."""

@@ -1,0 +1,1 @@
+"""What could go: proposed, certified, reviewed by the owner, and told to plugins."""

@@ -1,0 +1,1 @@
+"""Work for other processes: a folder with what they need, started, followed, stopped."""
