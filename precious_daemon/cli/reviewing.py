@@ -115,7 +115,8 @@ def apply(
 @click.option("--last", is_flag=True, help="Everything that was moved in the last go.")
 @click.option("--all", "everything", is_flag=True, help="Everything that is in the trash.")
 @click.option("--dry-run", is_flag=True, help="Say what would be put back; move nothing.")
-def undo(ids: tuple[str, ...], last: bool, everything: bool, dry_run: bool) -> None:
+@click.option("--json", "as_json", is_flag=True, help="What became of each, for scripts.")
+def undo(ids: tuple[str, ...], last: bool, everything: bool, dry_run: bool, as_json: bool) -> None:
     """Bring photos back from the trash: those of IDS (see `trash list`), the last lot with --last, or all of them."""
     if bool(ids) + last + everything != 1:
         raise click.UsageError("Give ids from `precious-daemon trash list`, or --last, or --all.")
@@ -130,17 +131,17 @@ def undo(ids: tuple[str, ...], last: bool, everything: bool, dry_run: bool) -> N
         if not chosen:
             raise PreciousError("The trash is empty: there is nothing to undo.")
         if dry_run:
-            for unit in chosen:
-                click.echo(f"Would put back {unit['root']}/{unit['path']}")
+            would = [f"Would put back {unit['root']}/{unit['path']}" for unit in chosen]
+            _tell({"moved": [], "refused": [], "sentence": "\n".join(would)}, as_json)
             return
         uids = [unit["uid"] for unit in chosen]
         done = [service.post("/api/trash/restore", {"uids": uids[start : start + 1000]}) for start in range(0, len(uids), 1000)]
-    _tell(
-        {
-            "sentence": "\n".join(part["sentence"] for part in done),
-            "refused": [refused for part in done for refused in part["refused"]],
-        }
-    )
+    outcome = {
+        "moved": [uid for part in done for uid in part["moved"]],
+        "refused": [refused for part in done for refused in part["refused"]],
+        "sentence": "\n".join(part["sentence"] for part in done),
+    }
+    _tell(outcome, as_json)
 
 
 def _in_trash(service: Remote) -> list[dict[str, Any]]:

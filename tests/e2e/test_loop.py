@@ -108,7 +108,8 @@ def test_an_evening_and_a_night(service: ServiceProcess, library: Path, home: Pa
     owner = service.start()
     assert owner.status["trash"]["units"] == 2
     assert "Stopped" not in command("trash", "list")
-    command("undo", "--last")
+    undone = json.loads(command("undo", "--last", "--json"))
+    assert (sorted(undone["moved"]), undone["refused"]) == (sorted(gone["moved"]), [])
     assert bytes_under(library) == before
     assert owner.status["trash"]["units"] == 0
 
