@@ -5,7 +5,8 @@
 The owner has a hidden taste u ~ N(0, 1) for each photo, and prefers a to b with probability 1 / (1 + exp(-3.4 (u_a - u_b))),
 so that about every fifth answer contradicts it; of several, he names the best, or puts all in order, by the same u with
 Gumbel noise (Plackett and Luce). A ranking is as good as its Kendall tau with u, photos that are tied in an order by chance;
-the figures are the answers after which the mean over the owners reaches T. With a prior, z = .7 u + .71 N(0, 1) is known before
+the figures are the answers after which the mean over the owners reaches T, and beside those in pairs the fewest that any way of
+asking in pairs could do with. With a prior, z = .7 u + .71 N(0, 1) is known before
 the first answer. "At once" is the ranking by `rating.fit`, which the night makes; otherwise answers count one after another.
 
 Our way is what `ask` does, with a list for the database: its constants, its neighbours, `pairing`'s choice. image-ranker's is
@@ -217,6 +218,32 @@ def replay_seconds(votes: int) -> float:
     return time.process_time() - began
 
 
+def fewest(tau: float, variance: float) -> float:
+    """Answers a photo that any choice of pairs needs, however it is made and whatever is concluded from them.
+
+    Where estimate and taste are jointly normal, tau = 2/pi asin r (Greiner 1909), and to know a taste of this variance up to
+    1 - r^2 takes log2(variance / (1 - r^2)) / 2 bits (the rate of a normal source, Shannon 1959). An answer brings most where
+    both photos are believed equal: the entropy of an answer, one bit, less that of the owner's own doubt. An answer speaks of
+    two photos, and the less is left to know, the less it brings: so the bits are asked for in small steps of the variance.
+    """
+    end = 1 - math.sin(math.pi / 2 * tau) ** 2
+    steps = 200
+    ratio = (variance / end) ** (1 / steps)
+    return sum(math.log2(ratio) / 2 / _most_bits(end * ratio ** (step + 0.5)) for step in range(steps))
+
+
+def _most_bits(variance: float) -> float:
+    """What an answer says about two photos that are believed equal, each with this variance left. In bits."""
+    spread, points = STEEPNESS * math.sqrt(2 * variance), [-6 + 12 * (n + 0.5) / 600 for n in range(600)]
+    weights = [math.exp(-x * x / 2) for x in points]
+    doubt = math.fsum(w * _entropy(1 / (1 + math.exp(-spread * x))) for x, w in zip(points, weights, strict=True))
+    return 1 - doubt / math.fsum(weights)
+
+
+def _entropy(p: float) -> float:
+    return -(p * math.log2(p) + (1 - p) * math.log2(1 - p)) if 0 < p < 1 else 0.0
+
+
 def main() -> None:
     parser = arguments(__doc__ or "")
     parser.add_argument("--photos", type=int, default=200)
@@ -240,7 +267,7 @@ def main() -> None:
 
     for title, of, ordered, goals in (
         ("four in order", 4, True, (450.0, 350.0)), ("the best of four", 4, False, (450.0, 350.0)),
-        ("pairs", 2, True, (660.0, 450.0)),
+        ("pairs", 2, True, (450.0, 350.0)),
     ):  # fmt: skip
         for prior, goal in zip((False, True), goals, strict=True):
 
@@ -248,6 +275,8 @@ def main() -> None:
                 return Ours(ratings, prior, of, rng)
 
             run(f"{title}{', prior' if prior else ''}", ours, prior, goal, ordered)
+    for title, known in (("pairs", 0.0), ("pairs, prior", PRIOR)):
+        figures[f"{title}, fewest that information allows"] = Figure(fewest(args.tau, 1 - known * known) * args.photos, "answers")
     run("image-ranker, auto-shuffle", lambda ratings, rng: ImageRanker(ratings, True, rng), False, None)
     say("10,000 photos")
     for name, share in many_photos(2_000 if args.quick else 10_000, 1000, 0).items():
