@@ -153,7 +153,9 @@ def module(folder: Path, monkeypatch: pytest.MonkeyPatch, code: str) -> str:
 
 async def test_child_reports_progress_and_ends(here: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     here.make()
-    name = module(tmp_path, monkeypatch, "from precious_daemon import jobfolder; jobfolder.say('counting', 1, 2); print('hello')")
+    name = module(
+        tmp_path, monkeypatch, "from precious_daemon.work import jobfolder; jobfolder.say('counting', 1, 2); print('hello')"
+    )
     heard = []
     with children.job_folder(here, "test") as folder:
         assert await children.run_child(name, folder, lambda *said: heard.append(said))
@@ -166,7 +168,7 @@ async def test_what_a_plugin_prints_in_a_child_does_no_harm(
 ) -> None:
     here.make()
     odd = "import os; os.write(1, b'\\xff\\n' + b'.' * 300000 + b'\\n7\\n\\n')"
-    name = module(tmp_path, monkeypatch, f"{odd}; from precious_daemon import jobfolder; jobfolder.say('counting', 1, 2)")
+    name = module(tmp_path, monkeypatch, f"{odd}; from precious_daemon.work import jobfolder; jobfolder.say('counting', 1, 2)")
     heard = []
     with children.job_folder(here, "test") as folder:
         assert await children.run_child(name, folder, lambda *said: heard.append(said))
@@ -177,7 +179,7 @@ async def test_child_that_stopped_early_is_told_from_one_that_finished(
     here: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     here.make()
-    name = module(tmp_path, monkeypatch, "import sys; from precious_daemon import jobfolder; sys.exit(jobfolder.STOPPED)")
+    name = module(tmp_path, monkeypatch, "import sys; from precious_daemon.work import jobfolder; sys.exit(jobfolder.STOPPED)")
     with children.job_folder(here, "test") as folder:
         assert not await children.run_child(name, folder, lambda *_: None)
 
@@ -278,7 +280,7 @@ async def test_child_that_has_used_up_the_night_is_stopped_and_one_that_takes_to
     here.make()
     code = """
 import signal, sys
-from precious_daemon import jobfolder
+from precious_daemon.work import jobfolder
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(jobfolder.STOPPED))
 room = bytearray(80_000_000)
 while True: pass

@@ -131,7 +131,7 @@ async def test_readers_read_in_it_and_folders_that_are_added_later_too(tmp_path:
 
 
 def test_without_the_kernels_help_it_still_runs_and_the_doctor_says_so(here: Places, monkeypatch: pytest.MonkeyPatch) -> None:
-    code = "import sys; sys.platform = 'other'; from precious_daemon import sandbox; print(sandbox.enter(()))"
+    code = "import sys; sys.platform = 'other'; from precious_daemon.machine import sandbox; print(sandbox.enter(()))"
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)
     assert "Held(landlock=0, seccomp=False)" in done.stdout
     for held, state, says in (

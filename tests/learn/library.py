@@ -112,7 +112,7 @@ class Library:
 # the child, but for its place as the last in line for the processor: there it would wait for whatever else this machine does
 EAGER = """
 import sys, pathlib
-from precious_daemon import jobfolder
+from precious_daemon.work import jobfolder
 jobfolder.step_back = lambda: None
 from precious_daemon.learn.__main__ import main
 sys.exit(main(pathlib.Path(sys.argv[1])))
