@@ -59,10 +59,10 @@ def lay_out(points: Points, assignment: Indexes, distance: Points, centres: Poin
     low, high = (middle - radius[:, None]).min(0), (middle + radius[:, None]).max(0)
     side = float((high - low).max())
     shift = (side - (high - low)) / 2 - low
-    place = np.clip((place + shift) / side, 0, 0.9999999)
+    place = np.clip((place + shift) / side, 0, 0.9999999).astype(np.float32)  # as it is kept: cells are told by that
     depth = min(DEEPEST, max(0, int(np.ceil(np.log2(side / CELLS)))))
     discs = np.column_stack([(middle + shift) / side, radius / side]).astype(np.float32)
-    x, y = place.astype(np.float32).T
+    x, y = place.T
     return Layout(x, y, _levels(place, rank, depth), discs, 1 / side)
 
 
@@ -146,7 +146,7 @@ def _levels(place: Floats, rank: Floats, depth: int) -> Indexes:
     shown = np.zeros(0, np.int64)
     for at in range(depth):
         side = CELLS << at
-        cell = np.floor(place * side).astype(np.int64) @ np.array([1, side])
+        cell = np.floor(place * np.float32(side)).astype(np.int64) @ np.array([1, side])
         free = waiting[~np.isin(cell[waiting], cell[shown])]
         new = free[np.unique(cell[free], return_index=True)[1]]
         level[new] = at
