@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from precious_daemon import __version__
+from precious_daemon.machine import lean
 from precious_daemon.models import Photo, SuggestionState, Voter
 from precious_daemon.store import Database, passwords, suggestions, voters
 from precious_daemon.suggesting import people
@@ -96,6 +97,7 @@ def environment() -> Environment:
         "scripts": language.scripts,
     }
     env.globals |= {"version": __version__, "keymap": KEYS, "sureness": words.sureness, "standing": words.standing}
+    lean.set_apart()
     return env
 
 
