@@ -319,7 +319,7 @@ def test_undo_of_many_goes_on_after_a_refusal(monkeypatch: pytest.MonkeyPatch) -
         def post(self, path: str, value: dict[str, list[str]]) -> dict[str, Any]:
             self.sent.append(len(value["uids"]))
             refused = [{"message": "it is frozen"}] if len(self.sent) == 1 else []
-            return {"sentence": f"{len(value['uids'])} photos are back", "refused": refused}
+            return {"sentence": f"{len(value['uids'])} photos are back", "moved": value["uids"][1:], "refused": refused}
 
     monkeypatch.setattr(reviewing, "reached", lambda: nullcontext(Fake()))
     done = CliRunner().invoke(reviewing.undo, ["--all"])
