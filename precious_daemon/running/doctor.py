@@ -236,7 +236,8 @@ def _watches(folders: list[str]) -> Iterator[Finding]:
             f"echo {line} | sudo tee /etc/sysctl.d/60-precious.conf && sudo sysctl --system",
         )  # fmt: skip
     else:
-        yield Finding("inotify", "ok", f"{count:,} folders, and {limit:,} may be watched.")
+        are = "1 folder is" if count == 1 else f"{count:,} folders are"
+        yield Finding("inotify", "ok", f"{are} watched, and {limit:,} may be.")
 
 
 # --- the service -------------------------------------------------------------------------------------------------------
