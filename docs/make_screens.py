@@ -37,7 +37,7 @@ def main() -> None:
             owner.run("night")
             gone = owner.get("/api/suggestions")["suggestions"][:3]
             owner.post("/api/suggestions/approve", uids=[s["uid"] for s in gone])
-            shoot(command("login").strip(), Path(__file__).parent / "screens")
+            shoot(command("login").splitlines()[0], Path(__file__).parent / "screens")
         finally:
             service.close()
 
