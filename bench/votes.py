@@ -6,7 +6,7 @@ The owner has a hidden taste u ~ N(0, 1) for each photo, and prefers a to b with
 so that about every fifth answer contradicts it; of several, he names the best, or puts all in order, by the same u with
 Gumbel noise (Plackett and Luce). A ranking is as good as its Kendall tau with u, photos that are tied in an order by chance;
 the figures are the answers after which the mean over the owners reaches T, and beside those in pairs the fewest that any way of
-asking in pairs could do with. With a prior, z = .7 u + .71 N(0, 1) is known before
+asking in pairs could do with, about. With a prior, z = .7 u + .71 N(0, 1) is known before
 the first answer. "At once" is the ranking by `rating.fit`, which the night makes; otherwise answers count one after another.
 
 Our way is what `ask` does, with a list for the database: its constants, its neighbours, `pairing`'s choice. image-ranker's is
@@ -219,12 +219,13 @@ def replay_seconds(votes: int) -> float:
 
 
 def fewest(tau: float, variance: float) -> float:
-    """Answers a photo that any choice of pairs needs, however it is made and whatever is concluded from them.
+    """Answers a photo that any choice of pairs needs, however it is made and whatever is concluded from them; about.
 
     Where estimate and taste are jointly normal, tau = 2/pi asin r (Greiner 1909), and to know a taste of this variance up to
     1 - r^2 takes log2(variance / (1 - r^2)) / 2 bits (the rate of a normal source, Shannon 1959). An answer brings most where
     both photos are believed equal: the entropy of an answer, one bit, less that of the owner's own doubt. An answer speaks of
-    two photos, and the less is left to know, the less it brings: so the bits are asked for in small steps of the variance.
+    two photos, and the less is left to know, the less it brings: so the bits are asked for in small steps of the variance. What
+    is known after a few answers is not quite normal, so that this is right to a few per cent.
     """
     end = 1 - math.sin(math.pi / 2 * tau) ** 2
     steps = 200
@@ -276,7 +277,9 @@ def main() -> None:
 
             run(f"{title}{', prior' if prior else ''}", ours, prior, goal, ordered)
     for title, known in (("pairs", 0.0), ("pairs, prior", PRIOR)):
-        figures[f"{title}, fewest that information allows"] = Figure(fewest(args.tau, 1 - known * known) * args.photos, "answers")
+        figures[f"{title}, about the fewest that information allows"] = Figure(
+            fewest(args.tau, 1 - known * known) * args.photos, "answers"
+        )
     run("image-ranker, auto-shuffle", lambda ratings, rng: ImageRanker(ratings, True, rng), False, None)
     say("10,000 photos")
     for name, share in many_photos(2_000 if args.quick else 10_000, 1000, 0).items():
