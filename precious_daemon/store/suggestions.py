@@ -147,6 +147,15 @@ def open_for(db: Database, voter_id: int, photo_ids: Iterable[int]) -> dict[int,
     return dict(db.execute(sql, [voter_id]).fetchall())
 
 
+def kept_since(db: Database, uids: Iterable[str]) -> set[str]:
+    """Those of which their voter said that they keep the photo, after they were suggested or last looked at."""
+    sql = """
+        SELECT s.uid FROM suggestions AS s JOIN labels AS l ON l.voter_id = s.voter_id AND l.photo_id = s.photo_id
+        WHERE s.uid IN (SELECT value FROM json_each(?)) AND l.keep AND l.at > s.changed_at
+    """
+    return {row[0] for row in db.execute(sql, [json.dumps(list(uids))])}
+
+
 def of_run(db: Database, voter_id: int, run: str, state: SuggestionState) -> list[str]:
     """Uids of what was suggested under this name and is in that state."""
     sql = "SELECT uid FROM suggestions WHERE voter_id = ? AND state = ? AND run = ? ORDER BY id"

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from precious_daemon.service import Service
     from precious_daemon.trash import Outcome
 
+KEPT = "you answered since that you keep it"
+
 
 async def approve_and_apply(
     service: Service, voter_id: int, suggestion_uids: Sequence[str], typed_count: int | None = None
@@ -48,7 +50,10 @@ async def approve_and_apply(
 
 
 async def check_wishes(service: Service, voter_id: int, uids: Sequence[str], *, hold: bool = True) -> None:
-    """Raises TrashRefused where somebody else wants to keep one of these; with `hold`, that one is held back from then on."""
+    """Raises TrashRefused where somebody wants to keep one of these: another person, or its own voter, who has answered so since.
+
+    With `hold`, that one is held back from then on.
+    """
     spoken = await service.store.aread(_spoken_for, voter_id, uids)
     if not spoken:
         return
@@ -67,8 +72,9 @@ async def check_wishes(service: Service, voter_id: int, uids: Sequence[str], *, 
 
 def _spoken_for(db: Database, voter_id: int, uids: Sequence[str]) -> list[tuple[SuggestionRow, str]]:
     rows = suggestions.by_uids(db, uids)
-    others = people.wishes(db, voter_id, [row.photo.id for row in rows])
-    return [(row, why) for row in rows if (why := others.against(row.photo.id, row.suggestion.kind))]
+    others, kept = people.wishes(db, voter_id, [row.photo.id for row in rows]), suggestions.kept_since(db, uids)
+    found = [(row, KEPT if row.uid in kept else others.against(row.photo.id, row.suggestion.kind)) for row in rows]
+    return [(row, why) for row, why in found if why]
 
 
 async def dismiss(service: Service, voter_id: int, suggestion_uids: Sequence[str]) -> int:
@@ -118,6 +124,8 @@ async def let_go(service: Service, voter_id: int, photo_uids: Sequence[str], typ
 def _choose(db: Database, voter_id: int, going: Sequence[Photo], run: str, now: float) -> list[str]:
     """What is suggested already keeps its kind and its reasons: a copy that goes does not speak of taste."""
     known = suggestions.open_for(db, voter_id, [photo.id for photo in going])
+    kept = suggestions.kept_since(db, known.values())  # who kept one since has thought better of it now
+    known = {photo_id: uid for photo_id, uid in known.items() if uid not in kept}
     wanted = [Suggestion(photo.id, "taste", None, False, ("you chose it",)) for photo in going if photo.id not in known]
     made = iter(suggestions.put_open(db, voter_id, run, wanted, now))
     return [known.get(photo.id) or next(made) for photo in going]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from precious_daemon.config import parse
-from precious_daemon.models import Certificate, Photo, SuggestionState, UnitState
+from precious_daemon.models import Certificate, Choice, Photo, Question, SuggestionState, UnitState
 from precious_daemon.service import Service
 from precious_daemon.store import answers, scores, suggestions, units
 from precious_daemon.trash import Trash
@@ -69,6 +69,20 @@ async def test_a_photo_that_cannot_go_is_suggested_no_more_than_before(
     assert refused.status == 409
     assert len(names(service)) == 6
     assert service.store.read(suggestions.page, 1) == []
+
+
+async def test_a_photo_that_was_kept_since_it_was_suggested_is_held_back(
+    service: Service, browser: Browser, library: list[Photo]
+) -> None:
+    uids = suggest(service, taste(library[0], 0.1), taste(library[1], 0.2))
+    now = service.clock()
+    service.store.write(answers.add, 1, Question.OUTSIDE, Choice.KEEP, library[0].id, None, "xmp", now + 1)
+    refused = await browser.post("/api/suggestions/approve", {"uids": uids})
+    assert refused.status == 409
+    assert "you answered since that you keep it" in await refused.text()
+    assert len(names(service)) == 6
+    assert [row.uid for row in service.store.read(suggestions.page, 1)] == [uids[1]]
+    assert len((await (await browser.post("/api/photos/trash", {"uids": [library[0].uid]})).json())["moved"]) == 1
 
 
 async def test_a_rehearsal_moves_nothing_and_leaves_the_suggestion_open(
