@@ -1,11 +1,12 @@
 """Time and memory of each station on one library, from the first scan to an undone deletion.
 
-    python -m bench.loop [--library DIR | --photos N... [--made-up-looks]] [--quick]
+    python -m bench.loop [--library DIR | --photos N... [--made-up-looks] [--found DIR]] [--quick]
 
 With `--photos` so many small pictures are made as files, and taken through the loop by a process for each N: 10000 100000 1000000
 says how each station grows, as the power of N that its time, memory and disk follow from one size to the next. With
 `--made-up-looks` the network, which takes the same for every photo and 15 hours for a million on two cores, sees none: each photo
-gets a vector near one of 40 made-up ones, of which the dark photos have 8, and the other stations work with that.
+gets a vector near one of 40 made-up ones, of which the dark photos have 8, and the other stations work with that. A million take
+two hours: with `--found` each size's figures are kept in a folder, and a size whose figures are there is not measured again.
 
 DIR holds pictures, and beside it may stand truth.csv (path, kind, ...): photos of kind blur, dark, receipt or screenshot
 are those that the made-up owner throws away. Without DIR a library of example pictures is made.
@@ -17,6 +18,7 @@ import asyncio
 import csv
 import json
 import math
+import multiprocessing
 import os
 import random
 import resource
@@ -27,11 +29,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from bench.common import Figure, arguments, demo_library, report, rss_mb, say
 from bench.synthetic import write_pictures
+from precious_daemon.jobs.networks import BUILT_IN
 from precious_daemon.service import Service
 from precious_daemon.store import Database, pictures
 
@@ -48,24 +52,29 @@ def junk_of(library: Path) -> set[str]:
 
 
 async def make_up_looks(service: Service, dark: set[str]) -> None:
-    import numpy as np
-
-    from precious_daemon.jobs.networks import BUILT_IN
-
-    rng = np.random.default_rng(0)
-    centres = rng.standard_normal((40, DIMENSION), dtype=np.float32)
+    """In a process of its own, as the network would: the service holds no arrays."""
 
     def part(db: Database, after: int) -> list[tuple[int, bytes, str]]:
         sql = "SELECT id, content_hash, path FROM photos WHERE id > ? AND state = 'present' ORDER BY id LIMIT 5000"
         return [(row[0], row[1], os.fsdecode(row[2])) for row in db.execute(sql, [after])]
 
     last = 0
-    while found := await service.store.aread(part, last):
-        of = np.array([rng.integers(8) if path in dark else rng.integers(8, 40) for _, _, path in found])
-        vectors = (centres[of] + rng.standard_normal((len(found), DIMENSION), dtype=np.float32)).astype(np.float16)
-        rows = [(content, vector.tobytes()) for (_, content, _), vector in zip(found, vectors, strict=True)]
-        await service.store.awrite(pictures.put_embeddings, BUILT_IN, rows)
-        last = found[-1][0]
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as child:
+        while found := await service.store.aread(part, last):
+            last = found[-1][0]
+            vectors = await asyncio.wrap_future(child.submit(made_up_vectors, [path in dark for _, _, path in found], last))
+            rows = [(content, vector) for (_, content, _), vector in zip(found, vectors, strict=True)]
+            await service.store.awrite(pictures.put_embeddings, BUILT_IN, rows)
+
+
+def made_up_vectors(dark: list[bool], seed: int) -> list[bytes]:
+    import numpy as np
+
+    centres = np.random.default_rng(0).standard_normal((40, DIMENSION), dtype=np.float32)
+    rng = np.random.default_rng(seed)
+    of = np.array([rng.integers(8) if it_is else rng.integers(8, 40) for it_is in dark])
+    vectors = (centres[of] + rng.standard_normal((len(dark), DIMENSION), dtype=np.float32)).astype(np.float16)
+    return [vector.tobytes() for vector in vectors]
 
 
 async def measure(library: Path, home: Path, labels: int, made_up: bool = False) -> dict[str, Figure]:
@@ -101,6 +110,8 @@ async def measure(library: Path, home: Path, labels: int, made_up: bool = False)
         count = (await service.store.aread(photos.counts))[PhotoState.PRESENT]
         figures["read, photos a second"] = Figure(count / took, "photos/s")
         if made_up:
+            for name in ("group", "suggest"):  # which began by themselves, and would have the network look
+                await jobs.stop_job(name)
             await make_up_looks(service, junk)
         else:
             took = await timed("embed", lambda: jobs.run("embed"))
@@ -145,28 +156,27 @@ async def measure(library: Path, home: Path, labels: int, made_up: bool = False)
         await timed(f"undo {len(chosen)}", lambda: review.undo(service, 1, [outcome.unit.uid for outcome in moved]))
     figures["largest child, RSS"] = Figure(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1000, "MB", 2000)
     figures["service, RSS"] = Figure(rss_mb(), "MB")
+    figures["load average at the end"] = Figure(os.getloadavg()[0], "")
     for name, file in (("library.db", places.library_db), ("cache.db", places.cache_db)):
         figures[f"{name}, a photo"] = Figure(file.stat().st_size / count / 1000, "KB")
     return {"photos": Figure(count, "")} | figures
 
 
-def at_sizes(sizes: list[int], scratch: Path, option: str | None) -> dict[str, Figure]:
+def at_sizes(sizes: list[int], scratch: Path, made_up: bool, kept: Path) -> dict[str, Figure]:
     """Each size in a process of its own, and by which power of the photos each figure grew from the size before."""
     found: dict[int, dict[str, dict[str, Any]]] = {}
+    kept.mkdir(parents=True, exist_ok=True)
     for count in sizes:
-        say(f"{count:,} photos")
-        write_pictures(scratch / str(count) / "library", count)
-        command = [
-            sys.executable,
-            "-m",
-            "bench.loop",
-            "--library",
-            str(scratch / str(count) / "library"),
-            *filter(None, [option]),
-        ]
-        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-        found[count] = json.loads(done.stdout.splitlines()[-1])["figures"]
-        shutil.rmtree(scratch / str(count))
+        file = kept / f"{count}.json"
+        if not file.exists():
+            say(f"{count:,} photos")
+            library = scratch / str(count) / "library"
+            write_pictures(library, count)
+            command = [sys.executable, "-m", "bench.loop", "--library", str(library), *["--made-up-looks"] * made_up]
+            done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+            file.write_text(done.stdout.splitlines()[-1])
+            shutil.rmtree(scratch / str(count))
+        found[count] = json.loads(file.read_text())["figures"]
     figures = {}
     for name in found[sizes[0]]:
         for count, before in zip(sizes, [None, *sizes], strict=False):
@@ -184,12 +194,13 @@ def main() -> None:
     parser.add_argument("--library", type=Path, help="a folder of pictures; nothing in it is changed for good")
     parser.add_argument("--photos", type=int, nargs="*", default=[], metavar="N", help="libraries of so many small pictures")
     parser.add_argument("--made-up-looks", action="store_true", help="vectors in place of what the network would see")
+    parser.add_argument("--found", type=Path, metavar="DIR", help="keep the figures of each size here, and go on from there")
     args = parser.parse_args()
     labels = 20 if args.quick else 45
     with tempfile.TemporaryDirectory() as scratch:
         if args.photos:
             conditions: dict[str, object] = {"library": "small pictures", "sizes": args.photos, "made up": args.made_up_looks}
-            figures = at_sizes(args.photos, Path(scratch), "--made-up-looks" if args.made_up_looks else None)
+            figures = at_sizes(args.photos, Path(scratch), args.made_up_looks, args.found or Path(scratch) / "found")
         else:
             library = args.library or demo_library(Path(scratch) / "library", 90 if args.quick else 500)
             conditions = {"library": "given" if args.library else "demo", "labels": labels}

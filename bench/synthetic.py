@@ -50,9 +50,11 @@ def add_photos(db: Database, root_id: int, first_id: int, rows: Iterable[tuple[s
 
 
 def write_pictures(folder: Path, count: int) -> None:
-    """So many JPEGs of 2 KB, each another picture, in folders of 500; every fourth is dark, as truth.csv beside them says."""
+    """So many JPEGs of 2 KB, each another picture of a camera, taken one a minute, in folders of 500; every fourth is dark, as
+    truth.csv beside them says."""
     import numpy as np
     from PIL import Image
+    from PIL.ExifTags import IFD, Base
 
     rng, then = np.random.default_rng(0), time.time() - 3600
     folder.mkdir(parents=True)
@@ -64,6 +66,10 @@ def write_pictures(folder: Path, count: int) -> None:
             path = folder / f"{number // 500:04}" / f"{number:07}.jpg"
             path.parent.mkdir(exist_ok=True)
             small = rng.integers(0, 60 if kind == "dark" else 256, (6, 8, 3), dtype=np.uint8)
-            Image.fromarray(small).resize((96, 72), Image.Resampling.BICUBIC).save(path, "JPEG", quality=80)
-            os.utime(path, (then - number, then - number))
+            taken = then - 60 * number
+            exif = Image.Exif()
+            exif[Base.Make], exif[Base.Model] = "Canon", "Canon EOS R6"
+            exif.get_ifd(IFD.Exif)[Base.DateTimeOriginal] = time.strftime("%Y:%m:%d %H:%M:%S", time.localtime(taken))
+            Image.fromarray(small).resize((96, 72), Image.Resampling.BICUBIC).save(path, "JPEG", quality=80, exif=exif)
+            os.utime(path, (taken, taken))
             rows.writerow((str(path.relative_to(folder)), kind))
