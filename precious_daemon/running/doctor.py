@@ -208,7 +208,9 @@ def _folders(places: Places, settings: Settings) -> Iterator[Finding]:
                 root.path, "bad", "It may not be read by this user.", f"sudo setfacl -R -m u:{os.geteuid()}:rX '{path}'"
             )
         elif not os.access(path, os.W_OK):
-            yield Finding(root.path, "note", "It is read-only: suggestions are made, and cannot be moved.", f"chmod u+w '{path}'")
+            mounted = os.statvfs(path).f_flag & os.ST_RDONLY
+            remedy = "Mount it writable, or: precious-daemon plugins enable plan" if mounted else f"chmod u+w '{path}'"
+            yield Finding(root.path, "note", "It is read-only: suggestions are made, and cannot be moved.", remedy)
         elif why := only_suggested.get(root.id):
             yield Finding(root.path, "note", f"Nothing is moved here: {why}")
         else:
