@@ -166,14 +166,16 @@ def _library(places: Places, settings: Settings) -> Iterator[Finding]:
     for file in (places.library_db, places.config_file):
         if file.exists() and file.stat().st_mode & 0o077:
             yield Finding("files", "warn", f"{file} can be read by other users.", f"chmod 600 '{file}'")
-    there = next(folder for folder in (places.data, *places.data.parents) if folder.exists())
-    free = shutil.disk_usage(there).free
-    if free < LEAST_SPACE:
-        yield Finding(
-            "disk", "bad", f"Only {free / 1e6:,.0f} MB are free beside the library.", "Make room, or move PRECIOUS_HOME."
-        )
-    else:
-        yield Finding("disk", "ok", f"{free / 1e9:,.0f} GB are free beside the library.")
+    there, of_cache = (next(f for f in (place, *place.parents) if f.exists()) for place in (places.data, places.cache))
+    disks = {there.stat().st_dev: ("library", there)}
+    disks.setdefault(of_cache.stat().st_dev, ("cache", of_cache))
+    for what, folder in disks.values():
+        free = shutil.disk_usage(folder).free
+        if free < LEAST_SPACE:
+            remedy = f"Make room on the disk of {folder}, or move PRECIOUS_HOME."
+            yield Finding("disk", "bad", f"Only {free / 1e6:,.0f} MB are free beside the {what}.", remedy)
+        else:
+            yield Finding("disk", "ok", f"{free / 1e9:,.0f} GB are free beside the {what}.")
     if (kind := kind_of_disk(str(there))) in SLOW:
         yield Finding(
             "disk", "bad", f"The library is on a network disk ({kind}), where a database is not safe.",
