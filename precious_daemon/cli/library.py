@@ -180,6 +180,10 @@ def votes_import(file: Any, voter: str | None) -> None:
         report = service.post_text("/api/votes/import", file.read())
     what, count = "vote" if report["kind"] == "votes" else "rating", report["imported"]
     click.echo(f"Imported {count:,} {what}{'' if count == 1 else 's'}.")
+    if known := report["known"]:
+        click.echo(
+            f"{known:,} {'was' if known == 1 else 'were'} here already, and {'is' if known == 1 else 'are'} not counted twice."
+        )
     if unknown := report["unknown"]:
         fit = "name fits" if len(unknown) == 1 else "names fit"
         click.echo(f"{len(unknown):,} {fit} no photo, or several: {', '.join(unknown[:5])}", err=True)
