@@ -90,9 +90,14 @@ def undo(db: Database, task_id: int, voter_id: int, now: float) -> int:
 
 
 def labels(db: Database, task_id: int, voter_id: int) -> dict[int, int]:
-    """Class by photo, of every photo that was answered."""
-    sql = "SELECT photo_id, class_id FROM task_labels WHERE task_id = ? AND voter_id = ? ORDER BY id"
+    """Class by photo, of every photo that was answered, in the order of the answers."""
+    sql = "SELECT photo_id, class_id FROM task_labels WHERE task_id = ? AND voter_id = ? ORDER BY answer_id"
     return dict(db.execute(sql, [task_id, voter_id]).fetchall())
+
+
+def answered_count(db: Database, task_id: int, voter_id: int) -> int:
+    sql = "SELECT count(*) FROM task_labels WHERE task_id = ? AND voter_id = ?"
+    return int(db.execute(sql, [task_id, voter_id]).fetchone()[0])
 
 
 # --- the next photo ----------------------------------------------------------------------------------------------------
@@ -170,7 +175,7 @@ def said_of_class(db: Database, task_id: int, voter_id: int, class_id: int, limi
     """Photos that this voter said are of the class, newest answer first."""
     sql = """
         SELECT photos.* FROM task_labels AS l CROSS JOIN photos ON photos.id = l.photo_id
-        WHERE l.task_id = ? AND l.voter_id = ? AND l.class_id = ? ORDER BY l.id DESC LIMIT ?
+        WHERE l.task_id = ? AND l.voter_id = ? AND l.class_id = ? ORDER BY l.answer_id DESC LIMIT ?
     """
     return [photo_from(row) for row in db.query(sql, [task_id, voter_id, class_id, limit])]
 
