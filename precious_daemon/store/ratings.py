@@ -175,7 +175,7 @@ def set_fit(db: Database, voter_id: int, answer_id: int) -> None:
     db.execute("INSERT OR REPLACE INTO cache.notes VALUES (?, ?)", [f"fit of {voter_id}", str(answer_id)])
 
 
-LOOKED_AT = 2_000  # ratings that are passed over for a page of those that fit
+LOOKED_AT = 1_000  # ratings that are passed over for a page of those that fit
 FEW = 5_000  # ratings up to so many are all sorted, where their photos are wanted by time
 SORTS = {"best": ("mu", "<", "DESC"), "last": ("mu", ">", "ASC"), "unsure": ("sigma", "<", "DESC")}
 """How a ranking can be sorted: column, what comes after another row, and the order."""
