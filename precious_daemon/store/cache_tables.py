@@ -253,3 +253,15 @@ def c022_what_pages_count(db: Database) -> None:
             UPDATE rating_counts SET count = count - 1 WHERE voter_id = old.voter_id;
         END;
     """)
+
+
+@cache()
+def c023_names_in_their_places(db: Database) -> None:
+    """In which cluster most members of each name are: to find that anew for a page took longer than all else on it."""
+    db.executescript("""
+        CREATE TABLE placed_names (          -- made anew by clusters.place_names
+            named_id INTEGER PRIMARY KEY,
+            cluster INTEGER NOT NULL,
+            members INTEGER NOT NULL
+        );
+    """)
