@@ -127,9 +127,11 @@ def next_to_review(
     return next(to_review(db, voter_id, kind, after), None)
 
 
-def members(db: Database, kind: GroupKind) -> set[int]:
-    """Photos in any group of a kind."""
-    return {row[0] for row in db.execute("SELECT photo_id FROM cache.group_members WHERE kind = ?", [kind])}
+def members(db: Database, kind: GroupKind, photo_ids: Iterable[int]) -> set[int]:
+    """Those of these photos that are in a group of a kind."""
+    marks = ",".join(str(int(i)) for i in photo_ids)
+    sql = f"SELECT photo_id FROM cache.group_members WHERE kind = ? AND photo_id IN ({marks})"
+    return {row[0] for row in db.execute(sql, [kind])}
 
 
 def to_review(
