@@ -253,3 +253,10 @@ def c022_what_pages_count(db: Database) -> None:
             UPDATE rating_counts SET count = count - 1 WHERE voter_id = old.voter_id;
         END;
     """)
+
+
+@cache()
+def c025_representatives_in_their_order(db: Database) -> None:
+    """A number from 1 where there was a mark: all of those marked stay the first until the next grouping."""
+    db.execute("DROP INDEX representatives")
+    db.execute("CREATE INDEX representatives ON clusters(representative) WHERE representative > 0")
