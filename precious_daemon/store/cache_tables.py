@@ -265,3 +265,10 @@ def c023_names_in_their_places(db: Database) -> None:
             members INTEGER NOT NULL
         );
     """)
+
+
+@cache()
+def c025_representatives_in_their_order(db: Database) -> None:
+    """A number from 1 where there was a mark: all of those marked stay the first until the next grouping."""
+    db.execute("DROP INDEX representatives")
+    db.execute("CREATE INDEX representatives ON clusters(representative) WHERE representative > 0")

@@ -90,7 +90,7 @@ def _clusters(db: Database, rows: Iterable[Sequence[Any]], shown: int) -> list[C
         SELECT c.cluster, c.photo_id FROM cache.clusters AS c {} CROSS JOIN photos ON photos.id = c.photo_id
         WHERE photos.state = 'present' AND {}
     """
-    standing = sql.format("INDEXED BY representatives", "c.representative = 1 ORDER BY c.distance DESC, c.photo_id DESC")
+    standing = sql.format("INDEXED BY representatives", "c.representative > 0 ORDER BY c.distance DESC, c.photo_id DESC")
     stands: dict[int, int] = dict(db.execute(standing).fetchall())  # the nearest of several comes last
     nearest = sql.format("", "c.cluster = ? ORDER BY c.distance, c.photo_id LIMIT ?")
     found, called = [], names(db)

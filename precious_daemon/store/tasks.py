@@ -104,15 +104,14 @@ def answered_count(db: Database, task_id: int, voter_id: int) -> int:
 
 
 def next_photo(db: Database, task_id: int, voter_id: int, point: int) -> Photo | None:
-    """Without an answer so far: representatives, the largest cluster first; then what the model doubts most; then any."""
+    """Without an answer so far: representatives; then what the model doubts most; then any."""
     mine = _MINE.format(task=int(task_id), voter=int(voter_id))
     free = f"""
         photos.state = 'present' AND NOT EXISTS (SELECT 1 FROM live_task_answers AS a WHERE {mine})
     """
     ways = (
         f"""SELECT photos.* FROM cache.clusters AS c CROSS JOIN photos ON photos.id = c.photo_id
-            CROSS JOIN cache.cluster_sizes USING (cluster)
-            WHERE c.representative = 1 AND {free} ORDER BY cluster_sizes.size DESC, c.photo_id LIMIT 1""",
+            WHERE c.representative > 0 AND {free} ORDER BY c.representative, c.photo_id LIMIT 1""",
         f"""SELECT photos.* FROM cache.task_scores AS s CROSS JOIN photos ON photos.id = s.photo_id
             WHERE s.task_id = {int(task_id)} AND s.voter_id = {int(voter_id)} AND {free} ORDER BY s.chance LIMIT 1""",
         f"SELECT photos.* FROM photos WHERE draw >= {int(point)} AND {free} ORDER BY draw LIMIT 1",
