@@ -73,7 +73,7 @@ class Browser:
             raise RuntimeError(f"{path}: {status} {found[:300]!r}")
         return found
 
-    def post(self, path: str, **fields: object) -> bytes:
+    def post(self, path: str, /, **fields: object) -> bytes:
         headers = {"Content-Type": "application/json", "Origin": f"http://{self._host}", "Accept": "application/json"}
         status, found = self._send("POST", path, json.dumps(fields), **headers)
         if status != 200:
