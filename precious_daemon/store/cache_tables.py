@@ -268,6 +268,15 @@ def c023_names_in_their_places(db: Database) -> None:
 
 
 @cache()
+def c024_groups_with_their_photos(db: Database) -> None:
+    """Which photos are in a group, by the index alone: those of a part of the library are looked for among all of a kind."""
+    db.executescript("""
+        DROP INDEX group_members_by_group;
+        CREATE INDEX group_members_by_group ON group_members(kind, group_id, photo_id);
+    """)
+
+
+@cache()
 def c025_representatives_in_their_order(db: Database) -> None:
     """A number from 1 where there was a mark: all of those marked stay the first until the next grouping."""
     db.execute("DROP INDEX representatives")

@@ -32,13 +32,13 @@ def folder(db: Database, path: str) -> tuple[int, str]:
 
 def sample(db: Database, scope: Scope, voter_id: int, point: int, count: int, many: int) -> list[int]:
     """Ids of present photos of the scope that are in this voter's ranking, at random: `many` of a few, else `count`."""
-    found = few(db, scope)
-    where, values = condition(scope)
-    where += f" AND +photos.state = 'present' AND NOT {is_out('photos.id')}"
-    values.append(voter_id)
-    if found is not None:
-        marks = ",".join(map(str, found))
-        ids = [row[0] for row in db.execute(f"SELECT id FROM photos WHERE id IN ({marks}) AND {where}", values)]
+    inside, bounds = condition(scope)
+    where, values = f"{inside} AND +photos.state = 'present' AND NOT {is_out('photos.id')}", [*bounds, voter_id]
+    if some := few(db, scope):
+        rows, those = some
+        ids = [
+            row[0] for row in db.execute(f"SELECT id FROM photos WHERE id IN ({rows}) AND {where} ORDER BY id", [*those, *values])
+        ]
         return random.Random(point).sample(ids, min(many, len(ids)))
     sql = f"""
         SELECT id FROM photos INDEXED BY photos_by_draw
@@ -50,11 +50,11 @@ def sample(db: Database, scope: Scope, voter_id: int, point: int, count: int, ma
     return ids
 
 
-def few(db: Database, scope: Scope) -> list[int] | None:
-    """Ids among which are all photos of the scope, where an index tells that these are few; None otherwise."""
+def few(db: Database, scope: Scope) -> tuple[str, list[Any]] | None:
+    """SQL for ids among which are all photos of the scope, and its values, where these are few; None otherwise."""
     for rows, values in _ways(db, scope):
         if db.execute(f"SELECT 1 FROM {rows} LIMIT 1 OFFSET ?", [*values, FEW]).fetchone() is None:
-            return sorted({row[0] for row in db.execute(f"SELECT photo_id FROM {rows}", values)})
+            return f"SELECT photo_id FROM {rows}", values
     return None
 
 

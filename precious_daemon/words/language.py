@@ -80,7 +80,14 @@ def _n(one: str, more: str, n: int, **values: Any) -> str:
 
 def marked(message: str, **values: Any) -> Markup:
     """A text of a template: it may have marks of its own, and what is put into it is escaped."""
-    return _filled_safely(gettext(message), values)
+    return _filled_safely(gettext(message), values) if values else _markup(_spoken.get(), message)
+
+
+@lru_cache(maxsize=2000)
+def _markup(tag: str, message: str) -> Markup:
+    from markupsafe import Markup
+
+    return Markup(gettext(message))
 
 
 def marked_n(one: str, more: str, n: int, **values: Any) -> Markup:
