@@ -25,17 +25,16 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ[_name] = "1"  # one core for everybody
+import numpy as np
+from threadpoolctl import threadpool_limits
 
-import numpy as np  # noqa: E402
+from bench.common import Figure, arguments, demo_library, report, rss_mb, say
+from precious_daemon.grouping.cluster import Options, cluster
+from precious_daemon.grouping.cluster.kmeans import kmeans, nearest_centre
+from precious_daemon.grouping.cluster.space import Space
+from precious_daemon.grouping.represent import represent
 
-from bench.common import Figure, arguments, demo_library, report, rss_mb, say  # noqa: E402
-from precious_daemon.grouping.cluster import Options, cluster  # noqa: E402
-from precious_daemon.grouping.cluster.kmeans import kmeans, nearest_centre  # noqa: E402
-from precious_daemon.grouping.cluster.space import Space  # noqa: E402
-from precious_daemon.grouping.represent import represent  # noqa: E402
-
+ONE_CORE = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")  # for everybody
 LABELS = 45
 JUNK = ("blur", "dark", "receipt", "screenshot")
 TASTES = {"A": ("dress", "outwear", "shorts"), "B": ("hat", "pants"), "C": ("longsleeve", "shirt", "skirt", "t-shirt")}
@@ -126,7 +125,7 @@ def a_thousand(python: Path | None, count: int, scratch: Path) -> dict[str, Figu
 
 def _run(python: Path, program: str, file: Path) -> dict[str, Any]:
     command = [str(python), "-W", "ignore", "-c", program, str(file), str(LABELS)]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env=os.environ | ONE_CORE)
     return dict(json.loads(done.stdout.strip().splitlines()[-1]))
 
 
@@ -252,7 +251,7 @@ def main() -> None:
     parser.add_argument("--home", type=Path, help="where that library was read to by an earlier run, or is to be")
     parser.add_argument("--clustimage", type=Path, help="the Python of an environment with clustimage")
     args = parser.parse_args()
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory() as scratch, threadpool_limits(1):
         folder = Path(scratch)
         figures = many_points(60_000 if args.quick else 1_000_000, 50 if args.quick else 200)
         figures |= a_thousand(args.clustimage, 200 if args.quick else 1000, folder)

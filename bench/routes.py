@@ -73,7 +73,7 @@ class Browser:
             raise RuntimeError(f"{path}: {status} {found[:300]!r}")
         return found
 
-    def post(self, path: str, **fields: object) -> bytes:
+    def post(self, path: str, /, **fields: object) -> bytes:
         headers = {"Content-Type": "application/json", "Origin": f"http://{self._host}", "Accept": "application/json"}
         status, found = self._send("POST", path, json.dumps(fields), **headers)
         if status != 200:
@@ -175,7 +175,7 @@ def addresses(home: Path, count: int, rng: random.Random) -> dict[str, Address]:
         "/api/map, deepest": lambda: f"/api/map?tiles={tiles(8, 5)}",
         "/api/map, kept": lambda: f"/api/map?tiles={tiles(5, 5)}&show=kept",
         "/api/map, unlabelled": lambda: f"/api/map?tiles={tiles(7, 5)}&show=unlabelled",
-        "/api/map, 80 tiles": lambda: f"/api/map?tiles={tiles(8, 8)}",
+        "/api/map, 36 tiles": lambda: f"/api/map?tiles={tiles(8, 6)}",
         "/map?show=deleted": lambda: "/map?show=deleted",
         "/highlights?before": lambda: f"/highlights?before={1.1e9 + rng.random() * 6e8!r}",
         "/groups?kind": lambda: f"/groups?kind={rng.choice(('burst', 'same', 'copy', 'edit', 'series', 'scene'))}",

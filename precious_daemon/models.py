@@ -396,7 +396,7 @@ class ClusterRow(NamedTuple):
     photo_id: int
     cluster: int
     distance: float  # to the centre
-    representative: bool = False
+    representative: int = 0  # its place among those that are asked about first, from 1; 0 is none of them
     x: float = 0.5
     y: float = 0.5
     level: int = 0

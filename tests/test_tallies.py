@@ -12,7 +12,19 @@ from hypothesis import strategies as st
 from precious_daemon.config import Places
 from precious_daemon.errors import NotFound
 from precious_daemon.models import Choice, PhotoState, Question, Role, Stamp, Suggestion, SuggestionState, UnitFile, UnitState
-from precious_daemon.store import Database, Store, answers, changes, photos, roots, suggestions, tallies, units
+from precious_daemon.store import (
+    Database,
+    Store,
+    answers,
+    audits,
+    changes,
+    photos,
+    roots,
+    suggestions,
+    tallies,
+    tasks,
+    units,
+)
 
 PHOTOS = 6
 
@@ -22,12 +34,23 @@ def six(store: Store, tmp_path: Path) -> list[int]:
     root = store.write(roots.add, str(tmp_path), "m", 1, 0.0)
     found = [store.write(changes.add_still, root.id, f"{n}.jpg", Stamp(1, n, 10 + n, 0), float(n)) for n in range(PHOTOS)]
     store.write(lambda db: db.execute("UPDATE photos SET state = 'present'"))
+    store.write(tasks.add, "What is it", 0.0)
+    for name, key in (("receipt", "r"), ("family", "f")):
+        store.write(tasks.add_class, 1, name, key)
     return found
 
 
 def counted(db: Database) -> tuple[object, object]:
     rows = db.execute("SELECT what, whose, which, count FROM tallies WHERE count != 0 ORDER BY 1, 2, 3").fetchall()
     return rows, db.execute("SELECT voter_id, photo_id, answer_id, keep, purpose, at FROM labels ORDER BY 1, 2").fetchall()
+
+
+def _sorted(db: Database) -> list[object]:
+    return db.execute("SELECT photo_id, class_id, answer_id FROM task_labels ORDER BY 1").fetchall()
+
+
+def _newest_of_each(db: Database) -> list[object]:
+    return db.execute("SELECT photo_id, class_id, max(id) FROM live_task_labels GROUP BY 1 ORDER BY 1").fetchall()
 
 
 def is_right(store: Store) -> bool:
@@ -42,6 +65,9 @@ DEEDS = st.one_of(
     st.tuples(st.just("label"), PHOTO, st.sampled_from(["keep", "delete", "skip"]), st.sampled_from(["train", "test", "audit"])),
     st.tuples(st.just("undo")),
     st.tuples(st.just("suggest"), st.sets(PHOTO)),
+    st.tuples(st.just("certify"), st.sets(PHOTO)),
+    st.tuples(st.just("sort"), PHOTO, st.sampled_from([None, 1, 2])),
+    st.tuples(st.just("unsort")),
     st.tuples(st.just("dismiss"), PHOTO),
     st.tuples(st.just("trash"), PHOTO),
     st.tuples(st.just("restore"), PHOTO),
@@ -56,6 +82,7 @@ def test_tallies_are_what_counting_gives_whatever_is_done(store: Store, six: lis
     for deed in deeds:
         store.write(_do, six, *deed)
     assert is_right(store)
+    assert store.read(_sorted) == store.read(_newest_of_each)
 
 
 def _do(db: Database, six: list[int], what: str, *rest: object) -> None:
@@ -74,6 +101,15 @@ def _do(db: Database, six: list[int], what: str, *rest: object) -> None:
                 return
         case "suggest":
             suggestions.replace_open(db, 1, "r", [Suggestion(six[i], "taste", 0.1, True, ("why",)) for i in rest[0]], now)  # type: ignore[attr-defined]
+        case "certify":
+            audits.mark_certified(db, 1, {six[i] for i in rest[0]}, set())  # type: ignore[attr-defined]
+        case "sort":
+            tasks.answer(db, 1, 1, first, rest[1], now)  # type: ignore[arg-type]
+        case "unsort":
+            try:
+                tasks.undo(db, 1, 1, now)
+            except NotFound:
+                return
         case "dismiss":
             suggestions.set_state(db, [row.id for row in open_here], SuggestionState.DISMISSED, now)
         case "trash" if open_here:

@@ -206,7 +206,8 @@ def _next_label(
     half = 2 * train >= settings.train_labels
     if half and (suspect := _suspect(db, voter_id, point, shown)):
         return _single(db, Question.LABEL, "train", suspect)
-    representative = groups.next_representative(db, voter_id, shown)
+    among = -(-settings.train_labels // 2) if enough else settings.train_labels  # the rest were for want of a model for now
+    representative = groups.next_representative(db, voter_id, shown, among)
     doubtful = _doubtful(db, voter_id, [i for i in ahead if i not in shown])
     if enough and (representative is None or chance < BORDER):
         for photo in [doubtful] if doubtful else scores.least_sure(db, voter_id, shown):

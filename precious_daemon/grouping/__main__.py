@@ -101,17 +101,14 @@ class _Table:
         self.matrix[rows] = vector
 
 
-def representatives(photos: Sequence[PhotoRow], looks: Looks, found: Sequence[Group], count: int, seed: int) -> set[int]:
-    """Positions of the photos to ask about, for half of `count` answers: the others tell more about what these leave in doubt,
-    which the model for now knows (`learn.instant`). By their gradients, and for all, while fewer than half are embedded.
-    """
+def representatives(photos: Sequence[PhotoRow], looks: Looks, found: Sequence[Group], count: int, seed: int) -> list[int]:
+    """Positions of the photos to ask about, the most telling first. By their gradients while fewer than half are embedded."""
     number = {member.photo_id: i for i, group in enumerate(found) for member in group.members}
     together = np.array([number.get(photo.id, len(found) + i) for i, photo in enumerate(photos)], dtype=np.int64)
     measures = np.hstack([facts(photos, together), qualities(looks.quality)])
     few = 2 * np.count_nonzero(looks.embedding.any(axis=1)) < len(looks.embedding)
     with threadpool_limits(1):  # more wait for each other longer than they work
-        look, wanted = (looks.hog, count) if few else (looks.embedding, -(-count // 2))
-        return set(represent(look, measures, together, wanted, seed).tolist())
+        return list(represent(looks.hog if few else looks.embedding, measures, together, count, seed).tolist())
 
 
 # --- writing -----------------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import json
 import sqlite3
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -47,9 +47,9 @@ class Before:
 
 
 def run(
-    folder: Path, job: dict[str, Any], photos: Sequence[PhotoRow], looks: Looks, telling: Callable[[], Collection[int]]
+    folder: Path, job: dict[str, Any], photos: Sequence[PhotoRow], looks: Looks, telling: Callable[[], Sequence[int]]
 ) -> None:
-    """Leave clusters in the job folder. `telling` gives the positions of the photos whose labels say most about the others."""
+    """Leave clusters in the job folder. `telling`: positions of photos, first those whose labels say most about the others."""
     cache_db, kinds = Path(job["cache_db"]), _kinds(job["clusters"]["features"], looks)
     settings = job["clusters"] | {"kinds": kinds, "backbone": job["backbone"], "representatives_wanted": job["representatives"]}
     features = [_matrix(kind, folder, cache_db, photos, looks) for kind in kinds]
@@ -103,7 +103,7 @@ def _make(
     weights: Sequence[float],
     before: Before | None,
     why: str | None,
-    telling: Callable[[], Collection[int]],
+    telling: Callable[[], Sequence[int]],
 ) -> None:
     seed = job["seed"]
     space = Space.fit(list(zip(features, weights, strict=True)), seed)
@@ -125,9 +125,16 @@ def _make(
     jobfolder.write_json(
         folder, "clusters.json", made | {"settings": settings, "count": len(photos), "discs": on_map, "unit": layout.unit}
     )
-    chosen = set(telling()) if settings["representatives"] == "telling" else set(found.representatives.tolist())
+    chosen = telling() if settings["representatives"] == "telling" else _of_the_largest_first(found)
+    places = {i: place for place, i in enumerate(chosen, 1)}
     rows = zip(photos, found.assignment.tolist(), found.distance.tolist(), *_lists(layout), strict=True)
-    _write(folder, ((p.id, c, far, i in chosen, x, y, level) for i, (p, c, far, x, y, level) in enumerate(rows)))
+    _write(folder, ((p.id, c, far, places.get(i, 0), x, y, level) for i, (p, c, far, x, y, level) in enumerate(rows)))
+
+
+def _of_the_largest_first(found: Clusters) -> list[int]:
+    sizes = np.bincount(found.assignment)
+    order = np.argsort(-sizes[found.assignment[found.representatives]], kind="stable")
+    return list(found.representatives[order].tolist())
 
 
 def _lists(layout: Layout) -> tuple[list[float], list[float], list[int]]:
@@ -156,7 +163,7 @@ def _add(
     _write(
         folder,
         (
-            (photos[i].id, c, far, False, x, y, before.depth)
+            (photos[i].id, c, far, 0, x, y, before.depth)
             for i, c, far, (x, y) in zip(new, assignment.tolist(), distance.tolist(), place.tolist(), strict=True)
         ),
     )
@@ -169,8 +176,8 @@ def _write(folder: Path, rows: Iterable[Sequence[Any]]) -> None:
     with open(part, "w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["photo_id", "cluster", "distance", "representative", "x", "y", "level"])
-        for photo_id, number, distance, representative, x, y, level in rows:
-            writer.writerow([photo_id, number, f"{distance:.6g}", int(representative), f"{x:.7g}", f"{y:.7g}", level])
+        for photo_id, number, distance, place, x, y, level in rows:
+            writer.writerow([photo_id, number, f"{distance:.6g}", place, f"{x:.7g}", f"{y:.7g}", level])
     part.replace(folder / "clusters.csv")
 
 

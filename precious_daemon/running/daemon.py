@@ -25,7 +25,7 @@ from precious_daemon.reload import reload
 from precious_daemon.running.schedule import Schedule
 from precious_daemon.running.watch import Watcher
 from precious_daemon.service import Service
-from precious_daemon.store import job_runs, plugin_calls, voters
+from precious_daemon.store import clusters, job_runs, plugin_calls, voters
 from precious_daemon.suggesting import telling
 from precious_daemon.web.app import Site
 from precious_daemon.work import children
@@ -117,6 +117,7 @@ async def _tidy(service: Service) -> None:
     """After a start: put right what a kill or a crash left."""
     children.clear_leftovers(service.places)
     await service.store.awrite(job_runs.close_interrupted, service.clock())
+    await service.store.awrite(clusters.place_names)
     for voter in await service.store.aread(voters.active):
         if await service.store.awrite(ledger.catch_up, voter.id):
             log.info("%s: ratings were made anew from the answers", voter.name)

@@ -160,6 +160,13 @@ def labels(db: Database, voter_id: int) -> list[Label]:
     return [Label(row[0], bool(row[1]), row[2], row[3]) for row in db.execute(sql, [voter_id])]
 
 
+def kept(db: Database, voter_id: int, photo_ids: Iterable[int]) -> set[int]:
+    """Those of these photos that this voter said to keep."""
+    marks = ",".join(str(int(i)) for i in photo_ids)
+    sql = f"SELECT photo_id FROM labels WHERE voter_id = ? AND keep AND photo_id IN ({marks})"
+    return {row[0] for row in db.execute(sql, [voter_id])}
+
+
 def label_of(db: Database, voter_id: int, photo_id: int) -> Label | None:
     """The newest label of a photo that counts."""
     sql = "SELECT photo_id, keep, purpose, at FROM labels WHERE voter_id = ? AND photo_id = ?"

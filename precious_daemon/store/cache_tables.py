@@ -253,3 +253,31 @@ def c022_what_pages_count(db: Database) -> None:
             UPDATE rating_counts SET count = count - 1 WHERE voter_id = old.voter_id;
         END;
     """)
+
+
+@cache()
+def c023_names_in_their_places(db: Database) -> None:
+    """In which cluster most members of each name are: to find that anew for a page took longer than all else on it."""
+    db.executescript("""
+        CREATE TABLE placed_names (          -- made anew by clusters.place_names
+            named_id INTEGER PRIMARY KEY,
+            cluster INTEGER NOT NULL,
+            members INTEGER NOT NULL
+        );
+    """)
+
+
+@cache()
+def c024_groups_with_their_photos(db: Database) -> None:
+    """Which photos are in a group, by the index alone: those of a part of the library are looked for among all of a kind."""
+    db.executescript("""
+        DROP INDEX group_members_by_group;
+        CREATE INDEX group_members_by_group ON group_members(kind, group_id, photo_id);
+    """)
+
+
+@cache()
+def c025_representatives_in_their_order(db: Database) -> None:
+    """A number from 1 where there was a mark: all of those marked stay the first until the next grouping."""
+    db.execute("DROP INDEX representatives")
+    db.execute("CREATE INDEX representatives ON clusters(representative) WHERE representative > 0")

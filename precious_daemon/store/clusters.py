@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from precious_daemon.models import Choice, ClusterRow, Photo, Question
@@ -48,6 +47,7 @@ def replace(
     values = [now, json.dumps(made.get("settings", {})), json.dumps(made), model]
     db.execute("INSERT INTO cache.cluster_runs (at, settings, made, model) VALUES (?, ?, ?, ?)", values)
     db.execute("DELETE FROM cache.cluster_runs WHERE id <= (SELECT max(id) FROM cache.cluster_runs) - ?", [RUNS])
+    place_names(db)
 
 
 def add(db: Database, rows: Iterable[ClusterRow]) -> None:
@@ -56,6 +56,7 @@ def add(db: Database, rows: Iterable[ClusterRow]) -> None:
         db.execute(f"INSERT OR IGNORE INTO cache.clusters {_COLUMNS} VALUES (?, ?, ?, ?, ?, ?, ?, 1)", row)
         if db.execute("SELECT changes()").fetchone()[0]:
             db.execute("UPDATE cache.cluster_sizes SET size = size + 1 WHERE cluster = ?", [row.cluster])
+    place_names(db)
 
 
 def newest_run(db: Database) -> dict[str, Any] | None:
@@ -89,7 +90,7 @@ def _clusters(db: Database, rows: Iterable[Sequence[Any]], shown: int) -> list[C
         SELECT c.cluster, c.photo_id FROM cache.clusters AS c {} CROSS JOIN photos ON photos.id = c.photo_id
         WHERE photos.state = 'present' AND {}
     """
-    standing = sql.format("INDEXED BY representatives", "c.representative = 1 ORDER BY c.distance DESC, c.photo_id DESC")
+    standing = sql.format("INDEXED BY representatives", "c.representative > 0 ORDER BY c.distance DESC, c.photo_id DESC")
     stands: dict[int, int] = dict(db.execute(standing).fetchall())  # the nearest of several comes last
     nearest = sql.format("", "c.cluster = ? ORDER BY c.distance, c.photo_id LIMIT ?")
     found, called = [], names(db)
@@ -111,22 +112,27 @@ def names(db: Database) -> dict[int, str]:
     Where several names meet in one cluster, it gets that with the most members; the others wait until it splits again.
     """
     sql = """
-        SELECT n.id, n.name, c.cluster, count(*) FROM named_clusters AS n JOIN named_cluster_members AS m ON m.named_id = n.id
-        CROSS JOIN cache.clusters AS c ON c.photo_id = m.photo_id GROUP BY n.id, c.cluster ORDER BY count(*) DESC, n.at DESC
+        SELECT p.cluster, n.name FROM cache.placed_names AS p JOIN named_clusters AS n ON n.id = p.named_id
+        ORDER BY p.members, n.at
     """
-    found: dict[int, str] = {}
-    placed: set[int] = set()
-    for named_id, name, number, _ in db.execute(sql):
-        if named_id not in placed:
-            placed.add(named_id)
-            found.setdefault(number, name)
-    return found
+    return dict(db.execute(sql).fetchall())  # what comes last stays
+
+
+def place_names(db: Database) -> None:
+    """Find the cluster of each name: when clusters or names have changed, and after a start, for a backup may be in use."""
+    db.execute("DELETE FROM cache.placed_names")
+    db.execute("""
+        INSERT INTO cache.placed_names SELECT named_id, cluster, max(members) FROM (
+            SELECT m.named_id, c.cluster, count(*) AS members FROM named_cluster_members AS m
+            CROSS JOIN cache.clusters AS c ON c.photo_id = m.photo_id GROUP BY 1, 2 ORDER BY 2
+        ) GROUP BY named_id
+    """)
 
 
 def rename(db: Database, cluster: Cluster, name: str, now: float) -> None:
     """Call it so, by members near its centre and further out; an empty name takes away the one that is shown."""
-    for named_id in _named(db, cluster.number):
-        db.execute("DELETE FROM named_clusters WHERE id = ?", [named_id])
+    shown = "SELECT named_id FROM cache.placed_names WHERE cluster = ?"
+    db.execute(f"DELETE FROM named_clusters WHERE id IN ({shown})", [cluster.number])
     if name:
         new_id = insert(db, "named_clusters", {"name": name, "at": now})
         sql = """
@@ -136,17 +142,7 @@ def rename(db: Database, cluster: Cluster, name: str, now: float) -> None:
             ) WHERE rank % max(1, ? / ?) = 0 LIMIT ?
         """
         db.execute(sql, [new_id, cluster.number, cluster.size, ANCHORS, ANCHORS])
-
-
-def _named(db: Database, number: int) -> list[int]:
-    """Names of which most members are in this cluster."""
-    sql = """
-        SELECT named_id FROM (
-            SELECT m.named_id, c.cluster, row_number() OVER (PARTITION BY m.named_id ORDER BY count(*) DESC) AS place
-            FROM named_cluster_members AS m CROSS JOIN cache.clusters AS c ON c.photo_id = m.photo_id GROUP BY 1, 2
-        ) WHERE place = 1 AND cluster = ?
-    """
-    return [row[0] for row in db.execute(sql, [number]).fetchall()]
+    place_names(db)
 
 
 # --- one answer for all ------------------------------------------------------------------------------------------------
@@ -154,37 +150,50 @@ def _named(db: Database, number: int) -> list[int]:
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """What one answer for a whole cluster would do: `asked` get it, nearest to its centre first; the others keep theirs."""
+    """What one answer for a whole cluster would do: so many photos are `asked` and get it, the others keep theirs."""
 
-    asked: list[int]
+    asked: int
     kept: int  # answered "keep" before
     deleted: int
     reserved: int  # left to blind audits: such an answer has to be given of that photo alone
     gone: int  # missing, or in the trash
 
 
+_PARTS = """
+    SELECT c.photo_id, c.distance, CASE
+        WHEN EXISTS (SELECT 1 FROM photos INDEXED BY photos_not_there WHERE id = c.photo_id AND state != 'present') THEN 'gone'
+        ELSE coalesce(
+            (SELECT iif(keep, 'kept', 'deleted') FROM labels WHERE voter_id = :voter AND labels.photo_id = c.photo_id),
+            (SELECT 'reserved' FROM pool_members AS m WHERE m.pool_id = :pool AND m.photo_id = c.photo_id),
+            'asked')
+        END AS part
+    FROM cache.clusters AS c WHERE c.cluster = :cluster
+"""
+
+
+def _whose(db: Database, voter_id: int, number: int) -> dict[str, int | None]:
+    pool = scores.newest_pool(db, voter_id)
+    return {"voter": voter_id, "pool": pool[0] if pool else None, "cluster": number}
+
+
 def meaning(db: Database, voter_id: int, number: int) -> Meaning:
     """Of the present photos without an answer, all are asked but those that audits will ask about."""
-    pool = scores.newest_pool(db, voter_id)
-    sql = """
-        SELECT c.photo_id, EXISTS (SELECT 1 FROM photos INDEXED BY photos_not_there WHERE id = c.photo_id AND state != 'present'),
-            l.keep, m.asked
-        FROM cache.clusters AS c LEFT JOIN labels AS l ON l.voter_id = ? AND l.photo_id = c.photo_id
-        LEFT JOIN pool_members AS m ON m.pool_id = ? AND m.photo_id = c.photo_id
-        WHERE c.cluster = ? ORDER BY c.distance, c.photo_id
-    """
-    asked, counts = [], Counter[str]()
-    for photo_id, gone, keep, reserved in db.execute(sql, [voter_id, pool[0] if pool else None, number]):
-        if not gone and keep is None and not reserved:
-            asked.append(photo_id)
-        else:
-            counts["gone" if gone else "reserved" if keep is None else "kept" if keep else "deleted"] += 1
-    return Meaning(asked, counts["kept"], counts["deleted"], counts["reserved"], counts["gone"])
+    sql = f"SELECT part, count(*) FROM ({_PARTS}) GROUP BY part"
+    found = dict(db.execute(sql, _whose(db, voter_id, number)).fetchall())
+    return Meaning(*(found.get(field.name, 0) for field in fields(Meaning)))
+
+
+def asked(db: Database, voter_id: int, number: int, limit: int = -1, *, furthest: bool = False) -> list[int]:
+    """Ids of those that are asked, the nearest to the centre first; or so many that are `furthest` from it, in the same order."""
+    order = "DESC" if furthest else "ASC"
+    sql = f"SELECT photo_id FROM ({_PARTS}) WHERE part = 'asked' ORDER BY distance {order}, photo_id {order} LIMIT :limit"
+    found = [row[0] for row in db.execute(sql, _whose(db, voter_id, number) | {"limit": limit})]
+    return found[::-1] if furthest else found
 
 
 def label(db: Database, voter_id: int, number: int, choice: Choice, request: str, now: float) -> int:
     """One answer to train on for each photo that has none; how many. They can be undone together by `request`."""
-    found = meaning(db, voter_id, number).asked
+    found = asked(db, voter_id, number)
     for photo_id in found:
         answers.add(db, voter_id, Question.LABEL, choice, photo_id, None, "train", now, f"{request}-{photo_id}")
     return len(found)

@@ -127,9 +127,11 @@ def next_to_review(
     return next(to_review(db, voter_id, kind, after), None)
 
 
-def members(db: Database, kind: GroupKind) -> set[int]:
-    """Photos in any group of a kind."""
-    return {row[0] for row in db.execute("SELECT photo_id FROM cache.group_members WHERE kind = ?", [kind])}
+def members(db: Database, kind: GroupKind, photo_ids: Iterable[int]) -> set[int]:
+    """Those of these photos that are in a group of a kind."""
+    marks = ",".join(str(int(i)) for i in photo_ids)
+    sql = f"SELECT photo_id FROM cache.group_members WHERE kind = ? AND photo_id IN ({marks})"
+    return {row[0] for row in db.execute(sql, [kind])}
 
 
 def to_review(
@@ -195,17 +197,17 @@ def copies_left(db: Database, photo_id: int, but: Collection[int] = ()) -> bool:
     return db.execute(sql, [photo_id]).fetchone() is not None
 
 
-def next_representative(db: Database, voter_id: int, exclude: Collection[int] = ()) -> Photo | None:
-    """A representative that this voter has not labelled: the largest cluster first."""
+def next_representative(db: Database, voter_id: int, exclude: Collection[int] = (), among: int = 1 << 31) -> Photo | None:
+    """The first representative that this voter has not labelled; `among` the first so many."""
     sql = f"""
         SELECT photos.* FROM cache.clusters AS c CROSS JOIN photos ON photos.id = c.photo_id
-            CROSS JOIN cache.cluster_sizes USING (cluster)
-        WHERE c.representative = 1 AND photos.state = 'present' AND photos.id NOT IN ({",".join(str(int(i)) for i in exclude)})
+        WHERE c.representative > 0 AND c.representative <= ? AND photos.state = 'present'
+        AND photos.id NOT IN ({",".join(str(int(i)) for i in exclude)})
         AND NOT EXISTS (SELECT 1 FROM live_answers a WHERE a.photo_id = c.photo_id AND +a.voter_id = ?
             AND a.question NOT IN ('pair', 'ranking', 'enough'))
         AND NOT EXISTS (SELECT 1 FROM labels WHERE labels.photo_id = c.photo_id AND labels.voter_id = ?)
-        ORDER BY cluster_sizes.size DESC, c.photo_id LIMIT 1
+        ORDER BY c.representative, c.photo_id LIMIT 1
     """
-    for row in db.query(sql, [voter_id, voter_id]):
+    for row in db.query(sql, [among, voter_id, voter_id]):
         return photo_from(row)
     return None

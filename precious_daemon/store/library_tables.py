@@ -588,3 +588,34 @@ def m028_people_named(db: Database) -> None:
 def m029_what_pages_count(db: Database) -> None:
     """Answers of a kind by index, what is suggested to anybody in its order, and how much that is."""
     db.executescript(tallies.M029)
+
+
+@library()
+def m030_labels_of_tasks(db: Database) -> None:
+    """What every photo was said to be in a task, as a table that a trigger keeps: the view went through all answers."""
+    db.executescript("""
+        DROP VIEW task_labels;
+        CREATE VIEW live_task_labels AS      -- one row for each answer; the newest of a photo counts
+            SELECT id, task_id, voter_id, photo_id, class_id FROM live_task_answers WHERE class_id IS NOT NULL;
+        CREATE TABLE task_labels (
+            task_id INTEGER NOT NULL,
+            voter_id INTEGER NOT NULL,
+            photo_id INTEGER NOT NULL,
+            class_id INTEGER NOT NULL,
+            answer_id INTEGER NOT NULL,
+            PRIMARY KEY (task_id, voter_id, photo_id)
+        ) WITHOUT ROWID;
+        CREATE INDEX task_labels_by_class ON task_labels(task_id, voter_id, class_id, answer_id);
+        INSERT INTO task_labels SELECT task_id, voter_id, photo_id, class_id, max(id) FROM live_task_labels GROUP BY 1, 2, 3;
+        CREATE TRIGGER task_label_kept AFTER INSERT ON task_answers WHEN new.undoes IS NOT NULL OR new.class_id IS NOT NULL BEGIN
+            DELETE FROM task_labels WHERE task_id = new.task_id AND voter_id = new.voter_id AND photo_id = new.photo_id;
+            INSERT INTO task_labels SELECT task_id, voter_id, photo_id, class_id, id FROM live_task_labels
+                WHERE task_id = new.task_id AND voter_id = new.voter_id AND photo_id = new.photo_id ORDER BY id DESC LIMIT 1;
+        END;
+    """)
+
+
+@library()
+def m031_how_many_are_certified(db: Database) -> None:
+    """Of the suggestions: counted as they come and go."""
+    db.executescript(tallies.M031)

@@ -175,7 +175,7 @@ def set_fit(db: Database, voter_id: int, answer_id: int) -> None:
     db.execute("INSERT OR REPLACE INTO cache.notes VALUES (?, ?)", [f"fit of {voter_id}", str(answer_id)])
 
 
-LOOKED_AT = 2_000  # ratings that are passed over for a page of those that fit
+LOOKED_AT = 1_000  # ratings that are passed over for a page of those that fit
 FEW = 5_000  # ratings up to so many are all sorted, where their photos are wanted by time
 SORTS = {"best": ("mu", "<", "DESC"), "last": ("mu", ">", "ASC"), "unsure": ("sigma", "<", "DESC")}
 """How a ranking can be sorted: column, what comes after another row, and the order."""
@@ -244,17 +244,17 @@ def best(db: Database, voter_id: int, limit: int, scope: Scope | None = None) ->
 
 
 def _ranked(db: Database, voter_id: int, scope: Scope | None) -> tuple[str, list[Any], bool]:
-    """The condition for photos of the ranking, or of a part of it, its values, and whether it names a few photos by their ids."""
+    """The condition for photos of the ranking, or of a part of it, its values, and whether it names a few photos."""
     where = f"r.voter_id = ? AND photos.state = 'present' AND NOT {is_out('photos.id')}"
     values: list[Any] = [voter_id, voter_id]
     if scope is None:
         return where, values, False
     inside, bounds = scopes.condition(scope)
     where, values = f"{where} AND {inside}", [*values, *bounds]
-    found = scopes.few(db, scope)
-    if found is None:
-        return where, values, False
-    return f"{where} AND r.photo_id IN ({','.join(map(str, found))})", values, True
+    if some := scopes.few(db, scope):
+        rows, those = some
+        return f"{where} AND r.photo_id IN ({rows})", [*values, *those], True
+    return where, values, False
 
 
 def for_highlights(db: Database, voter_id: int, before: float | None, limit: int) -> list[Candidate]:

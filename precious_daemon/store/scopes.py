@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+from collections.abc import Iterator
 from typing import Any
 
 from precious_daemon.errors import NotFound
@@ -23,21 +24,21 @@ def folder(db: Database, path: str) -> tuple[int, str]:
             return root.id, os.path.relpath(wanted, root.path).removeprefix(".")
     for root in watched:
         scope = Scope(root.id, wanted.removeprefix("."))
-        where, values = _files(scope)
-        if db.execute(f"SELECT 1 FROM files WHERE {where} LIMIT 1", values).fetchone():
-            return root.id, scope.folder
+        for rows, values in _ways(db, scope):
+            if db.execute(f"SELECT 1 FROM {rows} LIMIT 1", values).fetchone():
+                return root.id, scope.folder
     raise NotFound("No watched folder holds a folder of that name.")
 
 
 def sample(db: Database, scope: Scope, voter_id: int, point: int, count: int, many: int) -> list[int]:
     """Ids of present photos of the scope that are in this voter's ranking, at random: `many` of a few, else `count`."""
-    found = few(db, scope)
-    where, values = condition(scope)
-    where += f" AND +photos.state = 'present' AND NOT {is_out('photos.id')}"
-    values.append(voter_id)
-    if found is not None:
-        marks = ",".join(map(str, found))
-        ids = [row[0] for row in db.execute(f"SELECT id FROM photos WHERE id IN ({marks}) AND {where}", values)]
+    inside, bounds = condition(scope)
+    where, values = f"{inside} AND +photos.state = 'present' AND NOT {is_out('photos.id')}", [*bounds, voter_id]
+    if some := few(db, scope):
+        rows, those = some
+        ids = [
+            row[0] for row in db.execute(f"SELECT id FROM photos WHERE id IN ({rows}) AND {where} ORDER BY id", [*those, *values])
+        ]
         return random.Random(point).sample(ids, min(many, len(ids)))
     sql = f"""
         SELECT id FROM photos INDEXED BY photos_by_draw
@@ -49,25 +50,25 @@ def sample(db: Database, scope: Scope, voter_id: int, point: int, count: int, ma
     return ids
 
 
-def few(db: Database, scope: Scope) -> list[int] | None:
-    """Ids among which are all photos of the scope, where an index tells that these are few; None otherwise."""
+def few(db: Database, scope: Scope) -> tuple[str, list[Any]] | None:
+    """SQL for ids among which are all photos of the scope, and its values, where these are few; None otherwise."""
+    for rows, values in _ways(db, scope):
+        if db.execute(f"SELECT 1 FROM {rows} LIMIT 1 OFFSET ?", [*values, FEW]).fetchone() is None:
+            return f"SELECT photo_id FROM {rows}", values
+    return None
+
+
+def _ways(db: Database, scope: Scope) -> Iterator[tuple[str, list[Any]]]:
+    """By class, by folder, by time: rows that hold every photo of the scope, as SQL with its values, each by an index alone."""
     if scope.sorted_into is not None:
-        found = _of_class(db, *scope.sorted_into)
-        if len(found) <= FEW:
-            return found
+        yield _of_class(db, *scope.sorted_into)
     if scope.root_id is not None:
-        where, values = _files(scope)
-        sql = f"SELECT photo_id FROM files WHERE {where} LIMIT ?"
-        found = [row[0] for row in db.execute(sql, [*values, FEW + 1])]
-        if len(found) <= FEW:
-            return sorted(set(found))
+        inside, bounds = _inside(scope.folder, "path")
+        yield f"files WHERE root_id = ? AND {inside}", [scope.root_id, *bounds]
     if scope.since is not None or scope.until is not None:
         where, values = _taken("coalesce(taken_at, 0)", scope)
-        sql = f"SELECT id FROM photos INDEXED BY photos_newest WHERE state = 'present' AND {where} LIMIT ?"
-        found = [row[0] for row in db.execute(sql, [*values, FEW + 1])]
-        if len(found) <= FEW:
-            return found
-    return None
+        photos = f"SELECT id AS photo_id FROM photos INDEXED BY photos_newest WHERE state = 'present' AND {where}"
+        yield f"({photos})", values
 
 
 def condition(scope: Scope) -> tuple[str, list[Any]]:
@@ -79,11 +80,6 @@ def condition(scope: Scope) -> tuple[str, list[Any]]:
     if scope.sorted_into is not None:
         where += f" AND {_sorted(*scope.sorted_into)}"
     return where, values
-
-
-def _files(scope: Scope) -> tuple[str, list[Any]]:
-    inside, bounds = _inside(scope.folder, "path")
-    return f"root_id = ? AND {inside}", [scope.root_id, *bounds]
 
 
 def _inside(folder: str, column: str) -> tuple[str, list[Any]]:
@@ -106,13 +102,9 @@ def _sorted(class_id: int, voter_id: int) -> str:
     return f"coalesce({said}, {expected}) = {int(class_id)}"
 
 
-def _of_class(db: Database, class_id: int, voter_id: int) -> list[int]:
-    """Ids among which are all that `_sorted` holds for, but at most one more than FEW."""
-    mine = "task_id = :task AND voter_id = :voter AND class_id = :class"
-    sql = f"""
-        SELECT photo_id FROM task_answers WHERE {mine}
-        UNION ALL SELECT photo_id FROM cache.task_scores WHERE {mine} LIMIT :most
-    """
+def _of_class(db: Database, class_id: int, voter_id: int) -> tuple[str, list[Any]]:
+    """Rows that hold every photo for which `_sorted` does."""
     row = db.execute("SELECT task_id FROM task_classes WHERE id = ?", [class_id]).fetchone()
-    values = {"task": row[0] if row else None, "voter": voter_id, "class": class_id, "most": FEW + 1}
-    return [row[0] for row in db.execute(sql, values)]
+    mine = "task_id = ? AND voter_id = ? AND class_id = ?"
+    rows = (f"SELECT photo_id FROM {table} WHERE {mine}" for table in ("task_labels", "cache.task_scores"))
+    return f"({' UNION ALL '.join(rows)})", 2 * [row[0] if row else None, voter_id, class_id]

@@ -269,8 +269,7 @@ def counts(db: Database, voter_id: int) -> dict[SuggestionState, int]:
 
 def certified(db: Database, voter_id: int) -> int:
     """How many of the open ones are certified."""
-    sql = "SELECT count(*) FROM suggestions WHERE voter_id = ? AND state = 'open' AND certified"
-    return int(db.execute(sql, [voter_id]).fetchone()[0])
+    return tallies.of(db, "certified", voter_id).get("open", 0)
 
 
 def everybodys(db: Database) -> tuple[int, int]:

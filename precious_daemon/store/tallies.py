@@ -6,6 +6,7 @@ A tally is named by what is counted, whose it is (a root, a voter, or 0), and wh
     unsupported      0      suffix       files that cannot be read as photos
     votes            voter  comparisons  comparisons that count
     suggestions      voter  state        suggestions in that state
+    certified        voter  open         open suggestions that are certified
     suggested bytes  voter  open         bytes of the photos that are suggested now
     trash            0      units        captures in the trash; `bytes` theirs
     suggested to anybody    0    photos  photos that are suggested to one voter or to several; `bytes` theirs
@@ -41,6 +42,8 @@ _COUNT = """
         WHERE question IN ('pair', 'four') AND choice IN ('first', 'second', 'third', 'fourth', 'order', 'draw')
         GROUP BY voter_id;
     INSERT INTO tallies SELECT 'suggestions', voter_id, state, count(*) FROM suggestions GROUP BY voter_id, state;
+    INSERT INTO tallies SELECT 'certified', voter_id, 'open', count(*) FROM suggestions WHERE state = 'open' AND certified
+        GROUP BY voter_id;
     INSERT INTO tallies SELECT 'suggested bytes', voter_id, 'open', coalesce(sum(files.size), 0)
         FROM suggestions LEFT JOIN files USING (photo_id) WHERE state = 'open' GROUP BY voter_id;
     INSERT INTO tallies SELECT 'suggested to anybody', 0, 'photos', count(DISTINCT photo_id)
@@ -200,5 +203,19 @@ M029 = f"""
     CREATE TRIGGER file_unweighed_for_anybody AFTER DELETE ON files BEGIN
         UPDATE tallies SET count = count - old.size WHERE what = 'suggested to anybody' AND which = 'bytes'
             AND EXISTS (SELECT 1 FROM suggestions WHERE photo_id = old.photo_id AND state = 'open');
+    END;
+"""
+
+_SURE = "({0}.state = 'open' AND {0}.certified)"
+M031 = f"""
+    INSERT OR REPLACE INTO tallies SELECT 'certified', voter_id, 'open', count(*) FROM suggestions
+        WHERE state = 'open' AND certified GROUP BY voter_id;
+    CREATE TRIGGER certified_counted AFTER INSERT ON suggestions WHEN {_SURE.format("new")} BEGIN
+        INSERT INTO tallies VALUES ('certified', new.voter_id, 'open', 1) ON CONFLICT DO UPDATE SET count = count + 1;
+    END;
+    CREATE TRIGGER certified_recounted AFTER UPDATE OF state, certified ON suggestions
+    WHEN {_SURE.format("old")} != {_SURE.format("new")} BEGIN
+        INSERT INTO tallies VALUES ('certified', new.voter_id, 'open', {_SURE.format("new")})
+            ON CONFLICT DO UPDATE SET count = count + iif({_SURE.format("new")}, 1, -1);
     END;
 """

@@ -90,24 +90,28 @@ def undo(db: Database, task_id: int, voter_id: int, now: float) -> int:
 
 
 def labels(db: Database, task_id: int, voter_id: int) -> dict[int, int]:
-    """Class by photo, of every photo that was answered."""
-    sql = "SELECT photo_id, class_id FROM task_labels WHERE task_id = ? AND voter_id = ? ORDER BY id"
+    """Class by photo, of every photo that was answered, in the order of the answers."""
+    sql = "SELECT photo_id, class_id FROM task_labels WHERE task_id = ? AND voter_id = ? ORDER BY answer_id"
     return dict(db.execute(sql, [task_id, voter_id]).fetchall())
+
+
+def answered_count(db: Database, task_id: int, voter_id: int) -> int:
+    sql = "SELECT count(*) FROM task_labels WHERE task_id = ? AND voter_id = ?"
+    return int(db.execute(sql, [task_id, voter_id]).fetchone()[0])
 
 
 # --- the next photo ----------------------------------------------------------------------------------------------------
 
 
 def next_photo(db: Database, task_id: int, voter_id: int, point: int) -> Photo | None:
-    """Without an answer so far: representatives, the largest cluster first; then what the model doubts most; then any."""
+    """Without an answer so far: representatives; then what the model doubts most; then any."""
     mine = _MINE.format(task=int(task_id), voter=int(voter_id))
     free = f"""
         photos.state = 'present' AND NOT EXISTS (SELECT 1 FROM live_task_answers AS a WHERE {mine})
     """
     ways = (
         f"""SELECT photos.* FROM cache.clusters AS c CROSS JOIN photos ON photos.id = c.photo_id
-            CROSS JOIN cache.cluster_sizes USING (cluster)
-            WHERE c.representative = 1 AND {free} ORDER BY cluster_sizes.size DESC, c.photo_id LIMIT 1""",
+            WHERE c.representative > 0 AND {free} ORDER BY c.representative, c.photo_id LIMIT 1""",
         f"""SELECT photos.* FROM cache.task_scores AS s CROSS JOIN photos ON photos.id = s.photo_id
             WHERE s.task_id = {int(task_id)} AND s.voter_id = {int(voter_id)} AND {free} ORDER BY s.chance LIMIT 1""",
         f"SELECT photos.* FROM photos WHERE draw >= {int(point)} AND {free} ORDER BY draw LIMIT 1",
@@ -170,7 +174,7 @@ def said_of_class(db: Database, task_id: int, voter_id: int, class_id: int, limi
     """Photos that this voter said are of the class, newest answer first."""
     sql = """
         SELECT photos.* FROM task_labels AS l CROSS JOIN photos ON photos.id = l.photo_id
-        WHERE l.task_id = ? AND l.voter_id = ? AND l.class_id = ? ORDER BY l.id DESC LIMIT ?
+        WHERE l.task_id = ? AND l.voter_id = ? AND l.class_id = ? ORDER BY l.answer_id DESC LIMIT ?
     """
     return [photo_from(row) for row in db.query(sql, [task_id, voter_id, class_id, limit])]
 

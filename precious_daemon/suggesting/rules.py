@@ -20,21 +20,22 @@ if TYPE_CHECKING:
     from precious_daemon.service import Service
     from precious_daemon.trash import Outcome
 
-MOST = 1000  # groups that a rule settles in one go
-AT_ONCE = 200  # groups whose photos are looked up together
+MANY = (50, 1000)  # groups that a rule settles in one go: as soon as it is asked for, or after a moment
+AT_ONCE = 50  # groups whose photos are looked up together
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
     """Of each group of a kind, within a part of the library, the `keep` best stay; with `folder`, the best of those in it.
 
-    `folder` is relative to its root; what lies below counts as in it.
+    `folder` is relative to its root; what lies below counts as in it. At most `many` groups are settled in one go.
     """
 
     kind: GroupKind
     keep: int = 1
     folder: str = ""
     scope: Scope | None = None
+    many: int = MANY[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ class Plan:
     spared: int  # frames of a burst that stay because they belong to a set, such as a bracket or a panorama
     protected: int  # photos that stay because a plugin says so
     elsewhere: int
-    more: bool  # there are more groups than MOST
+    more: bool  # there are more groups than that
 
     @property
     def going(self) -> list[Photo]:
@@ -81,12 +82,11 @@ async def plan(service: Service, voter_id: int, rule: Rule) -> Plan:
 
 
 def _plan(db: Database, voter_id: int, rule: Rule) -> Plan:
-    keep_said = {label.photo_id for label in answers.labels(db, voter_id) if label.keep}
-    spared = groups.members(db, GroupKind.SERIES) if rule.kind is GroupKind.BURST else set()
     settlings: list[Settling] = []
     said = of_sets = elsewhere = 0
-    for members in _in_order(db, (group for _, group in groups.to_review(db, voter_id, rule.kind, scope=rule.scope))):
-        if len(settlings) == MOST:
+    found = (group for _, group in groups.to_review(db, voter_id, rule.kind, scope=rule.scope))
+    for members, keep_said, spared in _in_order(db, voter_id, found):
+        if len(settlings) == rule.many:
             break
         if not _within(members, rule.scope):
             continue
@@ -95,22 +95,27 @@ def _plan(db: Database, voter_id: int, rule: Rule) -> Plan:
             elsewhere += 1
             continue
         stays = _but(one, keep_said)
-        whole = _but(stays, spared)
+        whole = _but(stays, spared if rule.kind is GroupKind.BURST else ())
         said += stays.stays - one.stays
         of_sets += whole.stays - stays.stays
         if whole.going:
             settlings.append(whole)
     sizes = photos.sizes(db, [photo.id for one in settlings for photo in one.going])
-    return Plan(settlings, sum(sizes.values()), said, of_sets, 0, elsewhere, len(settlings) == MOST)
+    return Plan(settlings, sum(sizes.values()), said, of_sets, 0, elsewhere, len(settlings) == rule.many)
 
 
-def _in_order(db: Database, found: Iterator[Group]) -> Iterator[list[Photo]]:
-    """The photos of each group: the best first, then what the owner keeps, then the sharper, the larger."""
+def _in_order(db: Database, voter_id: int, found: Iterator[Group]) -> Iterator[tuple[list[Photo], set[int], set[int]]]:
+    """The photos of each group: the best first, then what the owner keeps, then the sharper, the larger.
+
+    Beside them, ids of photos that the owner said to keep, and of those that belong to a set.
+    """
     while part := list(islice(found, AT_ONCE)):
         known = photos.many(db, {member.photo_id for group in part for member in group.members})
         measured = pictures.qualities(db, {photo.content_hash for photo in known.values() if photo.content_hash})
+        keep_said, in_sets = answers.kept(db, voter_id, known), groups.members(db, GroupKind.SERIES, known)
         for group in part:
-            yield [known[member.photo_id] for member in sorted(group.members, key=_worth(known, measured), reverse=True)]
+            ordered = sorted(group.members, key=_worth(known, measured), reverse=True)
+            yield [known[member.photo_id] for member in ordered], keep_said, in_sets
 
 
 def _worth(known: Mapping[int, Photo], measured: Mapping[bytes, Quality]) -> Callable[[GroupMember], tuple[float, ...]]:

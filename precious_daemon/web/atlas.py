@@ -17,7 +17,7 @@ from precious_daemon.web.render import page
 routes = web.RouteTableDef()
 
 CLUSTERS = 300  # on the page; smaller ones are among the photos, and on the page of clusters
-TILES = 80  # in one request
+TILES = 40  # in one request
 DEEPEST = 20
 TABS = N_({"all": "All", "unlabelled": "Not answered", "kept": "Kept", "deleted": "To delete"})
 

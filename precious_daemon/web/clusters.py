@@ -97,14 +97,19 @@ async def show_cluster(request: web.Request) -> web.Response:
     def look(db: Database) -> tuple[Cluster, Meaning, list[Photo]]:
         cluster = _of(db, request.match_info["uid"], 1)
         means = clusters.meaning(db, request[VOTER], cluster.number)
-        ids, half = means.asked, IN_THE_PREVIEW // 2
-        shown = ids if len(ids) <= IN_THE_PREVIEW else ids[:half] + ids[-half:]
+        if means.asked <= IN_THE_PREVIEW:
+            shown = clusters.asked(db, request[VOTER], cluster.number)
+        else:
+            ends = (
+                clusters.asked(db, request[VOTER], cluster.number, IN_THE_PREVIEW // 2, furthest=far) for far in (False, True)
+            )
+            shown = [i for end in ends for i in end]
         known = photos.many(db, shown)
         return cluster, means, [known[i] for i in shown]
 
     cluster, means, shown = await request.app[SERVICE].store.aread(look)
     return await page(
-        request, "cluster.html", cluster=cluster, means=means, count=len(means.asked), shown=shown,
+        request, "cluster.html", cluster=cluster, means=means, count=means.asked, shown=shown,
         request_name=secrets.token_hex(16),
     )  # fmt: skip
 
@@ -121,7 +126,7 @@ async def strip(request: web.Request) -> web.Response:
     return web.json_response(
         {
             "number": cluster.number, "size": cluster.size, "name": cluster.name, "kept": means.kept, "deleted": means.deleted,
-            "reserved": means.reserved, "unanswered": len(means.asked), "photos": [photo_json(p) for p in cluster.nearest],
+            "reserved": means.reserved, "unanswered": means.asked, "photos": [photo_json(p) for p in cluster.nearest],
         }
     )  # fmt: skip
 

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from aiohttp import web
 
 from precious_daemon import __version__
 from precious_daemon.machine import lean
-from precious_daemon.models import Photo, SuggestionState, Voter
+from precious_daemon.models import Photo, PhotoState, SuggestionState, Voter
 from precious_daemon.store import Database, passwords, suggestions, voters
 from precious_daemon.suggesting import people
 from precious_daemon.web import language, words
 from precious_daemon.web.keys import SERVICE, VOTER
-from precious_daemon.web.language import N_
+from precious_daemon.web.language import N_, _
 from precious_daemon.words.language import marked, marked_n
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+    from markupsafe import Markup
 
 HERE = Path(__file__).parent
 PREVIEW_SIDE = 1024
@@ -96,9 +98,49 @@ def environment() -> Environment:
         "languages": language.LANGUAGES,
         "scripts": language.scripts,
     }
-    env.globals |= {"version": __version__, "keymap": KEYS, "sureness": words.sureness, "standing": words.standing}
+    env.globals |= {"version": __version__, "sureness": words.sureness, "standing": words.standing}
+    env.globals |= {"photo_img": photo_img, "icon": icon, "keys": keys}
     lean.set_apart()
     return env
+
+
+# --- pieces that pages are full of: made without a template, or made once ---------------------------------------------
+
+
+def photo_img(photo: Photo, side: int = PREVIEW_SIDE, lazy: bool = True, eager_size: str = "200px") -> Markup:
+    """A photo that leaves its room on the page before it is there; a small one (`side` up to 256) is sharp on every screen."""
+    from markupsafe import Markup, escape
+
+    if not (photo.content_hash or photo.state is PhotoState.PRESENT):  # neither read, nor seen by a first look
+        waits = photo.state is PhotoState.NEW
+        return Markup('<span class="no-picture">%s</span>') % (_("Waits to be read") if waits else _("No picture"))
+    width, height = scaled(photo, side)
+    small, large = thumb(photo), preview(photo)
+    sizes = f' srcset="{small} 256w, {large} 1024w" sizes="{escape(eager_size)}"' if side <= 256 else ""
+    loading = ' loading="lazy"' if lazy else ""
+    return Markup(
+        f'<img src="{small if sizes else large}" width="{width}" height="{height}" alt="{escape(words.name(photo.path))}"'
+        f'{loading} decoding="async"{sizes}>'
+    )
+
+
+@cache
+def icon(name: str) -> Markup:
+    return _part("icon")(name)
+
+
+def keys() -> Markup:
+    """All keys that the pages know, for their dialog and for the help."""
+    return _keys(language.spoken())
+
+
+@cache
+def _keys(tag: str) -> Markup:
+    return _part("keymap_list")(KEYS)
+
+
+def _part(name: str) -> Callable[..., Markup]:
+    return cast("Callable[..., Markup]", getattr(environment().get_template("_parts.html").module, name))
 
 
 def thumb(photo: Photo) -> str:

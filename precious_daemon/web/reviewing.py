@@ -137,10 +137,10 @@ async def show_suggestions(request: web.Request) -> web.Response:
 async def _last_moved(request: web.Request) -> list[Unit]:
     """The newest batch in the trash, while it is fresh."""
     service = request.app[SERVICE]
-    found = await service.trash.listing(UNITS_A_PAGE)
-    if not found or service.clock() - found[0].changed_at > JUST_NOW:
+    newest = await service.trash.listing(1)
+    if not newest or service.clock() - newest[0].changed_at > JUST_NOW:
         return []
-    return [unit for unit in found if unit.batch == found[0].batch]
+    return [unit for unit in await service.trash.listing(UNITS_A_PAGE) if unit.batch == newest[0].batch]
 
 
 @routes.get("/api/suggestions")

@@ -26,7 +26,7 @@ SHOWN = 24  # groups of a plan that the page shows
 MOST_KEPT = 20
 
 
-async def _rule(request: web.Request, kind: str, keep: str, prefer: str, query: str) -> tuple[Rule, Within]:
+async def _rule(request: web.Request, kind: str, keep: str, prefer: str, many: str, query: str) -> tuple[Rule, Within]:
     try:
         of_kind = GroupKind(kind)
     except ValueError as exc:
@@ -36,8 +36,10 @@ async def _rule(request: web.Request, kind: str, keep: str, prefer: str, query: 
     number = whole(keep, "keep")
     if not 1 <= number <= MOST_KEPT:
         raise BadRequest(f'"keep" has to be from 1 to {MOST_KEPT}: of each group, at least one stays.')
+    if (at_once := whole(many, "many")) not in rules.MANY:
+        raise BadRequest(f'"many" has to be one of {words.listed(map(str, rules.MANY))}.')
     part = await request.app[SERVICE].store.aread(within.read, query)
-    return Rule(of_kind, number, prefer.strip().strip("/"), part.scope), part
+    return Rule(of_kind, number, prefer.strip().strip("/"), part.scope, at_once), part
 
 
 @routes.get("/groups/rule")
@@ -47,12 +49,14 @@ async def show_rule(request: web.Request) -> web.Response:
     if "kind" not in query:
         return await page(request, "rule.html", rule=None, plan=None, within=Within(), kinds=KINDS, done=None)
     rule, part = await _rule(
-        request, query["kind"], query.get("keep") or "1", query.get("prefer", ""), request.rel_url.raw_query_string
-    )
+        request, query["kind"], query.get("keep") or "1", query.get("prefer", ""), query.get("many") or str(rules.MANY[0]),
+        request.rel_url.raw_query_string,
+    )  # fmt: skip
     plan = await rules.plan(request.app[SERVICE], request[VOTER], rule)
     return await page(
         request, "rule.html", rule=rule, plan=plan, within=part, kinds=KINDS, shown=plan.settlings[:SHOWN],
-        request_name=secrets.token_hex(16),
+        request_name=secrets.token_hex(16), at_once=rules.MANY[-1],
+        more_at_once=request.rel_url.update_query(many=str(rules.MANY[-1])) if plan.more and rule.many < rules.MANY[-1] else None,
     )  # fmt: skip
 
 
@@ -61,8 +65,9 @@ async def settle(request: web.Request) -> web.Response:
     """Do what the page showed: `count` is how many photos were to go. `typed_count` where that is above the caps."""
     fields, service = await said(request), request.app[SERVICE]
     rule, _ = await _rule(
-        request, fields.text("kind"), fields.text("keep"), fields.text("prefer", "", 1000), fields.text("within", "", 3000)
-    )
+        request, fields.text("kind"), fields.text("keep"), fields.text("prefer", "", 1000),
+        fields.text("many", str(rules.MANY[0])), fields.text("within", "", 3000),
+    )  # fmt: skip
     count, name = fields.number("count"), fields.text("request")
     if count is None or not (name.isascii() and name.isalnum()):
         raise BadRequest('"count" has to say how many photos go, and "request" to name this decision.')

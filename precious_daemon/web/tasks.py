@@ -39,7 +39,7 @@ def _told(task: LabelTask) -> dict[str, Any]:
 
 def _all(db: Database, voter_id: int) -> list[tuple[LabelTask, int]]:
     """(task, photos answered)."""
-    return [(task, len(rows.labels(db, task.id, voter_id))) for task in rows.everything(db)]
+    return [(task, rows.answered_count(db, task.id, voter_id)) for task in rows.everything(db)]
 
 
 @routes.get("/tasks")
@@ -115,7 +115,7 @@ async def ask(request: web.Request) -> web.Response:
         photo = await service.store.aread(photos.by_uid, uid)
     else:
         photo = await _next(request)
-    count = len(await service.store.aread(rows.labels, task.id, request[VOTER]))
+    count = await service.store.aread(rows.answered_count, task.id, request[VOTER])
     return await page(request, "task_ask.html", task=task, photo=photo, count_all=count, request_name=secrets.token_hex(16))
 
 

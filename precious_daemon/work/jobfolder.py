@@ -175,7 +175,7 @@ def read_scores(folder: Path) -> Iterator[Score]:
 def read_clusters(folder: Path) -> Iterator[ClusterRow]:
     return (
         ClusterRow(
-            int(r["photo_id"]), int(r["cluster"]), float(r["distance"]), r["representative"] == "1",
+            int(r["photo_id"]), int(r["cluster"]), float(r["distance"]), int(r["representative"]),
             float(r["x"]), float(r["y"]), int(r["level"]),
         )
         for r in _read_csv(folder / "clusters.csv")

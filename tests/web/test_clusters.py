@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import random
 import re
+from collections import Counter
 
 import pytest
 
 from precious_daemon.models import Choice, ClusterRow, Photo, Question
 from precious_daemon.service import Service
-from precious_daemon.store import answers, scores
+from precious_daemon.store import Database, answers, scores
 from precious_daemon.store import clusters as clusters_of
 from tests.web.library import Browser
 
@@ -85,6 +87,34 @@ async def test_of_names_that_come_together_that_of_more_members_is_shown_and_bot
     assert service.store.read(clusters_of.names) == {0: "hats", 1: "shoes"}
     await browser.post("/api/clusters/name", {"photo": clusters[1][0].uid, "name": "boots"})
     assert service.store.read(clusters_of.names) == {0: "hats", 1: "boots"}
+
+
+def test_names_stand_where_their_members_are_counted_whatever_became_of_the_clusters(
+    service: Service, library: list[Photo]
+) -> None:
+    rng = random.Random(1)
+    for now in range(40):
+        known = rng.sample(library, rng.randrange(2, len(library)))
+        cut = rng.randrange(1, len(known))
+        cluster(service, known[:cut], known[cut:])
+        chosen = service.store.read(clusters_of.of_photo, known[0].id, 1)
+        assert chosen
+        service.store.write(clusters_of.rename, chosen, rng.choice(("hats", "shoes", "sea", "")), float(now))
+        new = [ClusterRow(photo.id, rng.randrange(2), 0.5, False) for photo in library if photo not in known]
+        service.store.write(clusters_of.add, new)
+        assert service.store.read(clusters_of.names) == service.store.read(counted)
+
+
+def counted(db: Database) -> dict[int, str]:
+    """The names, from the members alone."""
+    found: dict[int, tuple[int, float, str]] = {}
+    for named_id, name, at in db.execute("SELECT id, name, at FROM named_clusters").fetchall():
+        sql = "SELECT cluster FROM named_cluster_members JOIN cache.clusters USING (photo_id) WHERE named_id = ?"
+        places = Counter(row[0] for row in db.execute(sql, [named_id]))
+        if places:
+            place = min(places, key=lambda one: (-places[one], one))
+            found[place] = max(found.get(place, (0, 0.0, "")), (places[place], at, name))
+    return {place: name for place, (_, _, name) in found.items()}
 
 
 async def test_the_scores_that_chose_the_number_are_plotted(

@@ -81,6 +81,18 @@ async def test_copies_outside_the_preferred_folder_go(service: Service, browser:
     assert all((folder / photo.path).exists() for photo in inside)
 
 
+async def test_few_groups_are_shown_soon_and_more_on_demand(
+    service: Service, browser: Browser, bursts: list[list[Photo]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("precious_daemon.suggesting.rules.MANY", (1, 2))
+    fields, text = await plan(browser, "kind=burst&keep=1&many=1")
+    assert "1 group: 2 photos go," in text
+    (more,) = re.findall(r'href="(/groups/rule\?[^"]*)">for up to 2 at once', text)
+    assert "2 groups: 4 photos go," in (await plan(browser, more.partition("?")[2].replace("&amp;", "&")))[1]
+    assert len((await (await browser.post("/api/groups/rule", fields | {"count": 2})).json())["moved"]) == 2
+    assert (await browser.get("/groups/rule?kind=burst&many=7")).status == 400
+
+
 async def test_only_groups_of_that_time_and_place(service: Service, browser: Browser, bursts: list[list[Photo]]) -> None:
     for query in ("from=1990&to=1991", "from=2100"):
         assert (await plan(browser, f"kind=burst&keep=1&{query}"))[0] == {}

@@ -125,7 +125,7 @@ function drawNow() {
   atlas.querySelector("[data-nothing]").hidden = show === "all" || used.size > 0 || missing.length + asked.size > 0;
   atlas.toggleAttribute("data-busy", missing.length > 0 || asked.size > 0);
   clearTimeout(timer);
-  if (missing.length) timer = setTimeout(() => fetchTiles(missing.slice(0, 80)), tiles.size ? 50 : 0);
+  if (missing.length) timer = setTimeout(() => fetchTiles(missing.slice(0, 40)), tiles.size ? 50 : 0);
 }
 
 function add(one) {
