@@ -11,6 +11,7 @@ import click
 
 from precious_daemon.cli.talk import (
     Ordered,
+    for_scripts,
     for_voter,
     noted,
     opened,
@@ -62,7 +63,7 @@ def _suggestions(service: Remote, limit: int) -> dict[str, Any]:
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True)
+@for_scripts
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True)
 @for_voter
 def held(as_json: bool, limit: int, voter: str | None) -> None:
@@ -176,7 +177,7 @@ def trash() -> None:
 
 
 @trash.command("list")
-@click.option("--json", "as_json", is_flag=True)
+@for_scripts
 def trash_list(as_json: bool) -> None:
     """What is in the trash: when, why, and from where."""
     with reached() as service:
@@ -250,7 +251,7 @@ def deeds_log(as_json: bool, limit: int, kind: str | None, text: str, before: in
 @trash.command("recover")
 @click.argument("folder", type=click.Path(exists=True, file_okay=False))
 @click.option("--dry-run", is_flag=True, help="Say what would come back; move nothing.")
-@click.option("--json", "as_json", is_flag=True)
+@for_scripts
 def trash_recover(folder: str, dry_run: bool, as_json: bool) -> None:
     """Bring back everything in the trash of a watched FOLDER without the library: from the records beside the photos."""
     from precious_daemon.store import Lock

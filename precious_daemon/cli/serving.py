@@ -15,6 +15,7 @@ import click
 from precious_daemon.cli import logs
 from precious_daemon.cli.talk import (
     duration,
+    for_scripts,
     job_text,
     offline,
     opened,
@@ -258,7 +259,7 @@ def reload() -> None:
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True)
+@for_scripts
 def login(as_json: bool) -> None:
     """Print a new link that signs a browser in. It works once."""
     places, _ = opened()

@@ -30,6 +30,13 @@ class Ordered(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Each with its whole first sentence: click would cut it to one line."""
+        found = ((name, self.get_command(ctx, name)) for name in self.list_commands(ctx))
+        rows = [(name, command.get_short_help_str(200)) for name, command in found if command and not command.hidden]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         return super().parse_args(ctx, args or [name for name in ("list", "show") if name in self.commands][:1])
 
@@ -73,6 +80,9 @@ def among(names: Callable[[], Iterable[str]]) -> Callable[[click.Context, click.
 
 for_voter = click.option("--voter", metavar="NAME", envvar="PRECIOUS_VOTER", help="Whose: the profile of this name.")
 """The option of commands that are about somebody's answers or suggestions."""
+
+
+for_scripts = click.option("--json", "as_json", is_flag=True, help="As JSON, for scripts.")
 
 
 @contextmanager
