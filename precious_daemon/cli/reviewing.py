@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -104,11 +105,24 @@ def apply(
         if not (yes or dry_run):
             photos = "1 photo" if len(chosen) == 1 else f"{len(chosen):,} photos"
             click.confirm(f"Move {photos}, {size(sum(s['bytes'] for s in chosen))}, to the trash?", abort=True, err=as_json)
-        body = {"uids": [s["uid"] for s in chosen], "typed_count": count, "dry_run": dry_run}
-        reply = service.post("/api/suggestions/approve", body)
+        body = {"uids": [s["uid"] for s in chosen], "dry_run": dry_run}
+        reply = _counted(lambda typed: service.post("/api/suggestions/approve", body | {"typed_count": typed}), count, as_json)
     if reply["moved"] and not dry_run:
         click.echo("Bring them back with: precious-daemon undo --last", err=True)
     _tell(reply, as_json)
+
+
+def _counted(act: Callable[[int | None], dict[str, Any]], count: int | None, as_json: bool) -> dict[str, Any]:
+    """What came of it. Where it takes the number of photos, that is asked for, or it is said how to give it."""
+    try:
+        return act(count)
+    except CountNeeded as needed:
+        if count is not None:
+            raise
+        if not sys.stdin.isatty():
+            raise CountNeeded(f"{needed} Here you type it as --count {needed.count}.", needed.count) from needed
+        click.echo(str(needed), err=as_json)
+        return act(click.prompt("How many photos", type=int, err=as_json))
 
 
 @click.command()
@@ -210,15 +224,7 @@ def trash_purge(dry_run: bool, count: int | None, as_json: bool) -> None:
         if dry_run:
             _tell(service.post("/api/trash/purge", {"dry_run": True}), as_json)
             return
-        try:
-            outcome = service.post("/api/trash/purge", {"typed_count": count})
-        except CountNeeded as needed:
-            if count is not None or not sys.stdin.isatty():
-                raise
-            click.echo(str(needed), err=as_json)
-            typed = click.prompt("How many photos", type=int, err=as_json)
-            outcome = service.post("/api/trash/purge", {"typed_count": typed})
-        _tell(outcome, as_json)
+        _tell(_counted(lambda typed: service.post("/api/trash/purge", {"typed_count": typed}), count, as_json), as_json)
 
 
 @click.command("log")
