@@ -83,9 +83,9 @@ def larger(db: Database, photo_ids: Iterable[int]) -> dict[int, str]:
     marks = ",".join(str(int(i)) for i in photo_ids)
     sql = f"""
         SELECT me.photo_id, best.path FROM cache.group_members AS me
-        JOIN cache.group_members AS m ON m.kind = me.kind AND m.group_id = me.group_id AND m.best
-        JOIN photos AS best ON best.id = m.photo_id JOIN photos AS mine ON mine.id = me.photo_id
-        WHERE me.kind = 'same' AND me.photo_id IN ({marks}) AND best.state = 'present'
+        CROSS JOIN cache.group_members AS m ON m.kind = me.kind AND m.group_id = me.group_id AND m.best
+        CROSS JOIN photos AS best ON best.id = m.photo_id CROSS JOIN photos AS mine ON mine.id = me.photo_id
+        WHERE +me.kind = 'same' AND me.photo_id IN ({marks}) AND best.state = 'present'
         AND best.width * best.height > mine.width * mine.height
     """
     return {row[0]: os.fsdecode(row[1]) for row in db.execute(sql)}
@@ -138,22 +138,21 @@ def to_review(
     db: Database, voter_id: int, kind: GroupKind | None = None, after: Key | None = None, scope: Scope | None = None
 ) -> Iterator[tuple[Key, Group]]:
     """Groups after another, of one kind or of any that is thinned, that the owner has not settled; with a photo of the scope."""
-    thinned = ",".join(f"'{each}'" for each in GroupKind if each.thinned)
-    only = f"AND kind = '{kind.value}'" if kind else f"AND kind IN ({thinned})"
+    kinds = [kind] if kind else sorted(each for each in GroupKind if each.thinned)
     inside, bounds = scopes.condition(scope) if scope else ("1", [])
     if scope:
         inside = f"EXISTS (SELECT 1 FROM photos WHERE photos.id = photo_id AND {inside})"
     sql = f"""
-        SELECT DISTINCT kind, group_id FROM cache.group_members
-        WHERE (kind, group_id) > (?, ?) {only} AND {inside} ORDER BY kind, group_id LIMIT ?
+        SELECT DISTINCT group_id FROM cache.group_members WHERE kind = ? AND group_id > ? AND {inside} ORDER BY group_id LIMIT ?
     """
-    place: tuple[str, int] = after or ("", 0)
-    for most in chain(LOOKED_AT, repeat(LOOKED_AT[-1])):
-        keys = [(GroupKind(k), number) for k, number in db.execute(sql, [*place, *bounds, most]).fetchall()]
-        yield from ((key, group) for key, group in as_left(db, voter_id, keys).items() if not group.settled)
-        if len(keys) < most:
-            return
-        place = keys[-1]
+    sizes = chain(LOOKED_AT, repeat(LOOKED_AT[-1]))
+    for each in kinds:
+        place = -1 if after is None or after[0] < each else after[1] if after[0] == each else None
+        while place is not None:
+            most = next(sizes)
+            keys = [(each, row[0]) for row in db.execute(sql, [each, place, *bounds, most]).fetchall()]
+            yield from ((key, group) for key, group in as_left(db, voter_id, keys).items() if not group.settled)
+            place = keys[-1][1] if len(keys) == most else None
 
 
 def group_numbers(db: Database, photo_ids: Iterable[int]) -> dict[int, int]:
