@@ -13,7 +13,7 @@ from precious_daemon.store.photos import photo_from
 
 Key = tuple[GroupKind, int]
 """A group by its number: good until the groups are made anew."""
-LOOKED_AT = (10, 50, 200)  # groups that are read at once in search of those to review: the first is often wanted alone
+LOOKED_AT = (10, 50, 100)  # groups that are read at once in search of those to review: the first is often wanted alone
 
 
 def replace_groups(db: Database, groups: Iterable[Group]) -> None:
