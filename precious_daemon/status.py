@@ -102,14 +102,15 @@ def collect(db: Database, places: Places, settings: Settings, voter_id: int = 1)
         },
         "trash": dict(zip(("units", "bytes"), units.totals(db), strict=True)),
         "disk": disk,
-        "warnings": _warnings(watched, disk, counts),
+        "warnings": _warnings(watched, places, counts),
     }  # fmt: skip
 
 
-def _warnings(watched: list[Any], disk: dict[str, int], counts: dict[PhotoState, int]) -> list[str]:
+def _warnings(watched: list[Any], places: Places, counts: dict[PhotoState, int]) -> list[str]:
     found = [root.reason for root in watched if root.state is not RootState.WATCHED and root.reason]
-    if disk["free"] < LITTLE_SPACE:
-        found.append(f"Only {disk['free'] // 1_000_000} MB are free on the disk that holds the library.")
+    for folder in {place.stat().st_dev: place for place in (places.cache, places.data) if place.exists()}.values():
+        if (free := shutil.disk_usage(folder).free) < LITTLE_SPACE:
+            found.append(f"Only {free // 1_000_000} MB are free on the disk of {folder}.")
     if counts[PhotoState.BROKEN]:
         found.append(
             f"{counts[PhotoState.BROKEN]:,} files cannot be read as photos; the page of photos lists them with the reason."

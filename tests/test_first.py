@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from click.shell_completion import ShellComplete
 
-from precious_daemon import config
+from precious_daemon import config, status
 from precious_daemon.cli import cli
-from precious_daemon.config import Places
+from precious_daemon.config import Places, Settings
 from precious_daemon.folders import usual
 from precious_daemon.running import doctor
 from precious_daemon.store import Store, passwords, roots
@@ -125,6 +126,17 @@ def test_every_finding_that_wants_attention_has_a_remedy(here: Places, tmp_path:
         finding = here_is[subject]
         assert (finding.state, words in finding.sentence) == (state, True), finding
         assert finding.remedy, finding
+
+
+@pytest.mark.usefixtures("_quick")
+def test_little_space_is_said_of_the_cache_where_that_is_on_another_disk(here: Places) -> None:
+    Store(here).close()
+    elsewhere = replace(here, cache=Path("/proc"))  # a file system of its own, with no room at all
+    said = {finding.sentence: finding.remedy for finding in doctor.examine(elsewhere) if finding.subject == "disk"}
+    assert "on the disk of /proc" in said["Only 0 MB are free beside the cache."]
+    with Store(here, writer=False) as store:
+        warnings = store.read(status.collect, elsewhere, Settings())["warnings"]
+    assert "Only 0 MB are free on the disk of /proc." in warnings
 
 
 @pytest.mark.usefixtures("_quick")

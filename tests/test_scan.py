@@ -56,6 +56,17 @@ def test_photo_read_while_its_folder_is_removed_stays_away(store: Store, root: R
     store.write(roots.remove, root.id, time.time())
     store.write(changes.record_facts, entry, read_photo(str(folder / "a.jpg"), 10), time.time())
     assert states(store) == {"a.jpg": "missing"}
+    assert store.read(photos.counts)[PhotoState.MISSING] == 0, "nobody misses what is no longer watched"
+
+
+def test_folder_that_could_only_be_read_gets_its_marker_once_it_can_be_written(
+    store: Store, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "access", lambda *_, **__: False)
+        root = add_root(store, str(folder), time.time())
+        assert check_root(store, root).marker is None
+    assert check_root(store, root).marker == (folder / MARKER).read_text().strip()
 
 
 def test_first_scan_knows_every_photo_and_its_companions(store: Store, root: Root, folder: Path) -> None:

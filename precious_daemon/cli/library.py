@@ -20,6 +20,7 @@ from precious_daemon.cli.talk import (
     offline,
     opened,
     reached,
+    root_text,
     run_job,
     wait_for_reading,
     when,
@@ -52,7 +53,7 @@ def roots_list(as_json: bool) -> None:
         click.echo(json.dumps(found, indent=2))
         return
     for root in found:
-        click.echo(f"{root['id']}  {root['path']}  {root['state']}  {root['photos']:,} photos")
+        click.echo(f"{root['id']}  {root['path']}: {root_text(root)}")
         if root["reason"]:
             click.echo(f"   {root['reason']}")
 

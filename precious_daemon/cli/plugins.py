@@ -64,14 +64,17 @@ def plugins_disable(name: str) -> None:
 def _switch(name: str, on: bool) -> None:
     from precious_daemon import settings_file
     from precious_daemon.config import nearest
-    from precious_daemon.plugins.find import find
+    from precious_daemon.plugins.find import find, folder
     from precious_daemon.running import remote
 
     places, settings = opened()
     enabled = settings.plugins.enabled
     known = {found.name for found in find(places, settings)} | set(enabled)
     if name not in known:
-        raise NotFound(f'There is no plugin "{name}"{nearest(name, known)}')
+        raise NotFound(
+            f'There is no plugin "{name}"{nearest(name, known)} One of your own is installed first, with the Python of '
+            f"precious-daemon, or put as {name}.py into {folder(places, settings)}"
+        )
     changed = (name in enabled) is not on
     if changed:
         wanted = [*enabled, name] if on else [other for other in enabled if other != name]
@@ -119,9 +122,11 @@ def plugins_new(name: str, into: Path, measures: bool) -> None:
     """Begin a plugin of your own: write a package NAME that works, with its test."""
     from precious_daemon.plugins.fresh import write
 
-    folder = write(into, name, "measures" if measures else "review")
-    click.echo(f"{folder} holds a plugin that works. Try it, and install it beside precious-daemon:")
-    click.echo(f"  cd {folder} && python -m pytest && python -m pip install -e . && precious-daemon plugins enable {name}")
+    if name in _known():
+        raise ConfigError(f"There is a plugin {name} already. Give yours another name. Nothing was written.")
+    made = write(into, name, "measures" if measures else "review")
+    click.echo(f"{made} holds a plugin that works. Try it, and install it beside precious-daemon:")
+    click.echo(f"  cd {made} && python -m pytest && python -m pip install -e . && precious-daemon plugins enable {name}")
 
 
 @plugins.command("run", context_settings={"ignore_unknown_options": True, "help_option_names": []})

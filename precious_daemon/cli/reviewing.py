@@ -19,7 +19,7 @@ from precious_daemon.cli.talk import (
     size,
     when,
 )
-from precious_daemon.errors import CountNeeded, NotFound, PreciousError
+from precious_daemon.errors import CountNeeded, LibraryLocked, NotFound, PreciousError
 
 if TYPE_CHECKING:
     from precious_daemon.running.remote import Remote
@@ -253,17 +253,30 @@ def trash_recover(folder: str, dry_run: bool) -> None:
     from precious_daemon.store import Lock
     from precious_daemon.trash import recover_records
 
-    lock = None if dry_run else Lock(opened()[0])  # a running service would be surprised
+    root = str(Path(folder).absolute())
     try:
-        done = recover_records(str(Path(folder).absolute()), dry_run=dry_run)
+        lock = None if dry_run else Lock(opened()[0])  # a running service would be surprised
+    except LibraryLocked as exc:
+        raise LibraryLocked("The service runs: `precious-daemon undo --all` brings everything back. Or stop it first.") from exc
+    try:
+        done = recover_records(root, dry_run=dry_run)
         if done and not dry_run:
-            noted("restored", "; ".join(done), root=str(Path(folder).absolute()))
+            noted("restored", "; ".join(one.message for one in done), root=root)
     finally:
         if lock:
             lock.release()
-    for line in done:
-        click.echo(line)
-    click.echo(f"{len(done):,} files.")
+    for one in done:
+        click.echo(one.message, err=one.left)
+    files, left = sum(one.files for one in done), sum(one.left for one in done)
+    count = "1 file" if files == 1 else f"{files:,} files"
+    if dry_run:
+        click.echo(f"{count} would be back in {root}; nothing was moved.")
+    elif done:
+        click.echo(f"{count} {'is' if files == 1 else 'are'} back in {root}.")
+    else:
+        click.echo(f"Its trash is empty: nothing was left to bring back to {root}.")
+    if left:
+        click.get_current_context().exit(1)
 
 
 COMMANDS = (suggest, held, apply, undo, trash, deeds_log)

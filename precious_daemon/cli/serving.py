@@ -19,6 +19,7 @@ from precious_daemon.cli.talk import (
     offline,
     opened,
     reached,
+    root_text,
     size,
     when,
 )
@@ -179,7 +180,7 @@ def _status_text(s: dict[str, Any]) -> str:
     away = [f"{photos[name]:,} {word}" for name, word in _AWAY.items() if photos[name]]
     lines = [
         f"precious-daemon {s['version']}, {s['service']}",
-        *(f"  {root['path']}: {root['state']}, {root['photos']:,} photos" for root in s["roots"]),
+        *(f"  {root['path']}: {root_text(root)}" for root in s["roots"]),
         f"Photos       {photos['present']:,}" + (f" ({', '.join(away)})" if away else ""),
         *([f"Apart        {s['apart']:,} photos with files that could be another's; they are not moved"] if s["apart"] else []),
         *([f"No photos    {', '.join(others)}"] if others else []),

@@ -115,6 +115,12 @@ def offline(places: config.Places, settings: config.Settings) -> dict[str, Any]:
         return store.read(status_room.collect, places, settings)
 
 
+def root_text(root: dict[str, Any]) -> str:
+    photos = "1 photo" if root["photos"] == 1 else f"{root['photos']:,} photos"
+    only = ", only suggested and not moved" if root["suggest_only"] else ""
+    return f"{root['state']}, {photos}{only}"
+
+
 def run_job(service: Remote, name: str) -> str:
     """Run a job and wait; its detail, or PreciousError with it."""
     before = _last(service.get("/api/status"), name)

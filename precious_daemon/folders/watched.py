@@ -125,7 +125,7 @@ def check_root(store: Store, root: Root) -> Root:
     if frozen and state is RootState.WATCHED and not store.read(photos.all_stand_elsewhere, root.id):
         return root
     if state is RootState.WATCHED:
-        root = _on_its_disk(store, root)
+        root = _writable_now(store, _on_its_disk(store, root))
     if (state, reason) != (root.state, root.reason) and root.reason != roots.NO_LONGER_WATCHED:
         log.warning("%s is %s%s", root.path, state, f": {reason}" if reason else " again")
         store.write(roots.set_state, root.id, state, reason)
@@ -138,6 +138,19 @@ def _on_its_disk(store: Store, root: Root) -> Root:
     device, filesystem = os.stat(root.path).st_dev, filesystem_of(root.path)
     if (device, filesystem) != (root.device, root.filesystem) and same_disk(root, root.path):
         store.write(roots.set_disk, root.id, device, filesystem)
+    return store.read(roots.get, root.id)
+
+
+def _writable_now(store: Store, root: Root) -> Root:
+    """A folder that could only be read until now gets its marker, and its photos can be moved from here on."""
+    if root.marker is not None or not os.access(root.path, os.W_OK):
+        return root
+    marker, why_not = _mark(store, root.path)
+    if marker is None:
+        return root
+    store.write(roots.set_marker, root.id, marker)
+    if why_not:
+        store.write(roots.set_suggest_only, root.id, why_not)
     return store.read(roots.get, root.id)
 
 

@@ -149,7 +149,7 @@ class Arrivals:
         await self._look_into_trash()
 
     async def _look_into_trash(self) -> None:
-        """What the owner did in the trash of the desktop: a photo that is brought back is one to keep."""
+        """What the owner did in the trash with other programs: a photo that is brought back is one to keep."""
         back: dict[int, list[int]] = {}
         for unit in await self._service.trash.notice():
             if unit.state is UnitState.PURGED:

@@ -166,14 +166,16 @@ def _library(places: Places, settings: Settings) -> Iterator[Finding]:
     for file in (places.library_db, places.config_file):
         if file.exists() and file.stat().st_mode & 0o077:
             yield Finding("files", "warn", f"{file} can be read by other users.", f"chmod 600 '{file}'")
-    there = next(folder for folder in (places.data, *places.data.parents) if folder.exists())
-    free = shutil.disk_usage(there).free
-    if free < LEAST_SPACE:
-        yield Finding(
-            "disk", "bad", f"Only {free / 1e6:,.0f} MB are free beside the library.", "Make room, or move PRECIOUS_HOME."
-        )
-    else:
-        yield Finding("disk", "ok", f"{free / 1e9:,.0f} GB are free beside the library.")
+    there, of_cache = (next(f for f in (place, *place.parents) if f.exists()) for place in (places.data, places.cache))
+    disks = {there.stat().st_dev: ("library", there)}
+    disks.setdefault(of_cache.stat().st_dev, ("cache", of_cache))
+    for what, folder in disks.values():
+        free = shutil.disk_usage(folder).free
+        if free < LEAST_SPACE:
+            remedy = f"Make room on the disk of {folder}, or move PRECIOUS_HOME."
+            yield Finding("disk", "bad", f"Only {free / 1e6:,.0f} MB are free beside the {what}.", remedy)
+        else:
+            yield Finding("disk", "ok", f"{free / 1e9:,.0f} GB are free beside the {what}.")
     if (kind := kind_of_disk(str(there))) in SLOW:
         yield Finding(
             "disk", "bad", f"The library is on a network disk ({kind}), where a database is not safe.",
@@ -208,7 +210,9 @@ def _folders(places: Places, settings: Settings) -> Iterator[Finding]:
                 root.path, "bad", "It may not be read by this user.", f"sudo setfacl -R -m u:{os.geteuid()}:rX '{path}'"
             )
         elif not os.access(path, os.W_OK):
-            yield Finding(root.path, "note", "It is read-only: suggestions are made, and cannot be moved.", f"chmod u+w '{path}'")
+            mounted = os.statvfs(path).f_flag & os.ST_RDONLY
+            remedy = "Mount it writable, or: precious-daemon plugins enable plan" if mounted else f"chmod u+w '{path}'"
+            yield Finding(root.path, "note", "It is read-only: suggestions are made, and cannot be moved.", remedy)
         elif why := only_suggested.get(root.id):
             yield Finding(root.path, "note", f"Nothing is moved here: {why}")
         else:

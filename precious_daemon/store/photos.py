@@ -11,7 +11,7 @@ from typing import Any
 
 from precious_daemon.errors import NotFound
 from precious_daemon.models import FileEntry, Photo, PhotoState, Role, Scope, Stamp
-from precious_daemon.store import Database, scopes, tallies
+from precious_daemon.store import Database, roots, scopes, tallies
 from precious_daemon.store.answers import is_out
 
 FORGOTTEN = "It is read again once it is back."  # the error of a photo that was away while the cache was made anew
@@ -157,7 +157,11 @@ def ambiguous_count(db: Database) -> int:
 
 
 def counts(db: Database) -> dict[PhotoState, int]:
+    """By state. Those of a folder that is no longer watched are not missed."""
     found = tallies.total(db, "photos")
+    for root in roots.all_roots(db):
+        if root.reason == roots.NO_LONGER_WATCHED:
+            found["missing"] = found.get("missing", 0) - tallies.of(db, "photos", root.id).get("missing", 0)
     return {state: found.get(state, 0) for state in PhotoState}
 
 

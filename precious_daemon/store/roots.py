@@ -55,6 +55,11 @@ def set_disk(db: Database, root_id: int, device: int, filesystem: str | None) ->
     db.execute("UPDATE roots SET device = ?, filesystem = ? WHERE id = ?", [device, filesystem, root_id])
 
 
+def set_marker(db: Database, root_id: int, marker: str) -> None:
+    """It can be written for the first time, and is known by this from here on."""
+    db.execute("UPDATE roots SET marker = ? WHERE id = ?", [marker, root_id])
+
+
 def set_suggest_only(db: Database, root_id: int, why: str) -> None:
     """Nothing can be moved safely in this folder, so its photos are only suggested."""
     db.execute("UPDATE roots SET suggest_only = ? WHERE id = ?", [why, root_id])

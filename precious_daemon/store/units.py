@@ -3,7 +3,7 @@
     approved -> planned -> done -> restoring -> undone
         \\----------\\-> refused
                             done -> purging -> purged
-                            done -> undone, purged: by its owner, in the trash of the desktop
+                            done -> undone, purged: by its owner, with another program
 
 A step is one transaction, and takes along what has to agree with it: the photo, the suggestion, and the owner's
 "delete", which counts only for as long as the unit does.
@@ -91,11 +91,6 @@ def in_states(db: Database, *states: UnitState) -> list[Unit]:
 def listing(db: Database, limit: int, after: int | None = None) -> list[Unit]:
     """What is in the trash, newest first. `after` is the id of the last one shown."""
     return _units(db, "state = 'done' AND id < ? ORDER BY id DESC LIMIT ?", [2**63 - 1 if after is None else after, limit])
-
-
-def in_desktop(db: Database) -> list[Unit]:
-    """What is in the trash of the desktop, where its owner may do with it what they want."""
-    return _units(db, "state = 'done' AND place IS NOT NULL ORDER BY id", [])
 
 
 def done_since(db: Database, photo_ids: Iterable[int], since: float) -> list[Unit]:

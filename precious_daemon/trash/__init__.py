@@ -33,15 +33,15 @@ from typing import ParamSpec, TypeVar
 from precious_daemon.config import Places, Settings
 from precious_daemon.errors import CountNeeded, TrashRefused
 from precious_daemon.models import PhotoState, Role, SuggestionState, Unit, UnitFile, UnitState
-from precious_daemon.store import Database, Store, photos, scores, suggestions, units
+from precious_daemon.store import Database, Store, photos, roots, scores, suggestions, units
 from precious_daemon.store.suggestions import SuggestionRow
 from precious_daemon.trash.journal import LogFailed, name_of, with_companions
 from precious_daemon.trash.moves import Disk, DiskFailed, printable, shown
 from precious_daemon.trash.purge import LEAST_DAYS, Purge
-from precious_daemon.trash.records import home_of, recover_records
+from precious_daemon.trash.records import Recovered, home_of, recover_records
 from precious_daemon.trash.steps import Steps
 
-__all__ = ["Outcome", "Trash", "recover_records"]
+__all__ = ["Outcome", "Recovered", "Trash", "recover_records"]
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +51,7 @@ SMALL = 20  # photos that go in a day from however small a library
 DAY = 86400.0
 WEEK = 7 * DAY
 MANY_UNDONE = 5, 0.2  # so many put back in a week, and such a share of what was moved: the suggestions are not to be trusted
+_GLANCE = 1000  # units looked at together
 _PENDING = (UnitState.APPROVED, UnitState.PLANNED, UnitState.RESTORING, UnitState.PURGING)
 
 
@@ -257,19 +258,30 @@ class Trash:
         return Outcome(unit, True, f"Put {with_companions(unit)} back{taken}.")
 
     async def notice(self) -> list[Unit]:
-        """Look into the trash of the desktop: what its owner has brought back there (undone) or removed for good (purged)."""
+        """Look into the trash: what its owner has brought back by other means (undone) or removed for good (purged)."""
         async with self._batch:
-            there = await self._store.aread(units.in_desktop)
-            touched = await asyncio.to_thread(lambda: [unit for unit in there if not _seems_there(unit)])
-            found = [await self._run(self._notice, unit) for unit in touched]
+            found = [await self._run(self._notice, unit) for unit in await asyncio.to_thread(self._touched)]
         return [unit for unit in found if unit is not None]
+
+    def _touched(self) -> list[Unit]:
+        """Whose still is not where it was put, as far as a glance tells: of thousands, few."""
+        paths = {root.id: root.path for root in self._store.read(roots.all_roots)}
+        touched: list[Unit] = []
+        part = self._store.read(units.listing, _GLANCE)
+        while part:
+            for unit in part:
+                place = unit.place or paths[unit.root_id]
+                stills = (os.path.join(place, f.trash_path or "") for f in unit.files if f.role is Role.STILL)
+                touched += [] if any(map(os.path.lexists, stills)) else [unit]
+            part = self._store.read(units.listing, _GLANCE, part[-1].id)
+        return touched
 
     def _notice(self, unit: Unit) -> Unit | None:
         unit = self._store.read(units.get, unit.id)
         try:
             unit = self._steps.notice(unit) if unit.state is UnitState.DONE else unit
         except (TrashRefused, OSError) as exc:  # its folder is away, or frozen: looked at again another time
-            log.info("%s in the trash of the desktop cannot be looked at: %s", name_of(unit), exc)
+            log.info("%s in the trash cannot be looked at: %s", name_of(unit), exc)
             return None
         return unit if unit.state in (UnitState.UNDONE, UnitState.PURGED) else None
 
@@ -355,12 +367,6 @@ class Trash:
     def _alone(self, action: Callable[[], T]) -> T:
         with self._unit:
             return action()
-
-
-def _seems_there(unit: Unit) -> bool:
-    """Whether its still is in the trash of the desktop, as far as a glance tells: of thousands, few are not."""
-    stills = [os.path.join(unit.place or "", f.trash_path or "") for f in unit.files if f.role is Role.STILL]
-    return any(map(os.path.lexists, stills))
 
 
 def _settled(unit: Unit) -> Outcome:

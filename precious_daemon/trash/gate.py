@@ -44,7 +44,10 @@ def entered(disk: Disk, root: Root, why_not: str | None = None, *, writing: bool
     if root.state is RootState.FROZEN:
         raise TrashRefused(f"{printable(root.path)} is frozen ({root.reason}): nothing was changed. Confirm the folder first.")
     if writing and root.marker is None:
-        raise TrashRefused(f"{printable(root.path)} cannot be written, so its photos are only suggested, never moved.")
+        raise TrashRefused(
+            f"{printable(root.path)} cannot be written, so its photos are only suggested. "
+            "Make it writable and scan it to move them."
+        )
     if writing and why_not:
         raise TrashRefused(f"{printable(root.path)}: {why_not}")
     try:

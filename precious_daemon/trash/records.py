@@ -229,8 +229,17 @@ def made_folder(disk: Disk, root: int, path: str, stack: ExitStack) -> int:
     return folder
 
 
-def recover_records(root_path: str, disk: Disk | None = None, *, dry_run: bool = False) -> list[str]:
-    """Put back everything that the records in a root's trash name, without any database. Returns a sentence for each.
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """What became of one capture in the trash, in a sentence; `files` of it are back, and `left` says that something is not."""
+
+    message: str
+    files: int = 0
+    left: bool = False
+
+
+def recover_records(root_path: str, disk: Disk | None = None, *, dry_run: bool = False) -> list[Recovered]:
+    """Put back everything that the records in a root's trash name, without any database.
 
     A `dry_run` says what would come back, and changes nothing.
 
@@ -265,24 +274,28 @@ def _homes(disk: Disk, root: int) -> Iterator[str]:
                 continue  # no folder of ours
 
 
-def _recover_one(disk: Disk, root: int, root_path: str, home: str, dry_run: bool) -> str:
+def _recover_one(disk: Disk, root: int, root_path: str, home: str, dry_run: bool) -> Recovered:
     try:
         in_desktop, named = _read_record(disk, root, home)
         for place in [p.path for p in desktop.places(root_path)] if in_desktop else [None]:
             with contextlib.suppress(TrashRefused), desktop.held(place, root) as trash:
                 members = [m for m in named if trash is not None and disk.status(trash, m.trash_path) is not None]
                 if trash is not None and members and dry_run:
-                    return f"{', '.join(map(shown, free_names(disk, root, members)[1]))} would be restored."
+                    return _back(free_names(disk, root, members)[1], "would be restored")
                 if trash is not None and members:
                     return _recovered(disk, root, trash, home, place, members)
     except (OSError, ValueError) as exc:
-        return f"{home} was left as it is, for its {RECORD} cannot be used: {exc}."
+        return Recovered(f"{home} was left as it is, for its {RECORD} cannot be used: {exc}.", left=True)
     if not dry_run:
         drop_home(disk, root, home)
-    return f"{home} {'is' if dry_run else 'was'} empty."
+    return Recovered(f"{home} {'is' if dry_run else 'was'} empty.")
 
 
-def _recovered(disk: Disk, root: int, trash: int, home: str, place: str | None, members: Sequence[Member]) -> str:
+def _back(targets: Sequence[str], what: str) -> Recovered:
+    return Recovered(f"{', '.join(map(printable, targets))} {what}.", files=len(targets))
+
+
+def _recovered(disk: Disk, root: int, trash: int, home: str, place: str | None, members: Sequence[Member]) -> Recovered:
     attempt = 0
     while True:
         try:
@@ -293,8 +306,8 @@ def _recovered(disk: Disk, root: int, trash: int, home: str, place: str | None, 
         except DiskFailed:
             raise
         except (TrashRefused, OSError) as exc:
-            return f"{shown(members[0].path)} is still in {printable(place or home)}: {exc}."
+            return Recovered(f"{printable(members[0].path)} is still in {printable(place or home)}: {exc}.", left=True)
         else:
             desktop.drop_infos(disk, trash, place, (m.trash_path for m in members))
             drop_home(disk, root, home)
-            return f"{', '.join(shown(target) for target in targets)} restored."
+            return _back(targets, "restored")

@@ -279,12 +279,12 @@ class Steps(Journal):
         return find_file(self._disk, fd, posixpath.dirname(file.path), file.stamp)
 
     def notice(self, unit: Unit) -> Unit:
-        """A unit in the trash of the desktop as its owner has left it there: brought back, removed for good, or as it was.
+        """A unit in the trash as its owner has left it there: brought back, removed for good, or as it was.
 
         Where they brought back the still alone, its companions follow. Raises as `restore`, and where its folder is away.
         """
         with ExitStack() as stack:
-            _, fd = self._entered(unit, stack)
+            root, fd = self._entered(unit, stack)
             trash = stack.enter_context(held(unit.place, fd))
             stills = [f for f in unit.files if f.role is Role.STILL]
             left = self._in_trash(unit, trash)
@@ -296,6 +296,8 @@ class Steps(Journal):
                     self._log("restored", unit, ELSEWHERE)
                     return self._store.write(units.returned, unit, self._clock())
             elif not any(self._place_of(unit, f, fd) for f in stills):
+                if unit.place is None and (left or not self._store.read(photos.known_sample, root.id, 1)):
+                    return unit  # its companions wait with their record; and a folder without photos may be another one
                 self._drop(unit, fd, trash)
                 self._log("emptied", unit, ELSEWHERE)
                 return self._store.write(units.emptied, unit, ELSEWHERE, self._clock())
@@ -361,7 +363,7 @@ class Steps(Journal):
             return unit.error or ""
 
 
-ELSEWHERE = "by its owner, in the trash of the desktop"
+ELSEWHERE = "by its owner, with another program"
 _ALIKE = 40  # letters that the names of a still and its companions share at least: Google Takeout cuts long ones off
 
 

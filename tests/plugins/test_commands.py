@@ -89,6 +89,7 @@ def test_a_new_plugin_passes_its_own_test_and_is_found_once_installed(
 def test_nothing_is_written_over(tmp_path: Path) -> None:
     run("new", "mine", "--into", str(tmp_path))
     assert "is there already" in run("new", "mine", "--into", str(tmp_path)).output
+    assert "a plugin report already" in run("new", "report", "--into", str(tmp_path)).output
     for name in ("Mine", "../mine", "my plugin", "class", ""):
         assert run("new", name, "--into", str(tmp_path)).exit_code == 2
     assert [path.name for path in tmp_path.iterdir()] == ["precious-daemon-mine"]

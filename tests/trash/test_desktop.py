@@ -163,7 +163,7 @@ def test_forged_record_takes_nothing_of_the_owners_out_of_there(library: Library
     entry = json.loads(record.read_bytes())
     entry["files"][0]["trash"] = "secret.jpg"
     record.write_text(json.dumps(entry))
-    assert "cannot be used" in recover_records(str(library.folder))[0]
+    assert "cannot be used" in recover_records(str(library.folder))[0].message
     assert (desktop / "files/secret.jpg").exists()
 
 
@@ -266,7 +266,7 @@ def test_info_of_a_trash_of_the_mount_is_relative_to_it(
     (unit,) = library.send(library.add("2024/a b.jpg", b"a"))
     assert unit.place == f"{tmp_path}/.Trash-{os.geteuid()}"
     assert told(library.trashed(unit)[0])[0] == "photos/2024/a b.jpg"
-    assert recover_records(str(library.folder)) == ["a b.jpg restored."]
+    assert [one.message for one in recover_records(str(library.folder))] == ["2024/a b.jpg restored."]
 
 
 # --- what its owner does there -----------------------------------------------------------------------------------------
@@ -294,13 +294,35 @@ def test_restored_there_is_undone_here_and_its_companions_follow(library: Librar
     library.check_agreement()
 
 
+def test_put_back_by_hand_out_of_the_trash_of_its_folder_is_undone(store: Store, here: Places, tmp_path: Path) -> None:
+    """`trash recover`, or a file manager: the list of what is in the trash knows it after the next scan."""
+    library = Library(store, here, tmp_path / "photos", ROOMY)
+    back, scanned, gone, stays = library.send(*(library.add(f"{i}.jpg", bytes([i]), f"{i}.mov") for i in range(4)))
+    still, companion = library.trashed(gone)
+    still.unlink()
+    library.add("other.jpg", b"other")
+    assert notice(library) == [], "a companion still waits, with its record"
+    companion.unlink()
+    (library.folder / "other.jpg").rename(tmp_path / "other.jpg")
+    assert notice(library) == [], "nothing but the trash is there: it may be another folder"
+    (tmp_path / "other.jpg").rename(library.folder / "other.jpg")
+    for unit in (back, scanned):
+        for file, path in zip(unit.files, library.trashed(unit), strict=True):
+            path.rename(library.folder / file.path)
+    store.write(lambda db: db.execute("UPDATE photos SET state = 'present' WHERE id = ?", [scanned.photo_id]))
+    found = {unit.id: unit.state for unit in notice(library)}
+    assert found == {back.id: UnitState.UNDONE, scanned.id: UnitState.UNDONE, gone.id: UnitState.PURGED}
+    assert [unit.id for unit in library.units(UnitState.DONE)] == [stays.id]
+    assert [path.name for path in (library.folder / TRASH / stays.batch).iterdir()] == [stays.uid]
+
+
 def test_emptied_there_is_gone_here_and_not_ours_to_undo(library: Library, desktop: Path, here: Places) -> None:
     gone, stays = library.send(library.add("gone.jpg", b"gone"), library.add("stays.jpg", b"stays"))
     library.add("other.jpg", b"other")
     library.trashed(gone)[0].unlink()
     info_of(library.trashed(gone)[0]).unlink()
     (noticed,) = notice(library)
-    assert (noticed.id, noticed.state, noticed.error) == (gone.id, UnitState.PURGED, "by its owner, in the trash of the desktop")
+    assert (noticed.id, noticed.state, noticed.error) == (gone.id, UnitState.PURGED, "by its owner, with another program")
     assert library.photo(gone.photo_id).state is PhotoState.PURGED
     assert library.photo(stays.photo_id).state is PhotoState.TRASHED
     assert "is not in the trash" in library.undo(gone)[0].message

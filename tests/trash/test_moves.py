@@ -13,7 +13,7 @@ from precious_daemon.config import Places
 from precious_daemon.errors import RootError
 from precious_daemon.models import PhotoState, SuggestionState, UnitState
 from precious_daemon.store import Store, photos, suggestions, units
-from precious_daemon.trash import recover_records
+from precious_daemon.trash import Recovered, recover_records
 from precious_daemon.trash.moves import Disk, printable, renamed
 from precious_daemon.trash.records import TRASH
 from tests.trash.library import Library, contents
@@ -85,7 +85,7 @@ def test_a_hostile_name_comes_back_from_its_record_alone(library: Library) -> No
         library.add(name, name.encode("utf-8", "surrogateescape"))
     before = library.contents()
     library.send(*(library.photo(i) for i in range(1, len(HOSTILE) + 1)))
-    assert all(sentence.encode() for sentence in recover_records(str(library.folder)))
+    assert all(one.message.encode() and not one.left for one in recover_records(str(library.folder)))
     assert library.contents() == before
 
 
@@ -232,7 +232,9 @@ def test_everything_comes_back_without_the_database(library: Library, here: Plac
     before = library.contents()
     library.send(*chosen)
     here.library_db.unlink()
-    assert sorted(recover_records(str(library.folder)))[0] == "IMG_0.JPG, IMG_0.MOV restored."
+    said = recover_records(str(library.folder))
+    assert min(one.message for one in said) == "0/IMG_0.JPG, 0/IMG_0.MOV restored."
+    assert sum(one.files for one in said) == 8
     assert contents(library.folder) == before
     assert not list((library.folder / TRASH).iterdir())
     assert recover_records(str(library.folder)) == []
@@ -245,9 +247,9 @@ def test_rehearsed_recovery_says_what_would_come_back_and_moves_nothing(library:
     (library.folder / "a/IMG_1.JPG").write_bytes(b"in the way")
     before = library.contents()
     said = recover_records(str(library.folder), dry_run=True)
-    assert said == ["IMG_1 (restored).JPG, IMG_1 (restored).MOV would be restored."]
+    assert said == [Recovered("a/IMG_1 (restored).JPG, a/IMG_1 (restored).MOV would be restored.", 2)]
     assert library.contents() == before
-    assert recover_records(str(library.folder)) == [said[0].replace("would be ", "")]
+    assert recover_records(str(library.folder)) == [Recovered(said[0].message.replace("would be ", ""), 2)]
 
 
 def test_recovering_from_records_replaces_nothing(library: Library) -> None:
@@ -278,8 +280,9 @@ def test_a_forged_record_moves_nothing(library: Library, change) -> None:  # typ
     change(record)
     file.write_text(json.dumps(record))
     before = contents(library.folder.parent)
-    (sentence,) = recover_records(str(library.folder))
-    assert "was left as it is" in sentence
+    (one,) = recover_records(str(library.folder))
+    assert one.left, one
+    assert "was left as it is" in one.message
     assert contents(library.folder.parent) == before
 
 

@@ -70,7 +70,7 @@ def take_offline(library: Library) -> None:
         (empty_mount, "is not the folder it was"),
         (recreated_marker, ""),
         (set_root("device", 1), "is on another disk than it was"),
-        (set_root("marker", None), "cannot be written, so its photos are only suggested, never moved."),
+        (set_root("marker", None), "cannot be written, so its photos are only suggested. Make it writable and scan it"),
         (set_root("suggest_only", "no rename here."), "no rename here."),
         (freeze, "is frozen (300 photos vanished at once)"),
         (take_offline, "is not there (its disk is not mounted)"),

@@ -75,8 +75,7 @@ async def test_a_photo_that_was_kept_since_it_was_suggested_is_held_back(
     service: Service, browser: Browser, library: list[Photo]
 ) -> None:
     uids = suggest(service, taste(library[0], 0.1), taste(library[1], 0.2))
-    now = service.clock()
-    service.store.write(answers.add, 1, Question.OUTSIDE, Choice.KEEP, library[0].id, None, "xmp", now + 1)
+    service.store.write(answers.add, 1, Question.OUTSIDE, Choice.KEEP, library[0].id, None, "xmp", service.clock())
     refused = await browser.post("/api/suggestions/approve", {"uids": uids})
     assert refused.status == 409
     assert "you answered since that you keep it" in await refused.text()
@@ -314,7 +313,7 @@ async def test_trash_of_the_desktop_is_shown_and_what_is_done_there_counts(
     await service.jobs.run("scan")
     await service.jobs.arrivals.reading_done()
     assert [u["path"] for u in (await (await browser.get("/api/trash")).json())["units"]] == [library[2].path]
-    assert "1 photo you removed for good in the trash of your desktop" in await (await browser.get("/trash")).text()
+    assert "1 photo you removed from the trash for good with another program" in await (await browser.get("/trash")).text()
     said = {label.photo_id: (label.keep, label.purpose) for label in service.store.read(answers.labels, 1)}
     assert said == {back.id: (True, "outside"), gone.id: (False, "review"), library[2].id: (False, "review")}
     assert service.store.read(units.get, 1).state is UnitState.UNDONE
