@@ -184,7 +184,8 @@ def test_english_loads_no_catalogue() -> None:
             "只有 21 条建议仅凭模型提出：太少，无法认证，请逐一查看。",
         ),
         (
-            "Exact copies: Not certified yet: 27 more answers are needed if none is a mistake. One mistake first would make it 28.",
+            "Exact copies: Not certified yet: 27 more answers are needed if none is a mistake. "
+            "One mistake first would make it 28.",
             "完全副本：尚未认证：如果没有失误，还需 27 条回答。若先有一次失误，则需 28 条。",
         ),
         ("IMG_1.jpg", "IMG_1.jpg"),
