@@ -79,6 +79,17 @@ def test_a_class_is_what_the_voter_put_into_it_and_what_the_model_takes_for_it(
         library.read(within.read, f"class={sea}")
 
 
+def test_a_part_that_chance_does_not_find_is_looked_through(library: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    for bound in ("FEW", "LOOKED_AT"):
+        monkeypatch.setattr(scopes, bound, 0)
+    inside = library.read(within.read, "folder=a/b").scope
+    assert inside
+    found = library.read(scopes.sample, inside, 1, 0, 2, 2)
+    assert len(found) == 2
+    paths = library.read(photos.paths)
+    assert all(paths[photo].startswith("a/b/") for photo in found)
+
+
 def test_a_folder_is_named_in_full_or_within_its_root(library: Store, tmp_path: Path) -> None:
     assert library.read(scopes.folder, f"{tmp_path}/a/b/") == (1, "a/b")
     assert library.read(scopes.folder, str(tmp_path)) == (1, "")

@@ -134,9 +134,10 @@ def test_variety_counts_beside_worth() -> None:
     assert event.chosen == (0, 9)
 
 
-@pytest.mark.parametrize("few", [0, 5000])
-def test_pages_of_events_together_are_all_events(store: Store, few: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ratings, "FEW", few)
+@pytest.mark.parametrize("rated", [0, 5000])
+def test_pages_of_events_together_are_all_events(store: Store, rated: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the ratings, where few are said to be rated, and by the photos."""
+    monkeypatch.setattr(ratings, "count", lambda db, voter_id: rated)
     monkeypatch.setattr(trade, "HIGHLIGHTS_AMONG", 7)
     monkeypatch.setattr(trade, "EVENTS", 2)
     times = [day * 1e5 + second for day, count in enumerate([1, 4, 2, 5, 1, 3, 6]) for second in range(count)]

@@ -10,10 +10,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from precious_daemon.models import Photo, Rating, Scope
+from precious_daemon.models import Photo, PhotoState, Rating, Scope
 from precious_daemon.pure.highlights import Candidate
 from precious_daemon.pure.rating import START
-from precious_daemon.store import Database, scopes
+from precious_daemon.store import Database, photos, scopes
 from precious_daemon.store.answers import is_out
 from precious_daemon.store.photos import photo_from
 
@@ -176,7 +176,6 @@ def set_fit(db: Database, voter_id: int, answer_id: int) -> None:
 
 
 LOOKED_AT = 1_000  # ratings that are passed over for a page of those that fit
-FEW = 5_000  # ratings up to so many are all sorted, where their photos are wanted by time
 SORTS = {"best": ("mu", "<", "DESC"), "last": ("mu", ">", "ASC"), "unsure": ("sigma", "<", "DESC")}
 """How a ranking can be sorted: column, what comes after another row, and the order."""
 
@@ -261,10 +260,10 @@ def for_highlights(db: Database, voter_id: int, before: float | None, limit: int
     """Newest first: rated photos of the ranking, taken `before` that, with what tells whether two are alike."""
     time = "coalesce(photos.taken_at, 0)"
     where = f"photos.state = 'present' AND {time} < ? AND r.voter_id = ? AND NOT {is_out('r.photo_id')}"
-    some = "SELECT count(*) FROM (SELECT 1 FROM cache.ratings WHERE voter_id = ? LIMIT ?)"
-    if db.execute(some, [voter_id, FEW + 1]).fetchone()[0] <= FEW:
+    rated = count(db, voter_id)
+    if rated**2 <= limit * photos.counts(db)[PhotoState.PRESENT]:  # to look at all of those is less than to pass the others
         ways = "cache.ratings AS r CROSS JOIN photos ON photos.id = r.photo_id"
-    else:  # not many photos without a rating are passed on the way
+    else:
         ways = "photos INDEXED BY photos_newest CROSS JOIN cache.ratings AS r ON r.photo_id = photos.id"
     sql = f"""
         SELECT photos.id, {time}, r.mu - r.sigma, c.cluster,

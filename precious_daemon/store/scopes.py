@@ -13,6 +13,7 @@ from precious_daemon.store import Database, roots
 from precious_daemon.store.answers import is_out
 
 FEW = 5000  # a part of up to so many photos is listed and drawn from; of a larger one, the library's random order holds enough
+LOOKED_AT = 2000  # photos in random order that are looked at for those of a part
 
 
 def folder(db: Database, path: str) -> tuple[int, str]:
@@ -34,20 +35,24 @@ def sample(db: Database, scope: Scope, voter_id: int, point: int, count: int, ma
     """Ids of present photos of the scope that are in this voter's ranking, at random: `many` of a few, else `count`."""
     inside, bounds = condition(scope)
     where, values = f"{inside} AND +photos.state = 'present' AND NOT {is_out('photos.id')}", [*bounds, voter_id]
+
+    def among(rows: str, those: list[Any], most: int) -> list[int]:
+        sql = f"SELECT photos.id FROM ({rows}) AS some CROSS JOIN photos ON photos.id = some.photo_id WHERE {where} LIMIT ?"
+        return [row[0] for row in db.execute(sql, [*those, *values, most])]
+
     if some := few(db, scope):
-        rows, those = some
-        ids = [
-            row[0] for row in db.execute(f"SELECT id FROM photos WHERE id IN ({rows}) AND {where} ORDER BY id", [*those, *values])
-        ]
-        return random.Random(point).sample(ids, min(many, len(ids)))
-    sql = f"""
-        SELECT id FROM photos INDEXED BY photos_by_draw
-        WHERE state = 'present' AND draw {{}} ? AND {where} ORDER BY draw LIMIT ?
-    """
-    ids = [row[0] for row in db.execute(sql.format(">="), [point, *values, count])]
-    if len(ids) < count:
-        ids += [row[0] for row in db.execute(sql.format("<"), [point, *values, count - len(ids)])]
-    return ids
+        found = sorted(set(among(*some, -1)))
+        return random.Random(point).sample(found, min(many, len(found)))
+    order = "SELECT id AS photo_id FROM photos INDEXED BY photos_by_draw WHERE state = 'present' AND draw {} ? ORDER BY draw"
+    ids = among(f"{order.format('>=')} LIMIT ?", [point, LOOKED_AT], count)
+    if len(ids) < count:  # a small part, though by no index alone; or the end of the order is near
+        ids += among(f"{order.format('<')} LIMIT ?", [point, LOOKED_AT], count)
+        ids += (
+            i for rows, those in _ways(db, scope) for i in among(f"SELECT photo_id FROM {rows} LIMIT ?", [*those, FEW], count)
+        )
+    if len(ids) < min(count, 2):
+        ids = among("SELECT id AS photo_id FROM photos", [], count)
+    return list(dict.fromkeys(ids))[:count]
 
 
 def few(db: Database, scope: Scope) -> tuple[str, list[Any]] | None:
