@@ -185,8 +185,8 @@ def _status_text(s: dict[str, Any]) -> str:
         f"Photos       {photos['present']:,}" + (f" ({', '.join(away)})" if away else ""),
         *([f"Apart        {s['apart']:,} photos with files that could be another's; they are not moved"] if s["apart"] else []),
         *([f"No photos    {', '.join(others)}"] if others else []),
-        f"Answers      {said['votes']:,} comparisons; keep or delete: {said['train']} of {said['train_goal']} to learn from, "
-        f"{said['test']} of {said['test_goal']} to test with, {said['audit']} blind",
+        f"Answers      {said['votes']:,} comparisons; keep or delete: {_of(said['train'], said['train_goal'])} to learn from, "
+        f"{_of(said['test'], said['test_goal'])} to test with, {said['audit']:,} blind",
         f"Model        {_model_text(s['model'])}",
         f"Certificate  {s['certificate']['sentence']}",
         *(f"             {one['sentence']}" for one in s["group_certificates"]),
@@ -217,6 +217,11 @@ _AWAY = {
     "trashed": "in the trash",
     "purged": "removed for good",
 }
+
+
+def _of(count: int, goal: int) -> str:
+    """How far it is; the goal is no news once it is reached."""
+    return f"{count:,} of {goal:,}" if count < goal else f"{count:,}"
 
 
 def _model_text(model: dict[str, Any] | None) -> str:
