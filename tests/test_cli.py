@@ -202,6 +202,13 @@ def test_errors_of_the_service_come_over_whole() -> None:
     assert "status 500" in str(_error("<html>", 500))
 
 
+def test_long_lines_fold_on_a_terminal_and_stay_whole_in_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "24")
+    assert talk.folded("Model  the mean rank of two", 7) == "Model  the mean rank of two"
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert talk.folded("Model  the mean rank of two\n  next", 7) == "Model  the mean rank of\n       two\n  next"
+
+
 def test_a_script_is_told_how_to_type_the_number(monkeypatch: pytest.MonkeyPatch) -> None:
     def act(typed: int | None) -> dict[str, Any]:
         if typed != 60:

@@ -12,6 +12,7 @@ import click
 from precious_daemon import config
 from precious_daemon.cli.talk import (
     Ordered,
+    folded,
     for_scripts,
     for_voter,
     noted,
@@ -89,7 +90,7 @@ def doctor(as_json: bool) -> None:
         click.echo(json.dumps([asdict(finding) for finding in found], indent=2))
     else:
         for finding in found:
-            click.echo(f"{SIGNS[finding.state]}  {finding.subject}: {finding.sentence}")
+            click.echo(folded(f"{SIGNS[finding.state]}  {finding.subject}: {finding.sentence}", 8))
             if finding.remedy and finding.state != "ok":
                 click.echo(f"        {finding.remedy}")
     states = {finding.state for finding in found}

@@ -12,6 +12,7 @@ import click
 
 from precious_daemon.cli.talk import (
     Ordered,
+    folded,
     for_scripts,
     for_voter,
     noted,
@@ -43,7 +44,7 @@ def suggest(as_json: bool, anew: bool, limit: int, voter: str | None) -> None:
         return
     for s in found["suggestions"]:
         click.echo(f"{s['uid'][:8]}  {s['photo']['path']}  {size(s['bytes'])}")
-        click.echo(f"          {'; '.join(s['reasons'])}")
+        click.echo(folded(f"          {'; '.join(s['reasons'])}", 10))
     click.echo(f"{found['open']:,} suggestions, {size(found['bytes'])}. {found['certificate']['sentence']}")
     for one in found["group_certificates"]:
         click.echo(one["sentence"])
@@ -75,7 +76,8 @@ def held(as_json: bool, limit: int, voter: str | None) -> None:
         click.echo(json.dumps(found, indent=2))
         return
     for h in found["held"]:
-        click.echo(f"{h['photo']['path']}\n          held back: {h['why']}\n          otherwise: {'; '.join(h['reasons'])}")
+        said = f"{h['photo']['path']}\n          held back: {h['why']}\n          otherwise: {'; '.join(h['reasons'])}"
+        click.echo(folded(said, 10))
     click.echo(f"{found['count']:,} {'photo was' if found['count'] == 1 else 'photos were'} held back.")
 
 
@@ -200,7 +202,7 @@ def trash_list(as_json: bool) -> None:
         click.echo(json.dumps(units, indent=2))
         return
     for unit in units:
-        click.echo(f"{unit['uid'][:8]}  {when(unit['at'])}  {unit['path']}  {size(unit['bytes'])}  {unit['reason']}")
+        click.echo(folded(f"{unit['uid'][:8]}  {when(unit['at'])}  {unit['path']}  {size(unit['bytes'])}  {unit['reason']}", 10))
         if unit["trash"]:
             click.echo(f"          in {unit['trash']}")
     if not units:

@@ -15,6 +15,7 @@ import click
 from precious_daemon.cli import logs
 from precious_daemon.cli.talk import (
     duration,
+    folded,
     for_scripts,
     job_text,
     offline,
@@ -168,7 +169,7 @@ def status(as_json: bool, watch: bool) -> None:
         found["service"] = "running" if service else "stopped"
         if watch and sys.stdout.isatty():
             click.clear()
-        click.echo(json.dumps(found, indent=2) if as_json else _status_text(found))
+        click.echo(json.dumps(found, indent=2) if as_json else folded(_status_text(found), 13))
         if not watch:
             break
         time.sleep(2)

@@ -98,6 +98,18 @@ def reached(voter: str | None = None) -> Iterator[Remote]:
         yield found
 
 
+def folded(text: str, indent: int) -> str:
+    """Lines folded to the terminal, what follows being so far in; in a pipe they stay whole."""
+    if not sys.stdout.isatty():
+        return text
+    import shutil
+    import textwrap
+
+    width, hang = shutil.get_terminal_size().columns, " " * indent
+    fold = textwrap.TextWrapper(width, subsequent_indent=hang, break_long_words=False, break_on_hyphens=False)
+    return "\n".join(fold.fill(line) for line in text.splitlines())
+
+
 def size(count: float) -> str:
     """Bytes in words: 3.2 MB."""
     for unit in BYTES:
