@@ -53,7 +53,8 @@ def test_capture_goes_comes_back_is_recovered_and_removed(library: Library) -> N
     assert library.contents() == before
     (unit,) = library.send(library.add("2024/IMG_2.JPG", b"second", "2024/IMG_2.MOV"))
     before = library.contents()
-    assert [one.message for one in recover_records(str(library.folder))] == ["IMG_2.JPG, IMG_2.MOV restored."]
+    said = "2024/IMG_2.JPG, 2024/IMG_2.MOV restored."
+    assert [one.message for one in recover_records(str(library.folder))] == [said]
     assert library.contents().keys() == before.keys()
     assert library.undo(unit)[0].moved, "the journal hears of it"
     (unit,) = library.send(library.add("2024/IMG_3.JPG", b"third"))
