@@ -157,7 +157,7 @@ def looked_at(library: Path, home: Path) -> tuple[list[str], dict[str, np.ndarra
             with children.job_folder(places, "bench") as folder:
                 await started.service.store.aread(handover.write_photos, folder)
                 rows = jobfolder.read_photos(folder)
-                looks = grouping.read_looks(folder, places.cache_db, rows, BACKBONE)
+                looks = grouping.read_looks(folder, places.cache_db, rows, BACKBONE, lambda _: None)
                 keys = [bytes.fromhex(row.content_hash) for row in rows]
                 pixels = clustering.read_pixels(folder / "pixels.f16", places.cache_db, keys)
                 number = {m.photo_id: i for i, group in enumerate(bursts) for m in group.members}

@@ -1,6 +1,6 @@
 """Time and memory of each station on one library, from the first scan to an undone deletion.
 
-    python -m bench.loop [--library DIR | --photos N... [--made-up-looks] [--found DIR]] [--quick]
+    python -m bench.loop [--library DIR | --photos N... [--made-up-looks] [--found DIR]] [--workers N] [--quick]
 
 With `--photos` so many small pictures are made as files, and taken through the loop by a process for each N: 10000 100000 1000000
 says how each station grows, as the power of N that its time, memory and disk follow from one size to the next. With
@@ -77,7 +77,7 @@ def made_up_vectors(dark: list[bool], seed: int) -> list[bytes]:
     return [vector.tobytes() for vector in vectors]
 
 
-async def measure(library: Path, home: Path, labels: int, made_up: bool = False) -> dict[str, Figure]:
+async def measure(library: Path, home: Path, labels: int, workers: int, made_up: bool) -> dict[str, Figure]:
     os.environ["PRECIOUS_HOME"] = str(home)
     from precious_daemon import config
     from precious_daemon.asking import answering, ask
@@ -89,7 +89,7 @@ async def measure(library: Path, home: Path, labels: int, made_up: bool = False)
 
     junk = junk_of(library)
     places = config.places()
-    settings = config.parse({"ask": {"train_labels": labels, "test_labels": labels}})
+    settings = config.parse({"ask": {"train_labels": labels, "test_labels": labels}, "ingest": {"workers": workers}})
     figures: dict[str, Figure] = {}
 
     async def timed(name: str, work: Callable[[], Awaitable[object]]) -> float:
@@ -162,7 +162,7 @@ async def measure(library: Path, home: Path, labels: int, made_up: bool = False)
     return {"photos": Figure(count, "")} | figures
 
 
-def at_sizes(sizes: list[int], scratch: Path, made_up: bool, kept: Path) -> dict[str, Figure]:
+def at_sizes(sizes: list[int], scratch: Path, options: list[str], kept: Path) -> dict[str, Figure]:
     """Each size in a process of its own, and by which power of the photos each figure grew from the size before."""
     found: dict[int, dict[str, dict[str, Any]]] = {}
     kept.mkdir(parents=True, exist_ok=True)
@@ -172,7 +172,7 @@ def at_sizes(sizes: list[int], scratch: Path, made_up: bool, kept: Path) -> dict
             say(f"{count:,} photos")
             library = scratch / str(count) / "library"
             write_pictures(library, count)
-            command = [sys.executable, "-m", "bench.loop", "--library", str(library), *["--made-up-looks"] * made_up]
+            command = [sys.executable, "-m", "bench.loop", "--library", str(library), *options]
             done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
             file.write_text(done.stdout.splitlines()[-1])
             shutil.rmtree(scratch / str(count))
@@ -195,16 +195,21 @@ def main() -> None:
     parser.add_argument("--photos", type=int, nargs="*", default=[], metavar="N", help="libraries of so many small pictures")
     parser.add_argument("--made-up-looks", action="store_true", help="vectors in place of what the network would see")
     parser.add_argument("--found", type=Path, metavar="DIR", help="keep the figures of each size here, and go on from there")
+    parser.add_argument(
+        "--workers", type=int, default=0, help="processes that read photos; default: as the setting ingest.workers"
+    )
     args = parser.parse_args()
     labels = 20 if args.quick else 45
     with tempfile.TemporaryDirectory() as scratch:
         if args.photos:
             conditions: dict[str, object] = {"library": "small pictures", "sizes": args.photos, "made up": args.made_up_looks}
-            figures = at_sizes(args.photos, Path(scratch), args.made_up_looks, args.found or Path(scratch) / "found")
+            options = ["--workers", str(args.workers), *["--made-up-looks"] * args.made_up_looks]
+            figures = at_sizes(args.photos, Path(scratch), options, args.found or Path(scratch) / "found")
         else:
             library = args.library or demo_library(Path(scratch) / "library", 90 if args.quick else 500)
             conditions = {"library": "given" if args.library else "demo", "labels": labels}
-            figures = asyncio.run(measure(library.absolute(), Path(scratch) / "home", labels, args.made_up_looks))
+            figures = asyncio.run(measure(library.absolute(), Path(scratch) / "home", labels, args.workers, args.made_up_looks))
+    conditions |= {"reading processes": args.workers or "by default"}
     report("loop", conditions | {"load average": f"{os.getloadavg()[0]:.1f}"}, figures)
 
 

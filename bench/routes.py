@@ -13,6 +13,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
@@ -118,7 +119,7 @@ def addresses(home: Path, count: int, rng: random.Random) -> dict[str, Address]:
         return ",".join(f"{level}.{x}.{y}" for x, y in wanted)
 
     found: dict[str, Address] = {
-        path: lambda path=path: path  # type: ignore[misc]
+        path: partial(str, path)
         for path in (
             "/", "/help", "/api/status", "/metrics", "/api/alive", "/api/openapi.json", "/api/settings", "/settings",
             "/plugins", "/api/plugins", "/people", "/api/people", "/api/sessions", "/api/tokens", "/jobs", "/report",
@@ -194,7 +195,7 @@ def addresses(home: Path, count: int, rng: random.Random) -> dict[str, Address]:
         "/suggestions/held?after": lambda: f"/suggestions/held?after={rng.randrange(count // 50)}",
         "/trash?after": lambda: f"/trash?after={number()}",
         "/api/trash?after": lambda: f"/api/trash?after={number()}",
-        **{f"/answers?kind={kind}": (lambda kind=kind: f"/answers?kind={kind}") for kind in ANSWERS},  # type: ignore[misc]
+        **{f"/answers?kind={kind}": partial(str, f"/answers?kind={kind}") for kind in ANSWERS},
         "/answers?kind=audits&before": lambda: f"/answers?kind=audits&before={rng.randrange(count // 10)}",
         "/api/answers?before": lambda: f"/api/answers?before={rng.randrange(1, count // 10)}",
         "/log?kind": lambda: f"/log?kind={rng.choice(('moved', 'written', 'sent'))}",

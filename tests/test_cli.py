@@ -20,7 +20,7 @@ import pytest
 from click.testing import CliRunner
 
 from precious_daemon.asking import tasks
-from precious_daemon.cli import reviewing, talk
+from precious_daemon.cli import cli, reviewing, talk
 from precious_daemon.config import Places
 from precious_daemon.disk import deeds
 from precious_daemon.errors import CountNeeded, PreciousError
@@ -32,6 +32,16 @@ from tests.conftest import until
 from tests.e2e.process import ServiceProcess, command
 from tests.pictures import save
 from tests.web.matrix import free_port
+
+
+def test_recovering_from_an_empty_trash_says_so_and_a_record_that_cannot_be_used_is_exit_code_1(tmp_path: Path) -> None:
+    home = tmp_path / ".precious-trash" / "batch" / "unit"
+    home.parent.mkdir(parents=True)
+    assert "trash is empty" in command("trash", "recover", str(tmp_path))
+    home.mkdir()
+    (home / "record.json").write_text("{}")
+    done = CliRunner().invoke(cli, ["trash", "recover", "--json", str(tmp_path)])
+    assert (done.exit_code, json.loads(done.stdout)) == (1, {"files": 0, "left": 1, "dry_run": False})
 
 
 def refused(*arguments: str, status: int) -> str:

@@ -98,7 +98,8 @@ def test_the_manual_page_is_clean() -> None:
 
 
 def needed() -> Iterator[Requirement]:
-    """All that this project asks for by itself, and what that asks for in turn, as it is installed here."""
+    """All that this project asks for by itself, and what that asks for in turn, as it is installed here; but not what torch
+    asks for on one system alone: its builds for graphics cards bring packages along that the one without does not know."""
     extras = PROJECT["optional-dependencies"]
     asked = [*PROJECT["dependencies"], *(text for name, texts in extras.items() if name != "dist" for text in texts)]
     waiting, seen = [Requirement(text) for text in asked], set[tuple[str, frozenset[str]]]()
@@ -111,6 +112,8 @@ def needed() -> Iterator[Requirement]:
         yield requirement
         for text in metadata.requires(requirement.name) or ():
             further = Requirement(text)
+            if requirement.name == "torch" and "platform_system" in str(further.marker):
+                continue
             if not further.marker or any(further.marker.evaluate({"extra": extra}) for extra in ("", *requirement.extras)):
                 waiting.append(further)
 

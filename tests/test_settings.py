@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import tomllib
@@ -133,6 +134,8 @@ def test_the_owner_asks_what_a_setting_means(here: Places, monkeypatch: pytest.M
     assert "Wrote" in command("config", "init")
     assert "exists already" in command("config", "init", status=2)
     monkeypatch.setenv("PRECIOUS_SCHEDULE_NIGHT", "04:00")
+    told = json.loads(command("config", "explain", "--json", "schedule.night"))
+    assert (told["default"], told["variable"]) == ("02:00", "PRECIOUS_SCHEDULE_NIGHT")
     text = command("config", "explain", "schedule.night")
     assert "when the night's jobs start" in text
     assert 'It is "04:00", by the variable PRECIOUS_SCHEDULE_NIGHT.' in text

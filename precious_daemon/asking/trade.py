@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Sequence
 
 from precious_daemon.asking import answering, ledger
@@ -116,7 +117,10 @@ def best_before(
 
 
 async def import_csv(service: Service, voter_id: int, text: str) -> ImportReport:
-    """Bring votes or a ranking along. Votes are stored as answers, rankings as where the ratings start from."""
+    """Bring votes or a ranking along. Votes are stored as answers, rankings as where the ratings start from.
+
+    A vote that is here already, from an earlier import or given here, does not count twice.
+    """
     kind, pairs, ranked = exchange.parse(text, rating.START.mu)
     return await service.store.awrite(_import, voter_id, kind, pairs, ranked, service.clock())
 
@@ -129,7 +133,8 @@ def _import(
     wanted: Iterable[str] = [name for pair in usable for name in pair] + out + [name for name, _ in ranked]
     found, unknown = exchange.resolve(wanted, _names(db))
     votes = [Vote(found[a], found[b], False) for a, b in usable if a in found and b in found and found[a] != found[b]]
-    for vote in votes:
+    new = _not_here(db, voter_id, votes)
+    for vote in new:
         answers.add(db, voter_id, Question.PAIR, Choice.FIRST, vote.winner, vote.loser, "import", now)
     starts = [(found[name], start) for name, start in ranked if name in found]
     for photo_id, start in starts:
@@ -139,7 +144,23 @@ def _import(
         ledger.rebuild(db, voter_id)
     else:
         ledger.catch_up(db, voter_id)
-    return ImportReport(kind, len(votes) + len(starts), unknown, taken_out)
+    return ImportReport(kind, len(new) + len(starts), unknown, taken_out, len(votes) - len(new))
+
+
+def _not_here(db: Database, voter_id: int, votes: Sequence[Vote]) -> list[Vote]:
+    """Those that go beyond what was said of the same two photos: after an import all of the file is here, as often as in it."""
+    here = (
+        Counter((v.winner, v.loser) for v in answers.votes_on_two(answers.votes(db, voter_id)) if not v.draw)
+        if votes
+        else Counter()
+    )
+    new = []
+    for vote in votes:
+        if here[vote.winner, vote.loser]:
+            here[vote.winner, vote.loser] -= 1
+        else:
+            new.append(vote)
+    return new
 
 
 def _names(db: Database) -> dict[int, str]:

@@ -60,11 +60,12 @@ def roots_list(as_json: bool) -> None:
 
 @roots.command("add")
 @click.argument("folder", type=click.Path())
-def roots_add(folder: str) -> None:
+@click.option("--json", "as_json", is_flag=True)
+def roots_add(folder: str, as_json: bool) -> None:
     """Watch one more FOLDER, with all below it."""
     with reached() as service:
         root = service.post("/api/roots", {"path": str(Path(folder).expanduser().absolute())})
-        click.echo(f"{root['path']} is watched.")
+        click.echo(json.dumps(root, indent=2) if as_json else f"{root['path']} is watched.")
 
 
 @roots.command("remove")
@@ -173,13 +174,21 @@ def votes_export(ranking: bool, file: Any, voter: str | None) -> None:
 
 @votes.command("import")
 @click.argument("file", type=click.File("r", encoding="utf-8", errors="replace"))
+@click.option("--json", "as_json", is_flag=True)
 @for_voter
-def votes_import(file: Any, voter: str | None) -> None:
+def votes_import(file: Any, as_json: bool, voter: str | None) -> None:
     """Read votes or a ranking from FILE; which of them, its first line says. Names fit by path, or by file name."""
     with reached(voter) as service:
         report = service.post_text("/api/votes/import", file.read())
+    if as_json:
+        click.echo(json.dumps(report, indent=2))
+        return
     what, count = "vote" if report["kind"] == "votes" else "rating", report["imported"]
     click.echo(f"Imported {count:,} {what}{'' if count == 1 else 's'}.")
+    if known := report["known"]:
+        click.echo(
+            f"{known:,} {'was' if known == 1 else 'were'} here already, and {'is' if known == 1 else 'are'} not counted twice."
+        )
     if unknown := report["unknown"]:
         fit = "name fits" if len(unknown) == 1 else "names fit"
         click.echo(f"{len(unknown):,} {fit} no photo, or several: {', '.join(unknown[:5])}", err=True)

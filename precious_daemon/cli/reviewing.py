@@ -198,7 +198,8 @@ def trash_list(as_json: bool) -> None:
 @trash.command("purge")
 @click.option("--dry-run", is_flag=True, help="Look at everything and say what would go; remove nothing.")
 @click.option("--count", type=int, help="How many photos will go, instead of typing it when asked.")
-def trash_purge(dry_run: bool, count: int | None) -> None:
+@click.option("--json", "as_json", is_flag=True, help="What became of each, for scripts.")
+def trash_purge(dry_run: bool, count: int | None, as_json: bool) -> None:
     """Remove for good what has been in the trash long enough. This cannot be undone.
 
     Off unless `trash.purge_days` is set. A photo may go after that many days by the clock (at least 30) and as many different
@@ -206,16 +207,17 @@ def trash_purge(dry_run: bool, count: int | None) -> None:
     """
     with reached() as service:
         if dry_run:
-            _tell(service.post("/api/trash/purge", {"dry_run": True}))
+            _tell(service.post("/api/trash/purge", {"dry_run": True}), as_json)
             return
         try:
             outcome = service.post("/api/trash/purge", {"typed_count": count})
         except CountNeeded as needed:
             if count is not None or not sys.stdin.isatty():
                 raise
-            click.echo(str(needed))
-            outcome = service.post("/api/trash/purge", {"typed_count": click.prompt("How many photos", type=int)})
-        _tell(outcome)
+            click.echo(str(needed), err=as_json)
+            typed = click.prompt("How many photos", type=int, err=as_json)
+            outcome = service.post("/api/trash/purge", {"typed_count": typed})
+        _tell(outcome, as_json)
 
 
 @click.command("log")
@@ -248,7 +250,8 @@ def deeds_log(as_json: bool, limit: int, kind: str | None, text: str, before: in
 @trash.command("recover")
 @click.argument("folder", type=click.Path(exists=True, file_okay=False))
 @click.option("--dry-run", is_flag=True, help="Say what would come back; move nothing.")
-def trash_recover(folder: str, dry_run: bool) -> None:
+@click.option("--json", "as_json", is_flag=True)
+def trash_recover(folder: str, dry_run: bool, as_json: bool) -> None:
     """Bring back everything in the trash of a watched FOLDER without the library: from the records beside the photos."""
     from precious_daemon.store import Lock
     from precious_daemon.trash import recover_records
@@ -266,10 +269,12 @@ def trash_recover(folder: str, dry_run: bool) -> None:
         if lock:
             lock.release()
     for one in done:
-        click.echo(one.message, err=one.left)
+        click.echo(one.message, err=as_json or one.left)
     files, left = sum(one.files for one in done), sum(one.left for one in done)
     count = "1 file" if files == 1 else f"{files:,} files"
-    if dry_run:
+    if as_json:
+        click.echo(json.dumps({"files": files, "left": left, "dry_run": dry_run}, indent=2))
+    elif dry_run:
         click.echo(f"{count} would be back in {root}; nothing was moved.")
     elif done:
         click.echo(f"{count} {'is' if files == 1 else 'are'} back in {root}.")

@@ -258,7 +258,8 @@ def reload() -> None:
 
 
 @click.command()
-def login() -> None:
+@click.option("--json", "as_json", is_flag=True)
+def login(as_json: bool) -> None:
     """Print a new link that signs a browser in. It works once."""
     places, _ = opened()
     from precious_daemon.running import remote
@@ -267,6 +268,9 @@ def login() -> None:
     if service is None:
         raise ServiceError("The service does not run. Start it with: precious-daemon run")
     link = service.post("/api/login-link")
+    if as_json:
+        click.echo(json.dumps(link, indent=2))
+        return
     click.echo(link["url"])
     click.echo(f"If your browser does not find that name: {link['local']}", err=True)
 

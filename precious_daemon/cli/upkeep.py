@@ -131,7 +131,8 @@ def config_show(as_json: bool) -> None:
 
 @config_group.command("explain")
 @click.argument("key", shell_complete=among(lambda: (name for name, *_ in config.describe())))
-def config_explain(key: str) -> None:
+@click.option("--json", "as_json", is_flag=True)
+def config_explain(key: str, as_json: bool) -> None:
     """What the setting KEY means, what it may be, what it is now, and why."""
     from precious_daemon import settings_file
 
@@ -139,12 +140,19 @@ def config_explain(key: str) -> None:
     _, field = config.setting(key)
     section, _, name = key.partition(".")
     origin = settings_file.origins(places.config_file)[key]
+    value, variable = config.as_dict(settings)[section][name], f"PRECIOUS_{section}_{name}".upper()
+    if as_json:
+        told = {
+            "key": key, "meaning": field.metadata["meaning"], "value": value, "default": field.default, "origin": origin,
+            "variable": variable, "restart": field.metadata["restart"],
+        }  # fmt: skip
+        click.echo(json.dumps(told, indent=2, default=list))
+        return
     why = {"default": "by default", "file": f"by {places.config_file}"}.get(origin, f"by the variable {origin}")
     click.echo(f"{key}: {field.metadata['meaning']}{settings_file.hint(key)}.")
-    click.echo(f"It is {settings_file.as_toml(config.as_dict(settings)[section][name])}, {why}.")
+    click.echo(f"It is {settings_file.as_toml(value)}, {why}.")
     click.echo(f"The default is {settings_file.as_toml(field.default)}. Change it in the file as\n")
     click.echo(f"[{section}]\n{name} = {settings_file.as_toml(field.default)}\n")
-    variable = f"PRECIOUS_{section}_{name}".upper()
     click.echo(f"or with the variable {variable}.")
     if field.metadata["restart"]:
         click.echo("It counts from the next start on; everything else is taken over at once by `precious-daemon reload`.")

@@ -14,7 +14,7 @@ from __future__ import annotations
 import signal
 import sqlite3
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, NoReturn
@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from precious_daemon.grouping import clustering
+from precious_daemon.grouping.compare import Pixels
 from precious_daemon.grouping.groups import Looks
 from precious_daemon.grouping.matching import Thumbnails, connect, find_groups
 from precious_daemon.grouping.measures import facts, qualities
@@ -41,9 +42,10 @@ def main(folder: Path) -> None:
     signal.signal(signal.SIGTERM, _stop)
     job = jobfolder.read_json(folder, "job.json")
     photos = jobfolder.read_photos(folder)
-    looks = read_looks(folder, Path(job["cache_db"]), photos, job["backbone"])
-    jobfolder.say("finding copies and bursts", 1, STEPS)
-    found = find_groups(folder, job, photos, looks)
+    with closing(Thumbnails(Path(job["cache_db"]), photos)) as thumbnails:
+        looks = read_looks(folder, Path(job["cache_db"]), photos, job["backbone"], thumbnails)
+        jobfolder.say("finding copies and bursts", 1, STEPS)
+        found = find_groups(folder, job, photos, looks)
     jobfolder.write_json(folder, "groups.json", [_as_json(group) for group in found])
     jobfolder.say("choosing photos that stand for the others", 2, STEPS)
     clustering.run(folder, job, photos, looks, lambda: representatives(photos, looks, found, job["representatives"], job["seed"]))
@@ -57,7 +59,9 @@ def _stop(*_: object) -> NoReturn:
 # --- reading -----------------------------------------------------------------------------------------------------------
 
 
-def read_looks(folder: Path, cache_db: Path, photos: Sequence[PhotoRow], backbone: str) -> Looks:
+def read_looks(
+    folder: Path, cache_db: Path, photos: Sequence[PhotoRow], backbone: str, thumbnail: Callable[[int], Pixels | None]
+) -> Looks:
     """Features of all photos, from a read-only connection. Vectors lie in files of the job folder, mapped: they may be more
     than memory."""
     quality: list[Quality | None] = [None] * len(photos)
@@ -75,7 +79,7 @@ def read_looks(folder: Path, cache_db: Path, photos: Sequence[PhotoRow], backbon
         embedding = _Table(folder / "embedding.f16", len(photos))
         for key, vector in _read(db, "SELECT content_hash, vector FROM embeddings WHERE backbone = ?", rows, backbone):
             embedding.put(rows[key], vector)
-    return Looks(quality, hog.matrix, embedding.matrix, Thumbnails(cache_db, photos))
+    return Looks(quality, hog.matrix, embedding.matrix, thumbnail)
 
 
 def _read(db: sqlite3.Connection, sql: str, wanted: dict[bytes, list[int]], *values: object) -> Iterator[tuple[Any, ...]]:

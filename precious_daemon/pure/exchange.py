@@ -25,6 +25,7 @@ class ImportReport:
     imported: int
     unknown: tuple[str, ...]
     taken_out: int = 0  # photos that were taken out there, and are now here
+    known: int = 0  # votes that were here already
 
 
 def votes_text(pairs: Iterable[tuple[str, str]]) -> str:

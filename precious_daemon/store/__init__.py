@@ -194,15 +194,19 @@ def connect(places: Places, *, writer: bool) -> Database:
     uri = f"{places.library_db.absolute().as_uri()}?mode={mode}"
     try:
         connection = sqlite3.connect(uri, uri=True, check_same_thread=False, timeout=10)
-        connection.execute("ATTACH ? AS cache", (f"{places.cache_db.absolute().as_uri()}?mode={mode}",))
-        connection.execute("PRAGMA main.synchronous=FULL")  # what the owner said survives a power cut
-        connection.execute("PRAGMA cache.synchronous=NORMAL")
-        connection.execute("PRAGMA foreign_keys=ON")
-        connection.execute("PRAGMA temp_store=MEMORY")
-        connection.execute("PRAGMA cache_size=-2048")
-        connection.execute("PRAGMA cache.cache_size=-2048")
-        if not writer:
-            connection.execute("PRAGMA wal_autocheckpoint=0")  # the writer alone checkpoints
+        try:
+            connection.execute("ATTACH ? AS cache", (f"{places.cache_db.absolute().as_uri()}?mode={mode}",))
+            connection.execute("PRAGMA main.synchronous=FULL")  # what the owner said survives a power cut
+            connection.execute("PRAGMA cache.synchronous=NORMAL")
+            connection.execute("PRAGMA foreign_keys=ON")
+            connection.execute("PRAGMA temp_store=MEMORY")
+            connection.execute("PRAGMA cache_size=-2048")
+            connection.execute("PRAGMA cache.cache_size=-2048")
+            if not writer:
+                connection.execute("PRAGMA wal_autocheckpoint=0")  # the writer alone checkpoints
+        except BaseException:
+            connection.close()
+            raise
     except sqlite3.DatabaseError as exc:
         raise DatabaseError(f"{places.library_db} cannot be opened: {exc}.") from exc
     return Database(connection, execute_plugins=False)

@@ -42,14 +42,17 @@ def next_step(now: Mapping[str, Any]) -> Step:
     """One step, the most useful first: photos, answers, review, audits, and then comparing for its own sake."""
     present, answers, suggestions = now["photos"].get("present", 0), now["answers"], now["suggestions"]["open"]
     train, test = answers["train_goal"] - answers["train"], answers["test_goal"] - answers["test"]
-    missing = max(0, train) + max(0, test)
+    missing = min(max(0, train) + max(0, test), max(0, present - answers["train"] - answers["test"]))
     to_go = _n("{n} quick answer to go", "{n} quick answers to go", missing)
     if present < 2:
         return _beginning(now, present)
     if suggestions:
         freed = words.size(now["suggestions"]["bytes"])
         title = _n("Review {n} suggestion", "Review {n} suggestions", suggestions)
-        sentence = _("They take up {size}. Nothing moves before you say so.", size=freed)
+        sentence = _n(
+            "It takes up {size}. Nothing moves before you say so.", "They take up {size}. Nothing moves before you say so.",
+            suggestions, size=freed,
+        )  # fmt: skip
         return Step(title, sentence, _("Review them"), "/suggestions", also=to_go if missing else None)
     if missing:
         sentence = (
@@ -58,6 +61,11 @@ def next_step(now: Mapping[str, Any]) -> Step:
             else _("These are held back, to measure honestly how well it has learned.")
         )
         return Step(to_go, sentence, _("Keep or delete"), "/label")
+    if now["model"] is None and train > 0:
+        sentence = _(
+            "They are too few to learn from. Copies and bursts are found all the same, and comparing sharpens your ranking."
+        )
+        return Step(_("Every photo is answered"), sentence, _("Compare photos"), "/compare")
     if now["model"] is None:
         return Step(
             _("Ready to learn"),
@@ -84,6 +92,9 @@ def _beginning(now: Mapping[str, Any], present: int) -> Step:
     if broken := now["photos"].get("broken"):
         sentence = _n("{n} file cannot be read as a photo.", "{n} files cannot be read as photos.", broken)
         return Step(_("No photos yet"), sentence, _("See why"), "/photos?state=broken")
+    if others := [f"{number:,} {suffix}" for suffix, number in now["unsupported"].items()]:
+        sentence = _("There is no photo in the folder, only {others}. Watch another one, below.", others=_(", ").join(others[:3]))
+        return Step(_("No photos yet"), sentence, _("Look again"), job="scan")
     sentence = _("The folder is empty. What you put into it is noticed by itself; or watch another folder, below.")
     return Step(_("No photos yet"), sentence, _("Look again"), job="scan")
 

@@ -183,6 +183,8 @@ async def show_ranking(request: web.Request) -> web.Response:
     news = None
     if imported is not None:
         news = _n("{n} line taken over.", "{n} lines taken over.", whole(imported))
+        if known := whole(request.query.get("known", "0")):
+            news += " " + _n("{n} was here already.", "{n} were here already.", known)
         if out := whole(request.query.get("out", "0")):
             news += " " + _n("{n} photo taken out of the ranking.", "{n} photos taken out of the ranking.", out)
         if unknown := whole(request.query.get("unknown", "0")):
@@ -316,9 +318,11 @@ async def import_votes(request: web.Request) -> web.Response:
     report = await trade.import_csv(request.app[SERVICE], request[VOTER], text)
     value: dict[str, Any] = {
         "kind": report.kind, "imported": report.imported, "unknown": list(report.unknown), "taken_out": report.taken_out,
+        "known": report.known,
     }  # fmt: skip
     back = f"/ranking?imported={report.imported}&unknown={len(report.unknown)}"
-    return reply(request, value, back + (f"&out={report.taken_out}" if report.taken_out else ""))
+    more = {"out": report.taken_out, "known": report.known}
+    return reply(request, value, back + "".join(f"&{name}={count}" for name, count in more.items() if count))
 
 
 async def _uploaded(request: web.Request) -> bytes:

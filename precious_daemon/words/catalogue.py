@@ -82,8 +82,10 @@ class Catalogue(GNUTranslations):
         for pattern in patterns if len(sentence) <= LONGEST else ():
             if pattern.words in sentence and (found := _compiled(pattern.message).fullmatch(sentence)):
                 said = found.groupdict()
-                if any(STOP.search(text) for name, text in said.items() if not NAMES.fullmatch(name)):
-                    continue  # another sentence stands before this one
+                unnamed = {name: text for name, text in said.items() if not NAMES.fullmatch(name)}
+                first = next((text for name, text in unnamed.items() if pattern.message.startswith(f"{{{name}}}")), "")
+                if ": " in first or any(STOP.search(text) for text in unnamed.values()):
+                    continue  # another sentence stands before this one, or what it is about
                 values = {name: text if NAMES.fullmatch(name) else self.told(text) for name, text in said.items()}
                 if pattern.letters >= STRONG or all(_understood(name, text, values[name]) for name, text in said.items()):
                     return pattern.translation.format(**values)

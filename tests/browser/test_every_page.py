@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, ViewportSize, expect
 
 from precious_daemon.asking import tasks
 from precious_daemon.models import Choice, ClusterRow, Group, GroupKind, GroupMember, Photo, Question
@@ -30,6 +30,9 @@ NO_PAGES = re.compile(
     r"/api/|/static/|/(thumb|preview|full|plugin)/|/report/|\.(json|csv|jsonl|parquet)$|/(facts|metrics|login|share|events)$|/tasks/{id}/photos"
 )
 SIZES = [(360, 640), (1280, 800), (3840, 2160)]
+ZOOMED: ViewportSize = {"width": 640, "height": 400}  # 1280 x 800 at 200 %
+LOST_BUTTONS = """[...document.querySelectorAll(".controls button, .controls a.button")].filter((b) => b.offsetParent)
+    .filter((b) => b.getBoundingClientRect().right > innerWidth || !b.innerText.trim()).map((b) => b.outerHTML.slice(0, 120))"""
 AXE = Axe().axe_script
 QUICK = {"resultTypes": ["violations"], "preload": False}
 WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22a", "wcag22aa", "best-practice"]
@@ -133,6 +136,8 @@ def test_page_fits_works_and_can_be_read_by_everybody(
                 if folder := os.environ.get("PRECIOUS_SCREENSHOTS"):
                     name = path.strip("/").replace("/", "-").replace(lived_in[0].uid, "one") or "home"
                     owner.screenshot(path=Path(folder) / f"{width}-{scheme}" / f"{name}.png")
+        owner.set_viewport_size(ZOOMED)
+        wrong += [(path, f"at 200 %, out of reach or without a word: {button}") for button in owner.evaluate(LOST_BUTTONS)]
         owner.keyboard.press("?")
         expect(owner.get_by_role("heading", name="Keys").last).to_be_visible()
     problems[:] = [problem for problem in problems if "404" not in problem]  # the page that is nowhere

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from gettext import GNUTranslations
 from io import BytesIO
 from pathlib import Path
@@ -182,6 +183,11 @@ def test_english_loads_no_catalogue() -> None:
             "Only 21 suggestions rest on the model alone: too few to certify, look at each of them.",
             "只有 21 条建议仅凭模型提出：太少，无法认证，请逐一查看。",
         ),
+        (
+            "Exact copies: Not certified yet: 27 more answers are needed if none is a mistake. "
+            "One mistake first would make it 28.",
+            "完全副本：尚未认证：如果没有失误，还需 27 条回答。若先有一次失误，则需 28 条。",
+        ),
         ("IMG_1.jpg", "IMG_1.jpg"),
         ("an exact copy of 北京， 上海 天津/very dark; blurred.jpg", "北京， 上海 天津/very dark; blurred.jpg 的完全副本"),
         ("scan: 12 new, 3 back · learn: there is no such thing", "扫描：新增 12，恢复 3 · 学习：there is no such thing"),
@@ -204,6 +210,8 @@ def test_numbers_and_times_read_as_they_do_in_chinese(chinese: None) -> None:
     at = 1_709_474_700.0  # 3 March 2024, 14:05 UTC
     assert words.taken(at) == "2024年3月3日 14:05"
     assert (words.month(at), words.month(None)) == ("2024年3月", "无日期")
+    months = [words.month(datetime(2024, number, 1, tzinfo=UTC).timestamp()) for number in range(1, 13)]
+    assert months == [f"2024年{number}月" for number in range(1, 13)]
     assert words.ago(at - 3 * 3600, at) == "3 小时前"
     assert words.ago(at + 600, at) == "10 分钟后"
     assert (words.photos(1), words.photos(12400)) == ("1 张照片", "12,400 张照片")

@@ -13,6 +13,7 @@ import aiohttp
 import pytest
 
 from precious_daemon import web
+from precious_daemon.asking import trade
 from precious_daemon.folders import scan, watched
 from precious_daemon.models import Glimpse, Group, GroupKind, GroupMember, Photo, PhotoState, RootState
 from precious_daemon.service import Service
@@ -215,6 +216,8 @@ async def test_votes_go_out_and_come_in_again(service: Service, browser: Browser
     shown = await (await browser.get(response.headers["Location"])).text()
     assert "1 line taken over. 1 name is not in this library." in shown
     assert (await (await browser.get("/api/votes.csv")).text()).splitlines()[1] == f"{library[0].path},{library[1].path}"
+    again = await trade.import_csv(service, 1, text + f"{library[0].path},{library[1].path}\n")
+    assert (again.imported, again.known) == (1, 1), "the file has that vote twice now, and so has the library"
 
 
 async def test_the_command_line_sends_votes_as_text(site: web.Site, library: list[Photo]) -> None:
@@ -224,7 +227,7 @@ async def test_the_command_line_sends_votes_as_text(site: web.Site, library: lis
         aiohttp.ClientSession() as session,
         session.post(site.address.local + "/api/votes/import", data=text.encode(), headers=headers) as response,
     ):
-        assert await response.json() == {"kind": "votes", "imported": 1, "unknown": [], "taken_out": 0}
+        assert await response.json() == {"kind": "votes", "imported": 1, "unknown": [], "taken_out": 0, "known": 0}
 
 
 async def test_a_form_without_a_file_says_what_to_do(browser: Browser) -> None:
@@ -298,6 +301,7 @@ def situation(**changes: object) -> dict[str, object]:
         "answers": {"train": 45, "train_goal": 45, "test": 45, "test_goal": 45, "votes": 0},
         "suggestions": {"open": 0, "bytes": 0},
         "model": {},
+        "unsupported": {},
         "certificate": {"needed": None},
     }
     return quiet | changes
@@ -317,6 +321,8 @@ def answered(train: int, test: int) -> dict[str, int]:
         (situation(photos={}), "No photos yet"),
         (situation(answers=answered(40, 38)), "12 quick answers to go"),
         (situation(answers=answered(45, 38)), "7 quick answers to go"),
+        (situation(answers=answered(1, 1), photos={"present": 3}), "1 quick answer to go"),
+        (situation(answers=answered(2, 1), photos={"present": 3}, model=None), "Every photo is answered"),
         (situation(model=None), "Ready to learn"),
         (situation(suggestions={"open": 34, "bytes": 10**9}), "Review 34 suggestions"),
         (situation(certificate={"needed": 1}), "1 more answer to certify"),
@@ -325,6 +331,10 @@ def answered(train: int, test: int) -> dict[str, int]:
 )
 def test_the_first_page_says_what_is_worth_doing_now(now: dict[str, object], title: str) -> None:
     assert next_step(now).title == title
+
+
+def test_a_folder_of_videos_is_not_called_empty() -> None:
+    assert "only 3 .mov" in next_step(situation(photos={}, unsupported={".mov": 3})).sentence
 
 
 async def test_an_accident_is_logged_and_calm(

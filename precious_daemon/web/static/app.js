@@ -66,7 +66,7 @@ function problem(sentence, status, count) {
   return Object.assign(new Error(sentence), { status, count });
 }
 
-/** Show a sentence for a while, with an action beside it where there is one: {title, run}. */
+/** Show a sentence for a while, with an action beside it where there is one: {title, run}. Returns what ends it earlier. */
 export function toast(sentence, action = null) {
   const shelf = document.getElementById("toasts");
   const item = document.createElement("div");
@@ -96,6 +96,7 @@ export function toast(sentence, action = null) {
   item.addEventListener("pointerenter", () => clearTimeout(timer));
   item.addEventListener("pointerleave", wait);
   wait();
+  return leave;
 }
 
 /** A way to run one action at a time, `place` being marked as busy meanwhile. What goes wrong is said, after `failed`. */

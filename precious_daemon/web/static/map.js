@@ -282,10 +282,9 @@ atlas.addEventListener(
 async function open(uid) {
   try {
     const cluster = await get(`/api/clusters/${uid}`);
-    const disc = discs.find((one) => one.number === cluster.number);
     opened.dataset.uid = cluster.photos[0]?.uid ?? uid;
     opened.dataset.number = cluster.number;
-    opened.querySelector("[data-name]").textContent = cluster.name ?? disc?.item.querySelector("[data-title]").textContent ?? _("Cluster");
+    opened.querySelector("[data-name]").textContent = cluster.name ?? _("Cluster");
     const said = [
       _n("{n} photo", "{n} photos", cluster.size),
       cluster.kept && _("{n} kept", { n: cluster.kept }),
@@ -324,13 +323,13 @@ opened.querySelector("[data-rename]").addEventListener("submit", async (event) =
   try {
     const { name } = await post("/api/clusters/name", { photo: opened.dataset.uid, name: event.target.elements.name.value });
     const number = Number(opened.dataset.number);
-    const title = name || _("Cluster {number}", { number: number + 1 });
-    opened.querySelector("[data-name]").textContent = title;
     const disc = discs.find((one) => one.number === number);
+    opened.querySelector("[data-name]").textContent = name || _("Cluster");
     if (disc) {
-      const place = disc.item.querySelector("[data-title]");
-      place.textContent = title;
+      const [place, size] = ["[data-title]", "[data-size]"].map((its) => disc.item.querySelector(its));
+      place.textContent = name || size.textContent;
       place.toggleAttribute("data-named", name !== "");
+      size.hidden = name === "";
     }
     toast(name ? _("It is called {name} now.", { name }) : _("It has no name now."));
     draw();

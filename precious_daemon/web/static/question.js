@@ -138,9 +138,12 @@ const alone = oneAtATime(form, () => {
   restart();
 });
 
+let forget = () => {}; // what was said of an undo: it ends with the next answer
+
 const say = (choice, photos = uids(shown)) =>
   alone(async () => {
     form.dataset.chosen = choice;
+    forget();
     const { question, purpose } = shown;
     const reply = await post("/api/answer", { question, choice, photos, purpose, request, within, kind });
     tally(reply.progress);
@@ -159,7 +162,7 @@ const undo = () =>
         if (!["pair", "four", "label", "audit"].includes(asked.question) || !here[shape]) return location.assign(asked.page);
         tally(asked.progress);
         await show(asked);
-        toast(_("Taken back. Answer it anew."));
+        forget = toast(_("Taken back. Answer it anew."));
       });
 
 const takeOut = (place) =>
