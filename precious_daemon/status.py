@@ -37,6 +37,8 @@ async def snapshot(service: Service, voter_id: int = 1) -> dict[str, Any]:
     found["paused"] = asdict(service.jobs.paused) if service.jobs.paused else None
     found["warnings"] += service.jobs.arrivals.warnings()
     found["warnings"] += [_ending(served) for served in service.served if (served.until or math.inf) < service.clock() + SOON]
+    wrong = [info for info in service.plugins.names() if info.enabled and info.error]
+    found["warnings"] += [f"The plugin {info.name} does not work: {info.error}" for info in wrong]
     found["served"] = [asdict(served) for served in service.served]
     found["plugins"] = await plugin_lines(service)
     return found

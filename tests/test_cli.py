@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import pty
@@ -199,6 +200,25 @@ def test_errors_of_the_service_come_over_whole() -> None:
     assert (str(error), error.count) == ("Type 60 to move them all.", 60)
     assert isinstance(_error({"error": "No.", "kind": "print"}, 400), PreciousError)
     assert "status 500" in str(_error("<html>", 500))
+
+
+def test_long_lines_fold_on_a_terminal_and_stay_whole_in_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "24")
+    assert talk.folded("Model  the mean rank of two", 7) == "Model  the mean rank of two"
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert talk.folded("Model  the mean rank of two\n  next", 7) == "Model  the mean rank of\n       two\n  next"
+
+
+def test_a_script_is_told_how_to_type_the_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    def act(typed: int | None) -> dict[str, Any]:
+        if typed != 60:
+            raise CountNeeded("Type 60 to move them all.", 60)
+        return {"moved": ["all"]}
+
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+    with pytest.raises(CountNeeded, match="--count 60"):
+        reviewing._counted(act, None, False)
+    assert reviewing._counted(act, 60, False) == {"moved": ["all"]}
 
 
 def test_log_of_what_touched_a_file(here: Places) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from precious_daemon import status
 from precious_daemon.cli import logs
 from precious_daemon.config import Places, ScheduleSettings, Settings, WebSettings
 from precious_daemon.machine import lifeline
@@ -105,13 +106,15 @@ async def test_new_settings_reach_those_who_keep_some(here: Places) -> None:
         service = started.service
         new = replace(Settings(), schedule=ScheduleSettings(night="04:15"), web=WebSettings(port=1234))
         new = replace(new, watch=replace(new.watch, rescan_hours=1.0), trash=replace(new.trash, batch=7))
-        new = replace(new, ingest=replace(new.ingest, workers=3), plugins=replace(new.plugins, enabled=("links",)))
+        new = replace(new, ingest=replace(new.ingest, workers=3), plugins=replace(new.plugins, enabled=("webhook",)))
         said = await apply(service, new)
         assert "web.port is now 1234; it counts from the next start on." in said
         assert time.localtime(service.jobs.next_run("night") or 0)[3:5] == (4, 15)
         assert (service.jobs.next_run("scan") or 0) < time.time() + 3601
         assert service.jobs.arrivals.ingest.readers.workers == 3
-        assert [info.name for info in service.plugins.names() if info.enabled] == ["links"]
+        assert [info.name for info in service.plugins.names() if info.enabled] == ["webhook"]
+        warnings = (await status.snapshot(service))["warnings"]
+        assert any(line.startswith("The plugin webhook does not work: ") for line in warnings), "it has no address yet"
 
 
 def test_nothing_changed_is_nothing_to_say() -> None:

@@ -10,7 +10,16 @@ from typing import Any
 import click
 
 from precious_daemon import config
-from precious_daemon.cli.talk import Ordered, for_voter, noted, opened, reached, when
+from precious_daemon.cli.talk import (
+    Ordered,
+    folded,
+    for_scripts,
+    for_voter,
+    noted,
+    opened,
+    reached,
+    when,
+)
 from precious_daemon.errors import PreciousError
 
 CARES = ("very", "usual", "little")  # as usual.CARE, which needs not be loaded for --help
@@ -66,7 +75,7 @@ def setup(folders: tuple[Path, ...], night: str | None, care: str | None, servic
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True)
+@for_scripts
 def doctor(as_json: bool) -> None:
     """Look for everything that could be wrong, and say the remedy. Changes nothing.
 
@@ -81,7 +90,7 @@ def doctor(as_json: bool) -> None:
         click.echo(json.dumps([asdict(finding) for finding in found], indent=2))
     else:
         for finding in found:
-            click.echo(f"{SIGNS[finding.state]}  {finding.subject}: {finding.sentence}")
+            click.echo(folded(f"{SIGNS[finding.state]}  {finding.subject}: {finding.sentence}", 8))
             if finding.remedy and finding.state != "ok":
                 click.echo(f"        {finding.remedy}")
     states = {finding.state for finding in found}
@@ -124,7 +133,7 @@ def token_new(name: str, scope: str) -> None:
 
 
 @token.command("list")
-@click.option("--json", "as_json", is_flag=True)
+@for_scripts
 def token_list(as_json: bool) -> None:
     """The keys there are, their scope, and when each was last used."""
     with reached() as service:

@@ -14,6 +14,7 @@ import click
 from precious_daemon.cli.talk import (
     Ordered,
     among,
+    for_scripts,
     for_voter,
     job_text,
     noted,
@@ -44,7 +45,7 @@ def roots() -> None:
 
 
 @roots.command("list")
-@click.option("--json", "as_json", is_flag=True)
+@for_scripts
 def roots_list(as_json: bool) -> None:
     """Show them, with their state."""
     places, settings = opened()
@@ -60,7 +61,7 @@ def roots_list(as_json: bool) -> None:
 
 @roots.command("add")
 @click.argument("folder", type=click.Path())
-@click.option("--json", "as_json", is_flag=True)
+@for_scripts
 def roots_add(folder: str, as_json: bool) -> None:
     """Watch one more FOLDER, with all below it."""
     with reached() as service:
@@ -98,7 +99,7 @@ def jobs() -> None:
 
 
 @jobs.command("list")
-@click.option("--json", "as_json", is_flag=True)
+@for_scripts
 def jobs_list(as_json: bool) -> None:
     """When each ran last, how that ended, and when it is due."""
     places, settings = opened()
@@ -125,7 +126,7 @@ def jobs_run(name: str) -> None:
 @jobs.command("log")
 @click.argument("name", shell_complete=among(_jobs))
 @click.option("--run", "run_id", type=int, help="The run of this number, not the newest.")
-@click.option("--json", "as_json", is_flag=True)
+@for_scripts
 def jobs_log(name: str, run_id: int | None, as_json: bool) -> None:
     """The last runs of the job NAME, and what the newest one logged."""
     places, _ = opened()
@@ -174,7 +175,7 @@ def votes_export(ranking: bool, file: Any, voter: str | None) -> None:
 
 @votes.command("import")
 @click.argument("file", type=click.File("r", encoding="utf-8", errors="replace"))
-@click.option("--json", "as_json", is_flag=True)
+@for_scripts
 @for_voter
 def votes_import(file: Any, as_json: bool, voter: str | None) -> None:
     """Read votes or a ranking from FILE; which of them, its first line says. Names fit by path, or by file name."""
@@ -250,7 +251,7 @@ def votes_highlights(top: int, hours: int, copy: bool, folder: Path, voter: str 
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="As JSON, for scripts.")
+@for_scripts
 @click.option("--kind", default="", help="Only comparisons, labels, audits, reviews, outside, or ranking.")
 @click.option("--before", type=int, help="Older than the answer of this number.")
 @for_voter

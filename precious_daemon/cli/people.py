@@ -7,7 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from precious_daemon.cli.talk import Ordered, reached
+from precious_daemon.cli.talk import (
+    Ordered,
+    for_scripts,
+    reached,
+)
 from precious_daemon.errors import NotFound
 
 if TYPE_CHECKING:
@@ -20,7 +24,7 @@ def people() -> None:
 
 
 @people.command("list")
-@click.option("--json", "as_json", is_flag=True)
+@for_scripts
 def people_list(as_json: bool) -> None:
     """Show them, with how much each has answered."""
     with reached() as service:

@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from precious_daemon.cli.talk import Ordered, among, opened
+from precious_daemon.cli.talk import (
+    Ordered,
+    among,
+    for_scripts,
+    opened,
+)
 from precious_daemon.errors import ConfigError, NotFound
 
 if TYPE_CHECKING:
@@ -31,7 +36,7 @@ def plugins() -> None:
 
 
 @plugins.command("list")
-@click.option("--json", "as_json", is_flag=True)
+@for_scripts
 def plugins_list(as_json: bool) -> None:
     """Every plugin found, whether it is enabled, and what went wrong."""
     from dataclasses import asdict

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,8 @@ import click
 
 from precious_daemon.cli.talk import (
     Ordered,
+    folded,
+    for_scripts,
     for_voter,
     noted,
     opened,
@@ -41,7 +44,7 @@ def suggest(as_json: bool, anew: bool, limit: int, voter: str | None) -> None:
         return
     for s in found["suggestions"]:
         click.echo(f"{s['uid'][:8]}  {s['photo']['path']}  {size(s['bytes'])}")
-        click.echo(f"          {'; '.join(s['reasons'])}")
+        click.echo(folded(f"          {'; '.join(s['reasons'])}", 10))
     click.echo(f"{found['open']:,} suggestions, {size(found['bytes'])}. {found['certificate']['sentence']}")
     for one in found["group_certificates"]:
         click.echo(one["sentence"])
@@ -62,7 +65,7 @@ def _suggestions(service: Remote, limit: int) -> dict[str, Any]:
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True)
+@for_scripts
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True)
 @for_voter
 def held(as_json: bool, limit: int, voter: str | None) -> None:
@@ -73,7 +76,8 @@ def held(as_json: bool, limit: int, voter: str | None) -> None:
         click.echo(json.dumps(found, indent=2))
         return
     for h in found["held"]:
-        click.echo(f"{h['photo']['path']}\n          held back: {h['why']}\n          otherwise: {'; '.join(h['reasons'])}")
+        said = f"{h['photo']['path']}\n          held back: {h['why']}\n          otherwise: {'; '.join(h['reasons'])}"
+        click.echo(folded(said, 10))
     click.echo(f"{found['count']:,} {'photo was' if found['count'] == 1 else 'photos were'} held back.")
 
 
@@ -103,11 +107,24 @@ def apply(
         if not (yes or dry_run):
             photos = "1 photo" if len(chosen) == 1 else f"{len(chosen):,} photos"
             click.confirm(f"Move {photos}, {size(sum(s['bytes'] for s in chosen))}, to the trash?", abort=True, err=as_json)
-        body = {"uids": [s["uid"] for s in chosen], "typed_count": count, "dry_run": dry_run}
-        reply = service.post("/api/suggestions/approve", body)
+        body = {"uids": [s["uid"] for s in chosen], "dry_run": dry_run}
+        reply = _counted(lambda typed: service.post("/api/suggestions/approve", body | {"typed_count": typed}), count, as_json)
     if reply["moved"] and not dry_run:
         click.echo("Bring them back with: precious-daemon undo --last", err=True)
     _tell(reply, as_json)
+
+
+def _counted(act: Callable[[int | None], dict[str, Any]], count: int | None, as_json: bool) -> dict[str, Any]:
+    """What came of it. Where it takes the number of photos, that is asked for, or it is said how to give it."""
+    try:
+        return act(count)
+    except CountNeeded as needed:
+        if count is not None:
+            raise
+        if not sys.stdin.isatty():
+            raise CountNeeded(f"{needed} Here you type it as --count {needed.count}.", needed.count) from needed
+        click.echo(str(needed), err=as_json)
+        return act(click.prompt("How many photos", type=int, err=as_json))
 
 
 @click.command()
@@ -176,7 +193,7 @@ def trash() -> None:
 
 
 @trash.command("list")
-@click.option("--json", "as_json", is_flag=True)
+@for_scripts
 def trash_list(as_json: bool) -> None:
     """What is in the trash: when, why, and from where."""
     with reached() as service:
@@ -185,7 +202,7 @@ def trash_list(as_json: bool) -> None:
         click.echo(json.dumps(units, indent=2))
         return
     for unit in units:
-        click.echo(f"{unit['uid'][:8]}  {when(unit['at'])}  {unit['path']}  {size(unit['bytes'])}  {unit['reason']}")
+        click.echo(folded(f"{unit['uid'][:8]}  {when(unit['at'])}  {unit['path']}  {size(unit['bytes'])}  {unit['reason']}", 10))
         if unit["trash"]:
             click.echo(f"          in {unit['trash']}")
     if not units:
@@ -209,15 +226,7 @@ def trash_purge(dry_run: bool, count: int | None, as_json: bool) -> None:
         if dry_run:
             _tell(service.post("/api/trash/purge", {"dry_run": True}), as_json)
             return
-        try:
-            outcome = service.post("/api/trash/purge", {"typed_count": count})
-        except CountNeeded as needed:
-            if count is not None or not sys.stdin.isatty():
-                raise
-            click.echo(str(needed), err=as_json)
-            typed = click.prompt("How many photos", type=int, err=as_json)
-            outcome = service.post("/api/trash/purge", {"typed_count": typed})
-        _tell(outcome, as_json)
+        _tell(_counted(lambda typed: service.post("/api/trash/purge", {"typed_count": typed}), count, as_json), as_json)
 
 
 @click.command("log")
@@ -250,7 +259,7 @@ def deeds_log(as_json: bool, limit: int, kind: str | None, text: str, before: in
 @trash.command("recover")
 @click.argument("folder", type=click.Path(exists=True, file_okay=False))
 @click.option("--dry-run", is_flag=True, help="Say what would come back; move nothing.")
-@click.option("--json", "as_json", is_flag=True)
+@for_scripts
 def trash_recover(folder: str, dry_run: bool, as_json: bool) -> None:
     """Bring back everything in the trash of a watched FOLDER without the library: from the records beside the photos."""
     from precious_daemon.store import Lock

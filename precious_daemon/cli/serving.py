@@ -15,6 +15,8 @@ import click
 from precious_daemon.cli import logs
 from precious_daemon.cli.talk import (
     duration,
+    folded,
+    for_scripts,
     job_text,
     offline,
     opened,
@@ -167,7 +169,7 @@ def status(as_json: bool, watch: bool) -> None:
         found["service"] = "running" if service else "stopped"
         if watch and sys.stdout.isatty():
             click.clear()
-        click.echo(json.dumps(found, indent=2) if as_json else _status_text(found))
+        click.echo(json.dumps(found, indent=2) if as_json else folded(_status_text(found), 13))
         if not watch:
             break
         time.sleep(2)
@@ -184,8 +186,8 @@ def _status_text(s: dict[str, Any]) -> str:
         f"Photos       {photos['present']:,}" + (f" ({', '.join(away)})" if away else ""),
         *([f"Apart        {s['apart']:,} photos with files that could be another's; they are not moved"] if s["apart"] else []),
         *([f"No photos    {', '.join(others)}"] if others else []),
-        f"Answers      {said['votes']:,} comparisons; keep or delete: {said['train']} of {said['train_goal']} to learn from, "
-        f"{said['test']} of {said['test_goal']} to test with, {said['audit']} blind",
+        f"Answers      {said['votes']:,} comparisons; keep or delete: {_of(said['train'], said['train_goal'])} to learn from, "
+        f"{_of(said['test'], said['test_goal'])} to test with, {said['audit']:,} blind",
         f"Model        {_model_text(s['model'])}",
         f"Certificate  {s['certificate']['sentence']}",
         *(f"             {one['sentence']}" for one in s["group_certificates"]),
@@ -216,6 +218,11 @@ _AWAY = {
     "trashed": "in the trash",
     "purged": "removed for good",
 }
+
+
+def _of(count: int, goal: int) -> str:
+    """How far it is; the goal is no news once it is reached."""
+    return f"{count:,} of {goal:,}" if count < goal else f"{count:,}"
 
 
 def _model_text(model: dict[str, Any] | None) -> str:
@@ -258,7 +265,7 @@ def reload() -> None:
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True)
+@for_scripts
 def login(as_json: bool) -> None:
     """Print a new link that signs a browser in. It works once."""
     places, _ = opened()

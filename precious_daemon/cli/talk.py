@@ -30,6 +30,13 @@ class Ordered(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Each with its whole first sentence: click would cut it to one line."""
+        found = ((name, self.get_command(ctx, name)) for name in self.list_commands(ctx))
+        rows = [(name, command.get_short_help_str(200)) for name, command in found if command and not command.hidden]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         return super().parse_args(ctx, args or [name for name in ("list", "show") if name in self.commands][:1])
 
@@ -75,6 +82,9 @@ for_voter = click.option("--voter", metavar="NAME", envvar="PRECIOUS_VOTER", hel
 """The option of commands that are about somebody's answers or suggestions."""
 
 
+for_scripts = click.option("--json", "as_json", is_flag=True, help="As JSON, for scripts.")
+
+
 @contextmanager
 def reached(voter: str | None = None) -> Iterator[Remote]:
     """The service of this library: the one that runs, or one for as long as this command lasts.
@@ -86,6 +96,18 @@ def reached(voter: str | None = None) -> Iterator[Remote]:
     with remote.reach(*opened()) as found:
         found.voter = voter
         yield found
+
+
+def folded(text: str, indent: int) -> str:
+    """Lines folded to the terminal, what follows being so far in; in a pipe they stay whole."""
+    if not sys.stdout.isatty():
+        return text
+    import shutil
+    import textwrap
+
+    width, hang = shutil.get_terminal_size().columns, " " * indent
+    fold = textwrap.TextWrapper(width, subsequent_indent=hang, break_long_words=False, break_on_hyphens=False)
+    return "\n".join(fold.fill(line) for line in text.splitlines())
 
 
 def size(count: float) -> str:

@@ -7,7 +7,12 @@ from typing import Any
 
 import click
 
-from precious_daemon.cli.talk import Ordered, for_voter, reached
+from precious_daemon.cli.talk import (
+    Ordered,
+    for_scripts,
+    for_voter,
+    reached,
+)
 from precious_daemon.errors import NotFound
 
 
@@ -17,7 +22,7 @@ def tasks() -> None:
 
 
 @tasks.command("list")
-@click.option("--json", "as_json", is_flag=True)
+@for_scripts
 @for_voter
 def tasks_list(as_json: bool, voter: str | None) -> None:
     """Show them, with their classes and how much is answered."""

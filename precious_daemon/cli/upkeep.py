@@ -16,6 +16,7 @@ from precious_daemon import config
 from precious_daemon.cli.talk import (
     Ordered,
     among,
+    for_scripts,
     noted,
     opened,
     progress,
@@ -44,7 +45,7 @@ def backup(file: Path | None) -> None:
 
 @click.command()
 @click.option("--full", is_flag=True, help="Read every photo, not a sample of each folder.")
-@click.option("--json", "as_json", is_flag=True)
+@for_scripts
 def verify(full: bool, as_json: bool) -> None:
     """Check the databases, and whether photos are byte for byte what they were. Changes nothing; the service may run.
 
@@ -107,7 +108,7 @@ def config_init() -> None:
 
 
 @config_group.command("show")
-@click.option("--json", "as_json", is_flag=True)
+@for_scripts
 def config_show(as_json: bool) -> None:
     """The settings in force, what each means, and where it comes from."""
     from precious_daemon import settings_file
@@ -131,7 +132,7 @@ def config_show(as_json: bool) -> None:
 
 @config_group.command("explain")
 @click.argument("key", shell_complete=among(lambda: (name for name, *_ in config.describe())))
-@click.option("--json", "as_json", is_flag=True)
+@for_scripts
 def config_explain(key: str, as_json: bool) -> None:
     """What the setting KEY means, what it may be, what it is now, and why."""
     from precious_daemon import settings_file

@@ -93,6 +93,16 @@ def listing(db: Database, limit: int, after: int | None = None) -> list[Unit]:
     return _units(db, "state = 'done' AND id < ? ORDER BY id DESC LIMIT ?", [2**63 - 1 if after is None else after, limit])
 
 
+def stills_in_trash(db: Database) -> list[tuple[int, str]]:
+    """(unit, the whole path of its still) of what is in the trash of folders that are there, at a fraction of what units cost."""
+    sql = """
+        SELECT units.id, coalesce(units.place, roots.path), trash_path
+        FROM units JOIN unit_files ON unit_id = units.id AND role = 'still' JOIN roots ON roots.id = units.root_id
+        WHERE units.state = 'done' AND roots.state = 'watched'
+    """
+    return [(unit_id, os.path.join(os.fsdecode(base), os.fsdecode(path))) for unit_id, base, path in db.execute(sql)]
+
+
 def done_since(db: Database, photo_ids: Iterable[int], since: float) -> list[Unit]:
     """What of these photos was approved since then and is in the trash."""
     marks = ",".join(str(int(i)) for i in photo_ids)

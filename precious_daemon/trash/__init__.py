@@ -32,8 +32,8 @@ from typing import ParamSpec, TypeVar
 
 from precious_daemon.config import Places, Settings
 from precious_daemon.errors import CountNeeded, TrashRefused
-from precious_daemon.models import PhotoState, Role, SuggestionState, Unit, UnitFile, UnitState
-from precious_daemon.store import Database, Store, photos, roots, scores, suggestions, units
+from precious_daemon.models import PhotoState, SuggestionState, Unit, UnitFile, UnitState
+from precious_daemon.store import Database, Store, photos, scores, suggestions, units
 from precious_daemon.store.suggestions import SuggestionRow
 from precious_daemon.trash.journal import LogFailed, name_of, with_companions
 from precious_daemon.trash.moves import Disk, DiskFailed, printable, shown
@@ -51,7 +51,6 @@ SMALL = 20  # photos that go in a day from however small a library
 DAY = 86400.0
 WEEK = 7 * DAY
 MANY_UNDONE = 5, 0.2  # so many put back in a week, and such a share of what was moved: the suggestions are not to be trusted
-_GLANCE = 1000  # units looked at together
 _PENDING = (UnitState.APPROVED, UnitState.PLANNED, UnitState.RESTORING, UnitState.PURGING)
 
 
@@ -260,24 +259,15 @@ class Trash:
     async def notice(self) -> list[Unit]:
         """Look into the trash: what its owner has brought back by other means (undone) or removed for good (purged)."""
         async with self._batch:
-            found = [await self._run(self._notice, unit) for unit in await asyncio.to_thread(self._touched)]
+            found = [await self._run(self._notice, unit_id) for unit_id in await asyncio.to_thread(self._touched)]
         return [unit for unit in found if unit is not None]
 
-    def _touched(self) -> list[Unit]:
-        """Whose still is not where it was put, as far as a glance tells: of thousands, few."""
-        paths = {root.id: root.path for root in self._store.read(roots.all_roots)}
-        touched: list[Unit] = []
-        part = self._store.read(units.listing, _GLANCE)
-        while part:
-            for unit in part:
-                place = unit.place or paths[unit.root_id]
-                stills = (os.path.join(place, f.trash_path or "") for f in unit.files if f.role is Role.STILL)
-                touched += [] if any(map(os.path.lexists, stills)) else [unit]
-            part = self._store.read(units.listing, _GLANCE, part[-1].id)
-        return touched
+    def _touched(self) -> list[int]:
+        """The units whose still is not where it was put, as far as a glance tells: of thousands, few."""
+        return [unit_id for unit_id, still in self._store.read(units.stills_in_trash) if not os.path.lexists(still)]
 
-    def _notice(self, unit: Unit) -> Unit | None:
-        unit = self._store.read(units.get, unit.id)
+    def _notice(self, unit_id: int) -> Unit | None:
+        unit = self._store.read(units.get, unit_id)
         try:
             unit = self._steps.notice(unit) if unit.state is UnitState.DONE else unit
         except (TrashRefused, OSError) as exc:  # its folder is away, or frozen: looked at again another time

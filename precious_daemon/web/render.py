@@ -39,9 +39,12 @@ KEYS = N_((
         (("→", "K"), "keep"), (("←", "D"), "delete"), (("S",), "skip"), (("Z", "Backspace"), "take back the last answer"),
     )),
     ("Every question", ((("Space",), "look at it at 100 %"),)),
-    ("A photo's page", ((("←",), "the newer photo"), (("→",), "the older photo"), (("Space",), "look at it at 100 %"))),
+    ("A photo's page", (
+        (("←",), "the newer photo"), (("→",), "the older photo"), (("Space",), "look at it at 100 %"),
+        (("Del",), "move to the trash"),
+    )),
     ("Suggestions", (
-        (("J",), "next"), (("K",), "previous"), (("Space",), "select"), (("A",), "move to the trash"), (("X",), "keep it"),
+        (("→",), "next"), (("←",), "previous"), (("Space",), "select"), (("D",), "move to the trash"), (("K",), "keep it"),
         (("Z",), "undo the last one"),
     )),
     ("Bursts and copies", (

@@ -32,6 +32,10 @@ class Pattern:
     words: str
     letters: int
 
+    def moves_first(self, name: str) -> bool:
+        """Whether this value begins the message, and does not begin the translation."""
+        return self.message.startswith(f"{{{name}}}") and not self.translation.startswith(f"{{{name}}}")
+
 
 class Catalogue(GNUTranslations):
     """The texts of the page in one language."""
@@ -83,8 +87,8 @@ class Catalogue(GNUTranslations):
             if pattern.words in sentence and (found := _compiled(pattern.message).fullmatch(sentence)):
                 said = found.groupdict()
                 unnamed = {name: text for name, text in said.items() if not NAMES.fullmatch(name)}
-                first = next((text for name, text in unnamed.items() if pattern.message.startswith(f"{{{name}}}")), "")
-                if ": " in first or any(STOP.search(text) for text in unnamed.values()):
+                moved = (text for name, text in unnamed.items() if pattern.moves_first(name))
+                if any(": " in text for text in moved) or any(STOP.search(text) for text in unnamed.values()):
                     continue  # another sentence stands before this one, or what it is about
                 values = {name: text if NAMES.fullmatch(name) else self.told(text) for name, text in said.items()}
                 if pattern.letters >= STRONG or all(_understood(name, text, values[name]) for name, text in said.items()):

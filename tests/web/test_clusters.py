@@ -137,7 +137,7 @@ async def test_a_look_stores_nothing_and_the_answer_can_be_undone(
     said_before, *others = clusters[1]
     service.store.write(answers.add, 1, Question.LABEL, Choice.DELETE, said_before.id, None, "test", 1.0)
     text = await (await browser.get(f"/cluster/{others[0].uid}")).text()
-    assert "One answer for 3 photos, shown below." in text
+    assert "One answer for 3 photos, shown below. 1 photo keeps the answer" in re.sub(r"\s+", " ", text)
     assert set(re.findall(r'href="/photo/(\w+)"', text)) == {photo.uid for photo in others}
     assert labels(service) == {said_before.id: (False, "test")}
     went = await browser.submit("/api/clusters/label", fields(text) | {"choice": "keep"})

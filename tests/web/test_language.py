@@ -188,6 +188,10 @@ def test_english_loads_no_catalogue() -> None:
             "One mistake first would make it 28.",
             "完全副本：尚未认证：如果没有失误，还需 27 条回答。若先有一次失误，则需 28 条。",
         ),
+        (
+            "group: 1005 photos: 0 new ones put into the clusters there were; 117 bursts and groups of copies",
+            "归组：1005 张照片：0 张新照片归入已有聚类；117 组连拍和副本",
+        ),
         ("IMG_1.jpg", "IMG_1.jpg"),
         ("an exact copy of 北京， 上海 天津/very dark; blurred.jpg", "北京， 上海 天津/very dark; blurred.jpg 的完全副本"),
         ("scan: 12 new, 3 back · learn: there is no such thing", "扫描：新增 12，恢复 3 · 学习：there is no such thing"),

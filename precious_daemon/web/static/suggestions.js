@@ -147,10 +147,10 @@ if (form) {
   });
 
   keys({
-    j: () => step(1),
-    k: () => step(-1),
-    a: () => current && approve([current.dataset.uid]),
-    x: () => current && dismiss([current.dataset.uid]),
+    ArrowRight: () => step(1),
+    ArrowLeft: () => step(-1),
+    d: () => current && approve([current.dataset.uid]),
+    k: () => current && dismiss([current.dataset.uid]),
     z: () => undoLast && alone(undoLast),
     i: () => toggleFacts(document.body, current ? photosOf(current) : []),
     " ": () => {
