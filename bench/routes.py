@@ -184,6 +184,7 @@ def addresses(home: Path, count: int, rng: random.Random) -> dict[str, Address]:
         "/groups?photo": lambda: f"/groups?photo={rng.choice(grouped)}",
         "/groups/rule?kind": lambda: f"/groups/rule?kind={rng.choice(('burst', 'same', 'copy'))}&keep=1",
         "/groups/rule?kind&folder=A YEAR": lambda: f"/groups/rule?kind=burst&keep=2&folder={year()}",
+        "/groups/rule?kind&folder=A TRIP": lambda: f"/groups/rule?kind=burst&keep=2&folder={folder()}",
         "/suggestions?after": lambda: f"/suggestions?after={rng.randrange(count // 50)},0",
         "/suggestions?whose=all": lambda: "/suggestions?whose=all",
         "/suggestions?whose=all&after": lambda: f"/suggestions?whose=all&after={rng.randrange(count // 50)},0",

@@ -8,6 +8,7 @@ import logging
 import os
 import secrets
 import signal
+import sys
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -34,6 +35,7 @@ log = logging.getLogger(__name__)
 
 TELL_AGAIN = 60.0  # seconds
 THREADS = 16  # at most, for what waits: for disks, for plugins
+SWITCH = 0.001  # seconds that a thread may compute while another waits for its turn, such as the one that answers for a page
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,7 @@ async def serve(
     """Run until SIGTERM or SIGINT. `ready` is called once, when the page answers."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+    sys.setswitchinterval(SWITCH)
     # one more thread only when all others wait, such as for disks that do not answer: the page is not to wait with them
     loop.set_default_executor(ThreadPoolExecutor(THREADS, thread_name_prefix="service"))
     for number in (signal.SIGTERM, signal.SIGINT):

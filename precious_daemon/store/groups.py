@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterable, Iterator
 from itertools import chain, repeat
+from typing import Any
 
 from precious_daemon.models import Group, GroupKind, GroupMember, Photo, PhotoState, Scope
 from precious_daemon.pure.decide import decided
@@ -139,19 +140,24 @@ def to_review(
 ) -> Iterator[tuple[Key, Group]]:
     """Groups after another, of one kind or of any that is thinned, that the owner has not settled; with a photo of the scope."""
     kinds = [kind] if kind else sorted(each for each in GroupKind if each.thinned)
-    inside, bounds = scopes.condition(scope) if scope else ("1", [])
+    few, those, inside, bounds = "", list[Any](), "1", list[Any]()
     if scope:
-        inside = f"EXISTS (SELECT 1 FROM photos WHERE photos.id = photo_id AND {inside})"
-    sql = """
-        SELECT group_id FROM cache.group_members AS g WHERE kind = ? AND group_id > ? AND {}
-        GROUP BY group_id HAVING NOT {} ORDER BY group_id LIMIT ?
+        inside, bounds = scopes.condition(scope)
+        inside = f"EXISTS (SELECT 1 FROM photos WHERE photos.id = g.photo_id AND {inside})"
+        if some := scopes.few(db, scope):
+            few, those = f"({some[0]}) AS few CROSS JOIN", some[1]
+            inside = f"g.photo_id = few.photo_id AND {inside}"
+    sql = f"""
+        SELECT group_id FROM {few} cache.group_members AS g WHERE kind = ? AND group_id > ? AND {inside}
+        GROUP BY group_id HAVING NOT {{}} ORDER BY group_id LIMIT ?
     """
     sizes = chain(LOOKED_AT, repeat(LOOKED_AT[-1]))
     for each in kinds:
         place = -1 if after is None or after[0] < each else after[1] if after[0] == each else None
         while place is not None:
             most = next(sizes)
-            found = db.execute(sql.format(inside, _surely_settled(each, voter_id)), [each, place, *bounds, most]).fetchall()
+            sure = _surely_settled(each, voter_id)
+            found = db.execute(sql.format(sure), [*those, each, place, *bounds, most]).fetchall()
             keys = [(each, number) for (number,) in found]
             yield from ((key, group) for key, group in as_left(db, voter_id, keys).items() if not group.settled)
             place = keys[-1][1] if len(keys) == most else None

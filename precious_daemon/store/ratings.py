@@ -207,7 +207,7 @@ def ranking_page(
     """
     column, compare, order = SORTS[sort]
     rows = f"cache.{'guesses' if guessed else 'ratings'} AS r"
-    where, values, few = _ranked(db, voter_id, scope)
+    few, where, values = _ranked(db, voter_id, scope)
     by = f"+r.{column}" if few else f"r.{column}"  # of a few photos each is looked up, and they are sorted
     bounds, bound_by = "", list[Any]()
     if after:
@@ -222,7 +222,7 @@ def ranking_page(
         where += " AND NOT EXISTS (SELECT 1 FROM cache.ratings AS v WHERE v.voter_id = r.voter_id AND v.photo_id = photos.id)"
     counts = "0 AS wins, 0 AS losses, 0 AS draws" if guessed else "r.wins, r.losses, r.draws"
     sql = f"""
-        SELECT photos.*, r.mu, r.sigma, {counts} FROM {rows} CROSS JOIN photos ON photos.id = r.photo_id
+        SELECT photos.*, r.mu, r.sigma, {counts} FROM {few} {rows} CROSS JOIN photos ON photos.id = r.photo_id
         WHERE {where}{bounds} ORDER BY {by} {order}, r.photo_id {order} LIMIT ?
     """
     found = [(photo_from(row), _rating(row)) for row in db.query(sql, [*values, *bound_by, limit])]
@@ -234,26 +234,30 @@ def ranking_page(
 
 def best(db: Database, voter_id: int, limit: int, scope: Scope | None = None) -> list[Rating]:
     """The ratings that `ranking` begins with, without the photos and the counts: a tenth of the price."""
-    where, values, few = _ranked(db, voter_id, scope)
+    few, where, values = _ranked(db, voter_id, scope)
     sql = f"""
-        SELECT r.mu, r.sigma FROM cache.ratings AS r CROSS JOIN photos ON photos.id = r.photo_id
+        SELECT r.mu, r.sigma FROM {few} cache.ratings AS r CROSS JOIN photos ON photos.id = r.photo_id
         WHERE {where} ORDER BY {"+" if few else ""}r.mu DESC, r.photo_id DESC LIMIT ?
     """
     return [Rating(mu, sigma) for mu, sigma in db.execute(sql, [*values, limit])]
 
 
-def _ranked(db: Database, voter_id: int, scope: Scope | None) -> tuple[str, list[Any], bool]:
-    """The condition for photos of the ranking, or of a part of it, its values, and whether it names a few photos."""
+def _ranked(db: Database, voter_id: int, scope: Scope | None) -> tuple[str, str, list[Any]]:
+    """A few photos that the ratings are joined to, or nothing; the condition for those of the ranking; the values of both."""
     where = f"r.voter_id = ? AND photos.state = 'present' AND NOT {is_out('photos.id')}"
     values: list[Any] = [voter_id, voter_id]
     if scope is None:
-        return where, values, False
+        return "", where, values
     inside, bounds = scopes.condition(scope)
     where, values = f"{where} AND {inside}", [*values, *bounds]
     if some := scopes.few(db, scope):
         rows, those = some
-        return f"{where} AND r.photo_id IN ({rows})", [*values, *those], True
-    return where, values, False
+        return (
+            f"(SELECT DISTINCT photo_id FROM ({rows})) AS few CROSS JOIN",
+            f"few.photo_id = r.photo_id AND {where}",
+            [*those, *values],
+        )
+    return "", where, values
 
 
 def for_highlights(db: Database, voter_id: int, before: float | None, limit: int) -> list[Candidate]:

@@ -86,8 +86,6 @@ def _plan(db: Database, voter_id: int, rule: Rule) -> Plan:
     said = of_sets = elsewhere = 0
     found = (group for _, group in groups.to_review(db, voter_id, rule.kind, scope=rule.scope))
     for members, keep_said, spared in _in_order(db, voter_id, found):
-        if len(settlings) == rule.many:
-            break
         if not _within(members, rule.scope):
             continue
         one = _settling(members, rule)
@@ -100,6 +98,8 @@ def _plan(db: Database, voter_id: int, rule: Rule) -> Plan:
         of_sets += whole.stays - stays.stays
         if whole.going:
             settlings.append(whole)
+        if len(settlings) == rule.many:
+            break
     sizes = photos.sizes(db, [photo.id for one in settlings for photo in one.going])
     return Plan(settlings, sum(sizes.values()), said, of_sets, 0, elsewhere, len(settlings) == rule.many)
 
