@@ -166,7 +166,7 @@ def test_measures_of_all_photos_are_read_without_their_pictures(store: Store) ->
     assert "COVERING INDEX" in store.read(lambda db: db.execute(plan).fetchone()[3])
 
 
-def test_months_of_a_large_library_are_found_without_looking_at_its_photos(store: Store, tmp_path: Path) -> None:
+def test_months_and_parts_of_a_large_library_are_found_without_looking_at_all_of_it(store: Store, tmp_path: Path) -> None:
     root = store.write(roots.add, str(tmp_path), "m", 1, 0.0)
     days = [(root.id, f"{day}.jpg", day * 86400.0) for day in range(2 * 365)]
     add = """INSERT INTO photos (uid, root_id, path, state, taken_at, added_at, changed_at)
@@ -174,12 +174,20 @@ def test_months_of_a_large_library_are_found_without_looking_at_its_photos(store
     store.write(lambda db: db.conn.executemany(add, days) and None)
     steps: list[int] = []
 
-    def look(db: Database) -> list[str]:
+    def months(db: Database) -> list[str]:
         db.conn.set_progress_handler(lambda: steps.append(100), 100)
         return [f"{month:%Y-%m}" for month in photos.months(db, PhotoState.PRESENT)]
 
-    assert store.read(look) == [f"{year}-{month:02}" for year in (1971, 1970) for month in range(12, 0, -1)]
+    def some(db: Database) -> list[int]:
+        db.conn.set_progress_handler(lambda: steps.append(100), 100)
+        return [photo.id for photo in photos.parts(db, 300, 5)]
+
+    assert store.read(months) == [f"{year}-{month:02}" for year in (1971, 1970) for month in range(12, 0, -1)]
     assert sum(steps) < 5000  # of SQLite's machine; looking at each of the photos takes 70,000
+    store.write(lambda db: db.execute("UPDATE photos SET content_hash = randomblob(32)") and None)
+    steps.clear()
+    assert store.read(some) == [301, 302, 303, 304, 305]
+    assert sum(steps) < 1000  # putting all of them in order takes four times as many
 
 
 async def test_what_several_say_at_once_is_stored_together_and_whatever_fails_fails_alone(

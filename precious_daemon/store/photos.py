@@ -112,8 +112,10 @@ def companions(db: Database, photo_ids: Iterable[int]) -> dict[int, tuple[str, .
 
 def parts(db: Database, after: int, limit: int) -> list[Photo]:
     """The next photos that were read, by id: for going through all of them without holding them."""
+    # no index: that of the present ones would be taken, and all of them sorted for each part
     sql = f"""
-        SELECT {_COLUMNS} FROM photos WHERE id > ? AND state = 'present' AND content_hash IS NOT NULL ORDER BY id LIMIT ?
+        SELECT {_COLUMNS} FROM photos NOT INDEXED
+        WHERE id > ? AND state = 'present' AND content_hash IS NOT NULL ORDER BY id LIMIT ?
     """
     return [photo_from(row) for row in db.query(sql, [after, limit])]
 
