@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, fields
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, get_type_hints
+from typing import Any, Self, get_type_hints
 
 from precious_daemon import places as places_of_the_earth
 from precious_daemon.errors import ConfigError
@@ -248,6 +248,14 @@ class Places:
     data: Path  # library.db, which cannot be made again
     cache: Path  # cache.db and job folders, which can be made again
     run: Path  # lock, address and key of the running service
+
+    @classmethod
+    def unpack(cls, packed: Mapping[str, str]) -> Self:
+        return cls(**{name: Path(path) for name, path in packed.items()})
+
+    def pack(self) -> dict[str, str]:
+        """For a child."""
+        return {f.name: str(getattr(self, f.name)) for f in fields(self)}
 
     @property
     def library_db(self) -> Path:

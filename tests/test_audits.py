@@ -15,9 +15,9 @@ from precious_daemon.errors import NotFound, PreciousError
 from precious_daemon.models import Choice, Group, GroupKind, GroupMember, Photo, Question, Suggestion
 from precious_daemon.service import Service
 from precious_daemon.store import Database, answers, audits, groups, scores, suggestions
-from precious_daemon.suggesting import propose, review, verdict
+from precious_daemon.suggesting import review, verdict
 from tests.web.conftest import browser, service, site, stranger
-from tests.web.library import Browser, fill
+from tests.web.library import Browser, choose_here, fill
 
 __all__ = ["browser", "service", "site", "stranger"]
 ENOUGH = 5  # clean answers that certify at the settings below
@@ -57,7 +57,7 @@ def certified(service: Service) -> list[bool]:
 
 
 async def test_weaker_frames_are_certified_by_answers_about_weaker_frames(service: Service, library: list[Photo]) -> None:
-    await propose.propose(service, 1, "run")
+    await choose_here(service, 1, "run")
     assert told(service) == {"burst": (False, ENOUGH)}
     assert certified(service) == [False] * 12
     await answer(service, ENOUGH - 1)
@@ -67,12 +67,12 @@ async def test_weaker_frames_are_certified_by_answers_about_weaker_frames(servic
     assert certified(service) == [True] * 12, "at once, not after the next night"
     assert service.store.read(scores.certificate, 1)[0] is None, "nothing is promised of taste"
     assert await blind.next_question(service, 1) is None, "no more answers are of use"
-    await propose.propose(service, 1, "again")
+    await choose_here(service, 1, "again")
     assert certified(service) == [True] * 12
 
 
 async def test_a_stricter_promise_is_not_the_one_that_was_certified(service: Service, library: list[Photo]) -> None:
-    await propose.propose(service, 1, "run")
+    await choose_here(service, 1, "run")
     await answer(service, ENOUGH)
     assert certified(service) == [True] * 12
     await reload.apply(service, replace(service.settings, certify=CertifySettings(alpha=0.05, confidence=0.95)))
@@ -81,7 +81,7 @@ async def test_a_stricter_promise_is_not_the_one_that_was_certified(service: Ser
 
 
 async def test_neither_question_nor_order_tells_which_photo_would_go(service: Service, library: list[Photo]) -> None:
-    await propose.propose(service, 1, "run")
+    await choose_here(service, 1, "run")
     best = {photo.id for photo in library[::2]}
     sides = [one.photos[0].id in best for one in await answer(service, 3)]
     asked = [await blind.next_question(service, 1) for _ in range(12)]
@@ -91,17 +91,17 @@ async def test_neither_question_nor_order_tells_which_photo_would_go(service: Se
 
 
 async def test_wanting_both_is_a_mistake_and_both_stay(service: Service, library: list[Photo]) -> None:
-    await propose.propose(service, 1, "run")
+    await choose_here(service, 1, "run")
     (one,) = await answer(service, 1, wants_both=True)
     assert told(service) == {"burst": (False, 7)}, "it takes more to make up for a mistake"
-    await propose.propose(service, 1, "again")
+    await choose_here(service, 1, "again")
     open_now = {row.photo.id for row in service.store.read(suggestions.page, 1)}
     assert len(open_now) == 11
     assert open_now.isdisjoint(photo.id for photo in one.photos)
 
 
 async def test_the_other_one_alone_is_a_mistake_too(service: Service, library: list[Photo]) -> None:
-    await propose.propose(service, 1, "run")
+    await choose_here(service, 1, "run")
     one = await blind.next_question(service, 1)
     assert one
     going = [photo.id in {p.id for p in library[1::2]} for photo in one.photos].index(True)
@@ -113,7 +113,7 @@ async def test_the_other_one_alone_is_a_mistake_too(service: Service, library: l
 
 
 async def test_answers_teach_nothing_and_are_no_votes(service: Service, library: list[Photo]) -> None:
-    await propose.propose(service, 1, "run")
+    await choose_here(service, 1, "run")
     await answer(service, 3)
     await answer(service, 1, wants_both=True)
     assert service.store.read(answers.labels, 1) == []
@@ -121,7 +121,7 @@ async def test_answers_teach_nothing_and_are_no_votes(service: Service, library:
 
 
 async def test_a_skipped_question_comes_after_another_and_an_undone_one_again(service: Service, library: list[Photo]) -> None:
-    await propose.propose(service, 1, "run")
+    await choose_here(service, 1, "run")
     first = await blind.next_question(service, 1)
     assert first
     await blind.answer(service, 1, Choice.SKIP, [photo.uid for photo in first.photos])
@@ -150,7 +150,7 @@ async def test_there_is_nothing_to_take_back_before_an_answer(service: Service, 
 
 
 async def test_dismissing_one_costs_the_certificate_what_a_mistake_costs(service: Service, library: list[Photo]) -> None:
-    await propose.propose(service, 1, "run")
+    await choose_here(service, 1, "run")
     asked = {photo.id for one in await answer(service, ENOUGH - 1) for photo in one.photos}
     rows = [row for row in service.store.read(suggestions.page, 1) if row.photo.id not in asked]
     await review.dismiss(service, 1, [row.uid for row in rows])
@@ -159,21 +159,21 @@ async def test_dismissing_one_costs_the_certificate_what_a_mistake_costs(service
 
 
 async def test_a_list_that_is_another_one_is_audited_anew(service: Service, library: list[Photo]) -> None:
-    await propose.propose(service, 1, "run")
+    await choose_here(service, 1, "run")
     await answer(service, ENOUGH)
     service.store.write(groups.replace_groups, [burst(b, a) for a, b in zip(library[::2], library[1::2], strict=True)])
-    await propose.propose(service, 1, "other frames are the best now")
+    await choose_here(service, 1, "other frames are the best now")
     assert told(service) == {"burst": (False, ENOUGH)}
     assert certified(service) == [False] * 12
     service.store.write(groups.replace_groups, [])
-    await propose.propose(service, 1, "nothing is grouped")
+    await choose_here(service, 1, "nothing is grouped")
     assert told(service) == {}
 
 
 async def test_what_the_owner_chose_and_labelled_is_not_in_the_pool(service: Service, library: list[Photo]) -> None:
     service.store.write(answers.add, 1, Question.LABEL, Choice.DELETE, library[1].id, None, "train", 1.0)
     chosen = Suggestion(library[3].id, "burst", None, False, ("you chose",), library[2].id)
-    await propose.propose(service, 1, "run")
+    await choose_here(service, 1, "run")
     service.store.write(suggestions.put_open, 1, "group-1", [chosen], 2.0, True)
 
     def going(db: Database) -> Iterable[int]:
@@ -187,7 +187,7 @@ async def test_what_the_owner_chose_and_labelled_is_not_in_the_pool(service: Ser
 
 async def test_the_page_asks_and_takes_answers_without_a_script(service: Service, browser: Browser, library: list[Photo]) -> None:
     assert "Nothing to ask here" in await (await browser.get("/blind")).text()
-    await propose.propose(service, 1, "run")
+    await choose_here(service, 1, "run")
     text = await (await browser.get("/blind?kind=burst")).text()
     assert "Is one of them enough?" in text
     assert f"{ENOUGH} more answers until certified" in text
@@ -210,7 +210,7 @@ async def test_the_page_asks_and_takes_answers_without_a_script(service: Service
 async def test_page_status_and_report_say_what_is_certified_and_what_is_not(
     service: Service, browser: Browser, library: list[Photo]
 ) -> None:
-    await propose.propose(service, 1, "run")
+    await choose_here(service, 1, "run")
     for path in ("/suggestions", "/", "/report"):
         text = await (await browser.get(path)).text()
         assert f"Weaker frames of bursts: Not certified yet: {ENOUGH} more answers are needed" in text, path
@@ -230,7 +230,7 @@ async def test_page_status_and_report_say_what_is_certified_and_what_is_not(
 
 
 async def test_photos_that_left_are_not_asked_about(service: Service, browser: Browser, library: list[Photo]) -> None:
-    await propose.propose(service, 1, "run")
+    await choose_here(service, 1, "run")
     first = await blind.next_question(service, 1)
     assert first
     service.store.write(lambda db: db.execute("UPDATE photos SET state = 'missing' WHERE id = ?", [first.photos[0].id]))

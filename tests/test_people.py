@@ -24,8 +24,9 @@ from precious_daemon.models import (
 )
 from precious_daemon.service import Service
 from precious_daemon.store import Database, answers, groups, held, ratings, scores, suggestions, voters
-from precious_daemon.suggesting import people, propose, review
+from precious_daemon.suggesting import people, review
 from tests.web.conftest import library, service
+from tests.web.library import choose_here
 
 NUMBERS = count()
 __all__ = ["library", "service"]
@@ -49,7 +50,7 @@ def unloved(service: Service, voter: Voter | int, *found: Photo) -> None:
 
 async def proposed(service: Service, voter_id: int = 1) -> tuple[set[int], dict[int, str]]:
     """(what is suggested, why something is held back), by photo."""
-    await propose.propose(service, voter_id, "run")
+    await choose_here(service, voter_id, "run")
     rows, back = service.store.read(suggestions.page, voter_id), service.store.read(held.page, voter_id)
     return {row.photo.id for row in rows}, {row.photo.id: row.why for row in back}
 

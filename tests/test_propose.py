@@ -17,10 +17,10 @@ from precious_daemon.models import Group, GroupKind, GroupMember, Photo, Score
 from precious_daemon.plugins import Plugins
 from precious_daemon.service import Service
 from precious_daemon.store import Database, groups, held, named, photos, scores, suggestions
-from precious_daemon.suggesting import propose, review
+from precious_daemon.suggesting import review
 from tests.pictures import save
 from tests.web.conftest import browser, service, site, stranger
-from tests.web.library import Browser, fill, read, root_of
+from tests.web.library import Browser, choose_here, fill, read, root_of
 
 __all__ = ["browser", "service", "site", "stranger"]
 DAY = 86400.0
@@ -39,7 +39,7 @@ def expect(service: Service, *unloved: Photo) -> None:
 
 async def proposed(service: Service) -> tuple[dict[int, tuple[str, ...]], dict[int, str]]:
     """(reasons of what is suggested, why of what is held back), by photo."""
-    await propose.propose(service, 1, "run")
+    await choose_here(service, 1, "run")
     rows, back = service.store.read(suggestions.page, 1), service.store.read(held.page, 1)
     return {row.photo.id: row.suggestion.reasons for row in rows}, {row.photo.id: row.why for row in back}
 

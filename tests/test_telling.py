@@ -17,8 +17,8 @@ from precious_daemon.models import Photo
 from precious_daemon.plugins import Plugins
 from precious_daemon.service import Service
 from precious_daemon.store import plugin_calls
-from precious_daemon.suggesting import propose, review, telling
-from tests.web.library import fill, suggest, taste
+from precious_daemon.suggesting import review, telling
+from tests.web.library import choose_here, fill, suggest, taste
 
 SPY = """
     import pathlib
@@ -174,4 +174,4 @@ async def test_plugins_hear_what_the_owner_decided(service: Service, library: li
 async def test_a_whole_night_proposes_and_delivers(service: Service, library: list[Photo]) -> None:
     job: Any = await service.jobs.run("suggest")
     assert job.outcome == "done"
-    assert heard(service) == [f"{heard(service)[0].split()[0]} {await propose.propose(service, 1, 'again')}"]
+    assert heard(service) == [f"{heard(service)[0].split()[0]} {await choose_here(service, 1, 'again')}"]

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import time
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -106,7 +104,7 @@ class Nightwork:
             enabled = asdict(settings.plugins) | {"enabled": list(marks)}
             job = await self.job("measure") | {
                 "count": count,
-                "places": {f.name: str(getattr(self._service.places, f.name)) for f in fields(self._service.places)},
+                "places": self._service.places.pack(),
                 "settings": {"plugins": enabled, "plugin": tables},
             }
             jobfolder.write_json(folder, "job.json", job)
@@ -117,7 +115,7 @@ class Nightwork:
             rows = 0
             measured = (
                 (r["plugin"], bytes.fromhex(r["content_hash"]), marks[r["plugin"]], r["numbers"])
-                for r in _lines(folder / "numbers.jsonl")
+                for r in jobfolder.read_lines(folder, "numbers.jsonl")
             )
             for part in runs.parts(measured, 500):
                 await self._store.awrite(numbers.put, part)
@@ -223,15 +221,29 @@ class Nightwork:
         return Modelling(self._service, self)
 
     async def suggest(self, say: Say) -> str:
-        from precious_daemon.suggesting import propose  # here, as the models: a service at rest suggests nothing
-
         say("choosing what to suggest", 0, 0)
         run = runs.name(self._clock())
         everybody = await self._store.aread(voters.active)
-        told = [(voter, f"{await propose.propose(self._service, voter.id, run)} suggestions") for voter in everybody]
+        told = [(voter, await self._suggest_to(voter.id, run, say)) for voter in everybody]
         errors = await telling.deliver(self._service, people.OWNER, run)
         made = runs.of_each(told) if len(everybody) > 1 else told[0][1]
         return "; ".join([made, *(f"{name}: {error}" for name, error in errors.items())])
+
+    async def _suggest_to(self, voter_id: int, run: str, say: Say) -> str:
+        from precious_daemon.suggesting import propose  # here, as the models: a service at rest suggests nothing
+
+        settings, now = self._service.settings, self._clock()
+        with children.job_folder(self._service.places, "suggest") as folder:
+            tables = {"suggest": asdict(settings.suggest), "plugins": asdict(settings.plugins)}
+            tables |= {"plugin": {name: dict(table) for name, table in settings.plugin.items()}}
+            tables |= {"web": {"language": settings.web.language}}
+            job = {"voter": voter_id, "now": now, "places": self._service.places.pack(), "settings": tables}
+            jobfolder.write_json(folder, "job.json", job)
+            if not await self.child("precious_daemon.suggesting", folder, say):
+                return "stopped before the end; the suggestions are as they were"
+            self._service.plugins.take_over(jobfolder.read_json(folder, "plugins.json"))
+            keep = propose.read(folder), settings.certify, self._service.rng, now
+            return f"{await self._store.awrite(propose.keep, voter_id, run, *keep)} suggestions"
 
     async def _network(self) -> networks.Network | None:
         return await asyncio.to_thread(networks.own, self._service.settings.learn)
@@ -284,12 +296,3 @@ def _keep_findings(db: Database, folder: Path) -> None:
         groups.keep_twins(db, jobfolder.read_twins(folder), compared)
     if (folder / "details.bin").exists():
         groups.keep_details(db, jobfolder.read_records(folder, "details.bin", jobfolder.DETAIL_BYTES))
-
-
-def _lines(file: Path) -> Iterator[dict[str, Any]]:
-    """JSON lines, without one that was cut short."""
-    if file.exists():
-        with open(file, encoding="ascii") as lines:
-            for line in lines:
-                if line.endswith("\n"):
-                    yield json.loads(line)

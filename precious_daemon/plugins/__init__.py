@@ -103,6 +103,19 @@ class Plugins:
         for over in list(self._waits):
             over.set()
 
+    def outcomes(self, *hooks: str) -> list[tuple[str, str, str | None]]:
+        """(plugin, hook, error of its last call) of all that have one of these hooks."""
+        return [(name, hook, self._errors.get((name, hook))) for hook in hooks for name in self.having(hook)]
+
+    def take_over(self, outcomes: Iterable[Sequence[str | None]]) -> None:
+        """What came of calls in a child."""
+        for name, hook, error in outcomes:
+            assert name
+            assert hook
+            self._errors.pop((name, hook), None)
+            if error:
+                self._errors[name, hook] = error
+
     def _error(self, info: PluginInfo) -> str | None:
         failed = [f"{hook}: {error}" for (name, hook), error in self._errors.items() if name == info.name]
         return info.error or "; ".join(failed) or None

@@ -33,7 +33,7 @@ def main(folder: Path) -> int:
     jobfolder.step_back()
     job = jobfolder.read_json(folder, "job.json")
     end = time.monotonic() + (job["seconds"] or float("inf"))
-    plugins = Plugins.load(Places(**{name: Path(path) for name, path in job["places"].items()}), config.parse(job["settings"]))
+    plugins = Plugins.load(Places.unpack(job["places"]), config.parse(job["settings"]))
     failures: Counter[str] = Counter()
     errors: dict[str, str] = {info.name: info.error for info in plugins.names() if info.enabled and info.error}
     whole = True

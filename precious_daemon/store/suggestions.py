@@ -70,18 +70,20 @@ def replace_open(
     """
     sql = "SELECT photo_id FROM suggestions WHERE voter_id = ? AND state IN ('dismissed', 'approved', 'restored')"
     settled = {row[0] for row in db.execute(sql, [voter_id])} - set(again)
-    wanted = {s.photo_id: (place, s) for place, s in enumerate(suggestions) if s.photo_id not in settled}
     known = dict(db.execute("SELECT photo_id, id FROM suggestions WHERE voter_id = ? AND state = 'open'", [voter_id]).fetchall())
-    for photo_id, suggestion_id in known.items():
-        if photo_id not in wanted:
-            set_state(db, [suggestion_id], SuggestionState.WITHDRAWN, now)
-    for photo_id, (place, s) in wanted.items():
+    count = 0
+    for place, s in enumerate(suggestions):
+        if s.photo_id in settled:
+            continue
         values = _values(s) | {"run": run, "place": place, "changed_at": now}
-        if photo_id in known:
-            db.table("suggestions").update(known[photo_id], values)
+        if suggestion_id := known.pop(s.photo_id, None):
+            db.table("suggestions").update(suggestion_id, values)
         else:
-            _insert(db, voter_id, photo_id, values, now)
-    return len(wanted)
+            _insert(db, voter_id, s.photo_id, values, now)
+        count += 1
+    for gone in known.values():
+        set_state(db, [gone], SuggestionState.WITHDRAWN, now)
+    return count
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,14 +1,20 @@
-"""The night's suggestions: gathered from the store, put to the rules and vetoes, decided by pure code, and stored."""
+"""The night's suggestions: gathered from the store, put to the rules and vetoes, decided by pure code, and stored.
+
+Chosen by a child (`suggesting.__main__`), stored by the service.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+import random
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import astuple, dataclass
+from pathlib import Path
 from typing import Any
 
 from precious_daemon import places
-from precious_daemon.models import Group, GroupDecision, GroupKind, Label, Photo, Root, RootState, Score
+from precious_daemon.config import CertifySettings
+from precious_daemon.models import Group, GroupDecision, GroupKind, Label, Photo, Root, RootState, Score, Suggestion
 from precious_daemon.pure import certify, decide
 from precious_daemon.service import Service
 from precious_daemon.store import (
@@ -28,6 +34,16 @@ from precious_daemon.store import (
 )
 from precious_daemon.store.suggestions import Dismissal
 from precious_daemon.suggesting import people, plugin_photos, verdict
+from precious_daemon.work import jobfolder
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What could go and what was held back, surest first, and of which photos something changed since they were kept."""
+
+    suggestions: Iterable[Suggestion]
+    held: Iterable[decide.Held]
+    changed: Collection[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +62,8 @@ class _Gathered:
     wishes: people.Wishes
 
 
-async def propose(service: Service, voter_id: int, run: str) -> int:
-    """Choose and store the suggestions of a voter, and what is held back; return how many are open."""
+async def choose(service: Service, voter_id: int) -> Chosen:
+    """What could go, for a voter. Holds everything that could be suggested: of a large library that is a gigabyte and more."""
     now, chosen_by = service.clock(), service.settings.suggest
     measured_by = service.plugins.having("features")
     rules = await asyncio.to_thread(service.plugins.rules, plugin_photos.in_parts(service.store, measured_by), now)
@@ -55,26 +71,40 @@ async def propose(service: Service, voter_id: int, run: str) -> int:
     found = await service.store.astudy(_gather, voter_id, rules.keys(), *leave)
     vetoed = await vetoes(service, found.photos)
     in_photos = await everybody(service, found.photos)
+    faces = list(occasions.of_people(found.photos.keys() - vetoed.keys(), in_photos, chosen_by.leave_of_person))
+    proposal = decide.suggest(
+        found.scores, found.groups, found.known, found.labels,
+        found.wishes.said | vetoed, found.evidence, found.decisions,
+        rules=rules, changed=found.changed, occasions=found.occasions + faces, expected=found.wishes.expected,
+    )  # fmt: skip
+    return Chosen(proposal.suggestions, proposal.held, found.changed)
 
-    def choose() -> decide.Proposal:
-        faces = list(occasions.of_people(found.photos.keys() - vetoed.keys(), in_photos, chosen_by.leave_of_person))
-        return decide.suggest(
-            found.scores, found.groups, found.known, found.labels,
-            found.wishes.said | vetoed, found.evidence, found.decisions,
-            rules=rules, changed=found.changed, occasions=found.occasions + faces, expected=found.wishes.expected,
-        )  # fmt: skip
 
-    proposal = await asyncio.to_thread(choose)  # of a million photos it takes its time, and pages do not wait for that
-    back = [(h.suggestion.photo_id, h.suggestion.kind, h.why, h.suggestion.reasons) for h in proposal.held]
+def write(folder: Path, chosen: Chosen) -> None:
+    """Leave it in a job folder."""
+    jobfolder.write_lines(folder, "suggested.jsonl", map(astuple, chosen.suggestions))
+    jobfolder.write_lines(folder, "held.jsonl", map(astuple, chosen.held))
+    jobfolder.write_json(folder, "changed.json", list(chosen.changed))
 
-    def keep(db: Database) -> int:
-        held.replace(db, voter_id, back)
-        count = suggestions.replace_open(db, voter_id, run, proposal.suggestions, now, found.changed)
-        verdict.renew_group_pools(db, voter_id, service.rng, now)
-        verdict.bring_up_to_date(db, voter_id, service.settings.certify, now, anew=True)
-        return count
 
-    return await service.store.awrite(keep)
+def read(folder: Path) -> Chosen:
+    """What a child left, to be gone through once."""
+    made = (_suggestion(*row) for row in jobfolder.read_lines(folder, "suggested.jsonl"))
+    back = (decide.Held(_suggestion(*row), why) for row, why in jobfolder.read_lines(folder, "held.jsonl"))
+    return Chosen(made, back, set(jobfolder.read_json(folder, "changed.json")))
+
+
+def _suggestion(photo_id: int, kind: str, sure: float | None, certified: bool, reasons: list[str], *more: Any) -> Suggestion:
+    return Suggestion(photo_id, kind, sure, certified, tuple(reasons), *more)
+
+
+def keep(db: Database, voter_id: int, run: str, chosen: Chosen, settings: CertifySettings, rng: random.Random, now: float) -> int:
+    """Store it, and certify anew; return how many are open."""
+    held.replace(db, voter_id, ((h.suggestion.photo_id, h.suggestion.kind, h.why, h.suggestion.reasons) for h in chosen.held))
+    count = suggestions.replace_open(db, voter_id, run, chosen.suggestions, now, chosen.changed)
+    verdict.renew_group_pools(db, voter_id, rng, now)
+    verdict.bring_up_to_date(db, voter_id, settings, now, anew=True)
+    return count
 
 
 def _gather(db: Database, voter_id: int, ruled: Iterable[int], leave_of_day: int, leave_of_event: int) -> _Gathered:

@@ -11,6 +11,7 @@
     compared.bin     records of a 32-byte content hash: these were compared with all others
     details.bin      records of a content hash and DETAIL_BYTES of sharpness at full size
     scores.bin       records of (photo id, keep, taste)
+    suggested.jsonl  what could go, surest first; held.jsonl: what was held back
     anything.json    results by name
 
 Standard library only, so that the service reads results without numpy. A child says how far it is on its standard
@@ -218,6 +219,19 @@ def read_records(folder: Path, name: str, more: int = 0) -> Iterator[tuple[bytes
     with open(folder / name, "rb") as file:
         while len(record := file.read(HASH_BYTES + more)) == HASH_BYTES + more:
             yield record[:HASH_BYTES], record[HASH_BYTES:]
+
+
+def write_lines(folder: Path, name: str, values: Iterable[Any]) -> None:
+    """A line of JSON for each."""
+    with _whole(folder / name) as file:
+        file.writelines(json.dumps(value).encode() + b"\n" for value in values)
+
+
+def read_lines(folder: Path, name: str) -> Iterator[Any]:
+    """Without one that was cut short; nothing where there is no such file."""
+    if (folder / name).exists():
+        with open(folder / name, encoding="ascii") as lines:
+            yield from (json.loads(line) for line in lines if line.endswith("\n"))
 
 
 def write_json(folder: Path, name: str, value: Any) -> None:

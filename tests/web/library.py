@@ -14,6 +14,7 @@ from precious_daemon.models import Photo, PhotoState, Suggestion
 from precious_daemon.pictures import ingest
 from precious_daemon.service import Service
 from precious_daemon.store import Database, changes, photos, pictures, roots, suggestions
+from precious_daemon.suggesting import propose
 from tests.pictures import save
 
 KEY = "the key of the service file"
@@ -52,6 +53,13 @@ def suggest(service: Service, *found: Suggestion) -> list[str]:
     """Make these the open suggestions, and return their uids, surest first."""
     service.store.write(suggestions.replace_open, 1, "run", found, service.clock())
     return [row.uid for row in service.store.read(suggestions.page, 1)]
+
+
+async def choose_here(service: Service, voter_id: int, run: str) -> int:
+    """Choose and store suggestions as a night does, but in this process; how many are open."""
+    chosen = await propose.choose(service, voter_id)
+    settings, now = service.settings.certify, service.clock()
+    return await service.store.awrite(propose.keep, voter_id, run, chosen, settings, service.rng, now)
 
 
 def taste(photo: Photo, keep: float = 0.1, certified: bool = False, **more: Any) -> Suggestion:

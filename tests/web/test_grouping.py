@@ -9,8 +9,7 @@ import pytest
 from precious_daemon.models import Group, GroupKind, GroupMember, Photo, SuggestionState
 from precious_daemon.service import Service
 from precious_daemon.store import answers, decisions, groups, suggestions
-from precious_daemon.suggesting import propose
-from tests.web.library import Browser, root_of
+from tests.web.library import Browser, choose_here, root_of
 
 
 def make(service: Service, *made: tuple[GroupKind, list[Photo]]) -> None:
@@ -71,7 +70,7 @@ async def test_the_others_go_and_come_back(service: Service, browser: Browser, b
 async def test_a_suggestion_of_what_stays_is_withdrawn_until_the_undo(
     service: Service, browser: Browser, burst: list[Photo]
 ) -> None:
-    await propose.propose(service, 1, "run")
+    await choose_here(service, 1, "run")
     assert opened(service) == {photo.id: burst[0].id for photo in burst[1:]}
     reply = await (await browser.post("/api/groups/decide", decision("keep", burst, burst[3]))).json()
     assert len(reply["moved"]) == 3
@@ -83,15 +82,15 @@ async def test_a_suggestion_of_what_stays_is_withdrawn_until_the_undo(
 async def test_a_group_kept_whole_stays_away_until_it_grows(
     service: Service, browser: Browser, library: list[Photo], burst: list[Photo]
 ) -> None:
-    await propose.propose(service, 1, "one")
+    await choose_here(service, 1, "one")
     reply = await (await browser.post("/api/groups/decide", decision("keep_all", burst, burst[0]))).json()
     assert reply["sentence"] == "All 4 stay."
     assert (await shown(browser), opened(service)) == ([], {})
     make(service, (GroupKind.COPY, library[4:]), (GroupKind.BURST, burst))
-    await propose.propose(service, 1, "two")
+    await choose_here(service, 1, "two")
     assert opened(service) == {library[5].id: library[4].id}
     make(service, (GroupKind.BURST, library[:5]))
-    await propose.propose(service, 1, "three")
+    await choose_here(service, 1, "three")
     assert len(opened(service)) == 4
     assert len(await shown(browser)) == 5
     assert len(names(service)) == 6
@@ -103,7 +102,7 @@ async def test_the_owners_best_is_kept_when_groups_are_made_anew(service: Servic
     text = await (await browser.get("/groups")).text()
     assert re.search(rf'name="best" value="{burst[2].uid}" checked', text)
     assert "you chose it" in text
-    await propose.propose(service, 1, "run")
+    await choose_here(service, 1, "run")
     assert set(opened(service).values()) == {burst[2].id}
 
 
