@@ -242,8 +242,9 @@ class Nightwork:
             if not await self.child("precious_daemon.suggesting", folder, say):
                 return "stopped before the end; the suggestions are as they were"
             self._service.plugins.take_over(jobfolder.read_json(folder, "plugins.json"))
-            keep = propose.read(folder), settings.certify, self._service.rng, now
-            return f"{await self._store.awrite(propose.keep, voter_id, run, *keep)} suggestions"
+            chosen, rng = propose.read(folder), self._service.rng
+            count = await self._store.awrite(propose.keep, voter_id, run, chosen, settings.certify, rng, now)
+        return f"{count} suggestions"
 
     async def _network(self) -> networks.Network | None:
         return await asyncio.to_thread(networks.own, self._service.settings.learn)
