@@ -102,8 +102,8 @@ def live_a_little(page: Page, served: Served) -> None:
     page.goto(served.site.address.url + "/compare")
     answered(page, served, lambda: page.keyboard.press("ArrowLeft"))
     page.goto(served.site.address.url + "/suggestions")
-    page.keyboard.press("j")
-    page.keyboard.press("a")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("d")
     expect(page.locator(".candidate")).to_have_count(2)
 
 
