@@ -339,9 +339,9 @@ class _Pairs:
         if twin.colours > _SAVED_AGAIN.colours:
             steady = abs(light) > 0.8 * twin.colours
             return ("lighter" if light > 0 else "darker") if steady and abs(light) > 8 else "recoloured"
-        if strength < _USUAL.strength and _scale(self._photos[i], self._photos[j]) < 3:
-            return "softened"
-        return "sharpened" if strength > 1 / _USUAL.strength else None
+        if _scale(self._photos[i], self._photos[j]) >= 3:
+            return None  # a miniature is sharper or softer by its size alone
+        return "softened" if strength < _USUAL.strength else "sharpened" if strength > 1 / _USUAL.strength else None
 
 
 def _named_after(a: PhotoRow, b: PhotoRow) -> bool:

@@ -298,6 +298,14 @@ def test_photos_of_one_view_minutes_apart_are_a_scene_and_nothing_more() -> None
     assert not group.kind.thinned
 
 
+def test_a_large_softened_picture_is_no_edit_of_a_miniature_in_whichever_order_they_come() -> None:
+    for order in ((0, 1), (1, 0)):
+        album = Album()
+        album.add("small.jpg", scene(0), size=(240, 180), at=0.0)
+        album.add("large.jpg", EDITS["softened"](scene(0)), size=(1920, 1440), at=0.0)
+        assert album.shuffled(order).groups(GroupKind.EDIT) == []
+
+
 # --- what holds for every library --------------------------------------------------------------------------------------
 
 Made = tuple[int, str, tuple[int, int], str | None, int, str, bool]
